@@ -1,0 +1,202 @@
+"""Samplers make episodes: random ones for training, a fixed list for evaluation."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from mmengine.dist import get_dist_info, sync_random_seed
+from mmengine.logging import print_log
+from mmpose.registry import DATA_SAMPLERS
+from torch.utils.data import Sampler
+
+from ..errors import ConfigError, ImpossibleEpisodeError
+from ..structures import Episode
+from .mp100_dataset import MP100EpisodeDataset
+
+OFFICIAL_SEED = 1
+"""Seed of the official evaluation draw."""
+
+InstanceIds = Sequence[tuple[int, int]]
+"""Annotation id and image id of every usable instance of a category."""
+
+
+@DATA_SAMPLERS.register_module()
+class EpisodeSampler(Sampler[Episode]):
+    """Yields the episodes of one epoch, each rank its own share.
+
+    ``mode='train'``: every episode is drawn afresh from (seed, epoch, index): first a
+    category, all equally likely, then instances of different images. No random state
+    is kept, so an epoch is the same on any number of ranks and workers.
+
+    ``mode='eval'``: the official draw of MP-100, made once: for every category, in the
+    file's order, ``episodes_per_category`` times ``random.sample`` of S + Q instances
+    from one ``random.Random(1)``; the first S are the supports.
+
+    Args:
+        dataset: gives the usable instances by category.
+        num_shots: supports per episode, S.
+        num_queries: queries per episode, Q.
+        mode: 'train' or 'eval'.
+        episodes_per_epoch: training episodes per epoch, over all ranks.
+        episodes_per_category: evaluation episodes per category (official: 200 in test,
+            100 in val, with 15 queries each).
+        distinct_images: support and query never share an image. The official draw only
+            asks for different instances; switch it off to reproduce that exactly.
+        skip_small_categories: leave categories with too few instances out, with a
+            warning, instead of refusing them.
+        seed: training seed; None takes the Runner's. Evaluation: None is the official
+            seed 1.
+
+    Raises:
+        ImpossibleEpisodeError: a category has too few instances.
+        ConfigError: an argument does not fit the mode.
+    """
+
+    def __init__(
+        self,
+        dataset: MP100EpisodeDataset,
+        num_shots: int = 1,
+        num_queries: int = 1,
+        mode: str = 'train',
+        episodes_per_epoch: int | None = None,
+        episodes_per_category: int | None = None,
+        distinct_images: bool = True,
+        skip_small_categories: bool = False,
+        seed: int | None = None,
+    ) -> None:
+        _check_arguments(mode, episodes_per_epoch, episodes_per_category)
+        if num_shots < 1 or num_queries < 1:
+            raise ConfigError(
+                f'EpisodeSampler: num_shots and num_queries must be at least 1, got '
+                f'{num_shots} and {num_queries}'
+            )
+        self.num_shots = num_shots
+        self.num_queries = num_queries
+        self.mode = mode
+        self.episodes_per_epoch = episodes_per_epoch
+        self.episodes_per_category = episodes_per_category
+        self.distinct_images = distinct_images
+        self.rank, self.world_size = get_dist_info()
+        self.epoch = 0
+        self.pools = self._usable_pools(dataset, skip_small_categories)
+        if mode == 'eval':
+            self.seed = OFFICIAL_SEED if seed is None else seed
+            self.episodes = self._draw_evaluation()
+        else:
+            self.seed = sync_random_seed() if seed is None else seed
+
+    def _usable_pools(
+        self, dataset: MP100EpisodeDataset, skip_small: bool
+    ) -> dict[int, InstanceIds]:
+        needed = self.num_shots + self.num_queries
+        pools, problems = {}, []
+        for category_id, pool in dataset.instances_by_category.items():
+            if not pool:
+                continue
+            group = 1 if self.distinct_images else 0
+            available = len({ids[group] for ids in pool})
+            if available >= needed:
+                pools[category_id] = pool
+                continue
+            name = dataset.categories[category_id].name
+            unit = 'images with usable instances' if group else 'usable instances'
+            problems.append(f'category {category_id} ({name!r}) has {available} {unit}')
+        if not pools and not problems:
+            raise ImpossibleEpisodeError(f'{dataset.ann_file} has no usable instance')
+        if not problems:
+            return pools
+        message = (
+            f'{dataset.ann_file}: {"; ".join(problems)}, but an episode needs '
+            f'num_shots + num_queries = {needed}'
+        )
+        if not skip_small or not pools:
+            raise ImpossibleEpisodeError(
+                f'{message}. Lower one of them, drop the category from the file, or '
+                f'set skip_small_categories=True in the sampler.'
+            )
+        print_log(f'{message}: left out', logger='current', level=logging.WARNING)
+        return pools
+
+    def _draw_evaluation(self) -> list[Episode]:
+        rng = random.Random(self.seed)
+        episodes: list[Episode] = []
+        for category_id, pool in self.pools.items():
+            for _ in range(self.episodes_per_category):
+                chosen = self._draw_instances(pool, rng)
+                seed = len(episodes)
+                episodes.append(self._make_episode(category_id, chosen, seed, seed))
+        return episodes
+
+    def _draw_instances(self, pool: InstanceIds, rng: random.Random) -> list[int]:
+        needed = self.num_shots + self.num_queries
+        if not self.distinct_images:
+            return [ann_id for ann_id, _ in rng.sample(pool, needed)]
+        return _first_of_each_image(rng.sample(pool, len(pool)), needed)
+
+    def _draw_training(self, index: int) -> Episode:
+        rng = np.random.default_rng([self.seed, self.epoch, index])
+        category_ids = list(self.pools)
+        category_id = category_ids[rng.integers(len(category_ids))]
+        pool = self.pools[category_id]
+        shuffled = [pool[i] for i in rng.permutation(len(pool))]
+        needed = self.num_shots + self.num_queries
+        if self.distinct_images:
+            chosen = _first_of_each_image(shuffled, needed)
+        else:
+            chosen = [ann_id for ann_id, _ in shuffled[:needed]]
+        seed = int(rng.integers(2**31))
+        return self._make_episode(category_id, chosen, seed, index)
+
+    def _make_episode(
+        self, category_id: int, chosen: list[int], seed: int, index: int
+    ) -> Episode:
+        return Episode(
+            category_id=category_id,
+            support_ids=tuple(chosen[: self.num_shots]),
+            query_ids=tuple(chosen[self.num_shots :]),
+            seed=seed,
+            index=index,
+        )
+
+    def __iter__(self) -> Iterator[Episode]:
+        if self.mode == 'eval':
+            yield from self.episodes[self.rank :: self.world_size]
+        else:
+            for i in range(len(self)):
+                yield self._draw_training(self.rank + i * self.world_size)
+
+    def __len__(self) -> int:
+        """Episodes of this rank. In training all ranks have equally many."""
+        if self.mode == 'eval':
+            return len(self.episodes[self.rank :: self.world_size])
+        return -(-self.episodes_per_epoch // self.world_size)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the training epoch whose episodes the next iteration yields."""
+        self.epoch = epoch
+
+
+def _first_of_each_image(shuffled: InstanceIds, needed: int) -> list[int]:
+    chosen, images = [], set()
+    for ann_id, img_id in shuffled:
+        if img_id not in images:
+            images.add(img_id)
+            chosen.append(ann_id)
+        if len(chosen) == needed:
+            break
+    return chosen
+
+
+def _check_arguments(mode: str, per_epoch: int | None, per_category: int | None):
+    wanted = {'train': 'episodes_per_epoch', 'eval': 'episodes_per_category'}
+    if mode not in wanted:
+        raise ConfigError(f"EpisodeSampler: mode is 'train' or 'eval', got {mode!r}")
+    given = {'train': per_epoch, 'eval': per_category}
+    if given[mode] is None or given[mode] < 1:
+        raise ConfigError(
+            f'EpisodeSampler: mode={mode!r} needs {wanted[mode]} >= 1, got '
+            f'{given[mode]}'
+        )

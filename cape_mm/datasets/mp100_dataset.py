@@ -1,0 +1,230 @@
+"""Episodes of MP-100, or of any data in COCO-keypoint JSON."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
+from mmpose.registry import DATASETS
+
+from ..errors import InstanceLoadError, MissingDataError
+from ..structures import Episode, EpisodeDataSample
+from .annotation_file import read_annotation_file
+from .categories import Category, read_categories
+from .episode_packing import pack_episode
+from .instance_filters import FilterReport, Instance, select_instances
+
+
+@DATASETS.register_module()
+class MP100EpisodeDataset(BaseDataset):
+    """Turns an :class:`Episode` into images and labels.
+
+    ``dataset[episode]`` returns ``dict(inputs=dict(support=..., query=...),
+    data_samples=EpisodeDataSample)`` with uint8 BGR images (S, 3, H, W) and
+    (Q, 3, H, W). Which episodes there are is the sampler's business
+    (:class:`~cape_mm.datasets.episode_sampler.EpisodeSampler`).
+
+    Empty annotations are dropped when the index is built and counted by reason. An
+    instance that turns out missing, corrupt or empty while loading is redrawn within
+    its category in training; in evaluation its pairs are dropped and recorded in the
+    data sample. ``len(dataset)`` is the number of usable instances.
+
+    Args:
+        ann_file: annotation JSON, relative to ``data_root``.
+        data_root: folder that holds annotations and images.
+        data_prefix: ``img``: image folder relative to ``data_root``. Where it does not
+            exist, the category folders are looked for in ``data_root`` itself, as the
+            official preparation lays them out.
+        pipeline: transforms of one instance, ending with ``PackInstance``.
+        test_mode: evaluation: drop and count instead of redrawing.
+        max_redraws: tries to replace an instance of one episode before giving up.
+        metainfo: overrides of the dataset's meta information.
+
+    Raises:
+        MissingDataError: the data root or the annotation file does not exist.
+        AnnotationFormatError: the file is not COCO-keypoint JSON.
+    """
+
+    METAINFO = dict(dataset_name='mp100')
+
+    def __init__(
+        self,
+        ann_file: str,
+        data_root: str = '',
+        data_prefix: dict | None = None,
+        pipeline: Sequence[dict | Callable] = (),
+        test_mode: bool = False,
+        max_redraws: int = 10,
+        metainfo: dict | None = None,
+    ) -> None:
+        self.max_redraws = max_redraws
+        self.filter_report = FilterReport()
+        self.categories: dict[int, Category] = {}
+        self.index_of: dict[int, int] = {}
+        self.instances_by_category: dict[int, list[tuple[int, int]]] = {}
+        super().__init__(
+            ann_file=ann_file,
+            metainfo=metainfo,
+            data_root=data_root,
+            data_prefix=dict(data_prefix or dict(img='images/')),
+            serialize_data=False,
+            pipeline=pipeline,
+            test_mode=test_mode,
+        )
+
+    def load_data_list(self) -> list[Instance]:
+        """Read, filter and index the annotation file."""
+        if self.data_root and not os.path.isdir(self.data_root):
+            raise MissingDataError(
+                f'data_root not found: {self.data_root} (looked for its annotation '
+                f'file {self.ann_file}). Set data_root in the config, or run '
+                f'"make demo" to see the system on generated data.'
+            )
+        coco = read_annotation_file(self.ann_file)
+        self.categories = read_categories(
+            coco.dataset['categories'], coco.dataset['annotations'], self.ann_file
+        )
+        instances, self.filter_report = select_instances(coco, self.categories)
+        print_log(f'{self.ann_file}: {self.filter_report}', logger='current')
+        self.index_of = {inst.ann_id: i for i, inst in enumerate(instances)}
+        self.instances_by_category = {key: [] for key in self.categories}
+        for inst in instances:
+            by_category = self.instances_by_category[inst.category_id]
+            by_category.append((inst.ann_id, inst.img_id))
+        return instances
+
+    def get_instance(self, ann_id: int) -> Instance:
+        """The usable annotation with this id.
+
+        Raises:
+            KeyError: the id is unknown, or the annotation was filtered out.
+        """
+        if ann_id not in self.index_of:
+            raise KeyError(
+                f'annotation {ann_id} is not among the {len(self)} usable instances of '
+                f'{self.ann_file}: the episode was drawn from another file, or the '
+                f'annotation is empty'
+            )
+        return self.data_list[self.index_of[ann_id]]
+
+    def image_path(self, instance: Instance) -> str:
+        """Path of an instance's image file."""
+        folder = self.data_prefix['img']
+        if not os.path.isdir(folder):
+            folder = self.data_root
+        return os.path.join(folder, instance.file_name)
+
+    def __getitem__(self, episode: Episode) -> dict:
+        if not isinstance(episode, Episode):
+            raise TypeError(
+                f'{type(self).__name__} is indexed by an Episode, got '
+                f'{type(episode).__name__}. Give the data loader '
+                f"sampler=dict(type='EpisodeSampler', ...)."
+            )
+        return self._load_fixed(episode) if self.test_mode else self._load(episode)
+
+    def _load_instance(self, ann_id: int, episode: Episode) -> dict:
+        instance = self.get_instance(ann_id)
+        results = dict(
+            img_path=self.image_path(instance),
+            ann_id=instance.ann_id,
+            img_id=instance.img_id,
+            bbox=instance.bbox.copy(),
+            keypoints_orig=instance.keypoints.copy(),
+            is_visible=instance.is_visible.copy(),
+            episode_seed=episode.seed,
+            rng=np.random.default_rng([episode.seed, ann_id]),
+        )
+        return self.pipeline(results)
+
+    def _load(self, episode: Episode) -> dict:
+        """Load a training episode; replace what can't be loaded by the same category.
+
+        The replacement is drawn from the episode's own seed, so an epoch stays
+        reproducible on the same data.
+        """
+        wanted = list(episode.support_ids + episode.query_ids)
+        loaded: dict[int, dict] = {}
+        candidates = self._replacements(episode)
+        num_redraws = 0
+        for slot in range(len(wanted)):
+            while slot not in loaded:
+                try:
+                    loaded[slot] = self._load_instance(wanted[slot], episode)
+                except InstanceLoadError as error:
+                    num_redraws += 1
+                    used = {self.get_instance(ann_id).img_id for ann_id in wanted}
+                    wanted[slot] = self._redraw(candidates, used, num_redraws, error)
+        num_shots = len(episode.support_ids)
+        packed = [loaded[slot] for slot in range(len(wanted))]
+        return self._pack(episode, packed[:num_shots], packed[num_shots:])
+
+    def _replacements(self, episode: Episode) -> list[int]:
+        used = set(episode.support_ids + episode.query_ids)
+        others = [
+            ann_id
+            for ann_id, _ in self.instances_by_category[episode.category_id]
+            if ann_id not in used
+        ]
+        rng = np.random.default_rng([episode.seed, len(others)])
+        return [others[i] for i in rng.permutation(len(others))]
+
+    def _redraw(
+        self,
+        candidates: list[int],
+        used_images: set[int],
+        num_redraws: int,
+        error: InstanceLoadError,
+    ) -> int:
+        while candidates and self.get_instance(candidates[-1]).img_id in used_images:
+            candidates.pop()
+        if not candidates or num_redraws > self.max_redraws:
+            raise MissingDataError(
+                f'an episode could not be completed after {num_redraws} redraws within '
+                f'its category; the last failure: {error}. Restore the images of this '
+                f'category or leave the category out of {self.ann_file}.'
+            ) from error
+        print_log(
+            f'{error} -> redrawn within its category (try {num_redraws} of '
+            f'{self.max_redraws})',
+            logger='current',
+            level=logging.WARNING,
+        )
+        return candidates.pop()
+
+    def _load_fixed(self, episode: Episode) -> dict:
+        """Load an evaluation episode; drop the pairs that can't be loaded.
+
+        A support that can't be loaded drops all pairs of its episode.
+        """
+        try:
+            supports = [self._load_instance(i, episode) for i in episode.support_ids]
+        except InstanceLoadError as error:
+            reason = f'support: {error.reason}'
+            dropped = [
+                dict(slot=slot, ann_id=ann_id, reason=reason)
+                for slot, ann_id in enumerate(episode.query_ids)
+            ]
+            return self._pack(episode, [], [], dropped)
+        queries, dropped = [], []
+        for slot, ann_id in enumerate(episode.query_ids):
+            try:
+                queries.append(self._load_instance(ann_id, episode))
+            except InstanceLoadError as error:
+                reason = f'query: {error.reason}'
+                dropped.append(dict(slot=slot, ann_id=ann_id, reason=reason))
+        return self._pack(episode, supports if queries else [], queries, dropped)
+
+    def _pack(
+        self,
+        episode: Episode,
+        supports: list[dict],
+        queries: list[dict],
+        dropped_pairs: Sequence[dict] = (),
+    ) -> dict[str, dict | EpisodeDataSample]:
+        category = self.categories[episode.category_id]
+        return pack_episode(episode, category, supports, queries, list(dropped_pairs))

@@ -1,0 +1,178 @@
+"""From one evaluated episode to one record per support-query pair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from mmengine.structures import BaseDataElement
+
+from .copy_support import copy_support
+from .functional import (
+    PCK_THRESHOLDS,
+    auc,
+    epe,
+    fraction_below,
+    nme,
+    normalized_distances,
+)
+
+PCK_KEYS = tuple(f'PCK@{thr:g}' for thr in PCK_THRESHOLDS)
+VALUE_KEYS = (*PCK_KEYS, 'AUC', 'NME', 'EPE')
+
+
+class PairRecord(NamedTuple):
+    """What the metric keeps of one support-query pair.
+
+    Attributes:
+        episode_index: position of the episode in the evaluation list.
+        slot: place of the query in the episode; with ``episode_index`` the pair's key.
+        category_id: id of the category; names may occur twice, ids may not.
+        category_name: for the report.
+        values: one float per :data:`VALUE_KEYS`, NaN without a scorable keypoint;
+            None for a dropped pair.
+        floor_values: the same of the copied support.
+        drop_reason: why the pair could not be evaluated, None for a scored pair.
+    """
+
+    episode_index: int
+    slot: int
+    category_id: int
+    category_name: str
+    values: tuple[float, ...] | None
+    floor_values: tuple[float, ...] | None
+    drop_reason: str | None
+
+
+def scorable_keypoints(
+    query_is_visible: np.ndarray, support_is_visible: np.ndarray
+) -> np.ndarray:
+    """Keypoints that the official protocol scores: seen in the query AND all supports.
+
+    Args:
+        query_is_visible: labelled visible in the source image, bool (Q, K).
+        support_is_visible: the same of the supports, bool (S, K).
+
+    Returns:
+        Mask, bool (Q, K).
+    """
+    return query_is_visible & support_is_visible.all(axis=0)[None]
+
+
+def pair_values(
+    pred: np.ndarray, gt: np.ndarray, is_valid: np.ndarray, norm_size: np.ndarray
+) -> np.ndarray:
+    """All values of :data:`VALUE_KEYS` for every query.
+
+    Args:
+        pred: predicted keypoints in source-image pixels, (Q, K, 2).
+        gt: true keypoints, (Q, K, 2).
+        is_valid: keypoints to score, bool (Q, K).
+        norm_size: max(w, h) of the queries' clean boxes, (Q,).
+
+    Returns:
+        float64 (Q, len(VALUE_KEYS)), NaN for a query without a keypoint to score.
+
+    Raises:
+        ValueError: shapes disagree, or a prediction to be scored is NaN or infinite.
+    """
+    normalized = normalized_distances(pred, gt, is_valid, norm_size)
+    columns = [fraction_below(normalized, thr) for thr in PCK_THRESHOLDS]
+    columns.append(auc(pred, gt, is_valid, norm_size))
+    columns.append(nme(pred, gt, is_valid, norm_size))
+    columns.append(epe(pred, gt, is_valid))
+    return np.stack(columns, axis=1)
+
+
+def _identity(data_sample: Mapping) -> dict:
+    """The fields of :class:`PairRecord` that all pairs of an episode share."""
+    return {
+        'episode_index': int(data_sample['episode_index']),
+        'category_id': int(data_sample['category_id']),
+        'category_name': str(data_sample.get('category_name', '')),
+    }
+
+
+def dropped_records(data_sample: Mapping) -> list[PairRecord]:
+    """Records of the pairs of one episode whose query or support did not load.
+
+    Args:
+        data_sample: :class:`EpisodeDataSample` as a dict.
+    """
+    return [
+        PairRecord(
+            slot=int(pair['slot']),
+            values=None,
+            floor_values=None,
+            drop_reason=str(pair['reason']),
+            **_identity(data_sample),
+        )
+        for pair in data_sample.get('dropped_pairs', ())
+    ]
+
+
+def scored_records(data_sample: Mapping) -> list[PairRecord]:
+    """Score the loaded queries of one episode, and the copied support beside them.
+
+    Args:
+        data_sample: :class:`EpisodeDataSample` with predictions, as a dict.
+
+    Returns:
+        One record per query; none if no query of the episode loaded.
+
+    Raises:
+        ValueError: predictions and labels disagree in number of queries or keypoints,
+            or a scored prediction is NaN or infinite.
+    """
+    if not len(data_sample['query_slots']):
+        return []
+    where = (
+        f'episode {data_sample["episode_index"]} of category '
+        f'{data_sample["category_id"]}'
+    )
+    query = _to_numpy(data_sample['gt_instances'])
+    support = _to_numpy(data_sample['support_instances'])
+    pred = _to_numpy(data_sample['pred_instances'])['keypoints_orig']
+    gt = query['keypoints_orig']
+    if pred.shape != gt.shape or len(gt) != len(data_sample['query_slots']):
+        raise ValueError(
+            f'{where}: expected predictions of shape (Q, K, 2) = {gt.shape} for '
+            f'{len(data_sample["query_slots"])} queries, got {pred.shape}'
+        )
+    mask = scorable_keypoints(query['is_visible_orig'], support['is_visible_orig'])
+    norm_size = query['bboxes'][:, 2:].max(axis=1)
+    floor = copy_support(
+        support['keypoints_orig'],
+        support['is_visible_orig'],
+        support['bboxes'],
+        query['bboxes'],
+    )
+    try:
+        values = pair_values(pred, gt, mask, norm_size)
+    except ValueError as error:
+        raise ValueError(f'{where}: {error}') from error
+    floor_values = pair_values(floor, gt, mask, norm_size)
+    return [
+        PairRecord(
+            slot=int(slot),
+            values=tuple(values[row].tolist()),
+            floor_values=tuple(floor_values[row].tolist()),
+            drop_reason=None,
+            **_identity(data_sample),
+        )
+        for row, slot in enumerate(data_sample['query_slots'])
+    ]
+
+
+def _to_numpy(instances: Mapping | BaseDataElement) -> dict[str, np.ndarray]:
+    """The arrays that the metric reads, from instance data of any kind."""
+    names = ('keypoints_orig', 'is_visible_orig', 'bboxes')
+    return {
+        name: value.detach().cpu().numpy()
+        if isinstance(value, torch.Tensor)
+        else np.asarray(value)
+        for name, value in instances.items()
+        if name in names
+    }

@@ -1,0 +1,142 @@
+"""Metrics for the reader: a table on the screen, a JSON file on disk."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+OVERALL_ROWS = (
+    'PCK@0.05',
+    'PCK@0.1',
+    'PCK@0.15',
+    'PCK@0.2',
+    'PCK@0.25',
+    'PCK_valid@0.2',
+    'mPCK5',
+    'mPCK4',
+    'AUC',
+    'NME',
+    'EPE',
+)
+MAX_NAME_WIDTH = 36
+
+
+def format_table(metrics: Mapping[str, Any]) -> str:
+    """Lay out the metrics of :class:`EpisodePCK` as a text table.
+
+    Args:
+        metrics: what ``EpisodePCK.evaluate`` returned, without a prefix.
+
+    Returns:
+        Lines without a trailing newline: the overall values beside the copy-support
+        floor, one line per category, the pairs scored and dropped. PCK, AUC and NME
+        are in percent, EPE in pixels.
+    """
+    blocks = [_overall_lines(metrics)]
+    if metrics.get('per_category'):
+        blocks.append(_category_lines(metrics['per_category']))
+    blocks.append(_pair_lines(metrics))
+    return '\n\n'.join('\n'.join(block) for block in blocks)
+
+
+def _overall_lines(metrics: Mapping[str, Any]) -> list[str]:
+    lines = [f'{"":<16}{"method":>10}{"copy support":>16}']
+    for key in OVERALL_ROWS:
+        if key not in metrics:
+            continue
+        unit, scale = ('px', 1) if key == 'EPE' else ('%', 100)
+        value = _number(metrics[key], scale)
+        floor = _number(metrics.get(f'copy_support/{key}'), scale)
+        lines.append(f'{f"{key} [{unit}]":<20}{value:>6}{floor:>16}')
+    return lines
+
+
+def _category_lines(per_category: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    width = min(max(map(len, per_category)), MAX_NAME_WIDTH)
+    width = max(width, len('category (id name)'))
+    lines = [
+        f'{"category (id name)":<{width}}{"PCK@0.2":>10}{"copy support":>14}'
+        f'{"gain":>8}{"mPCK5":>8}{"pairs":>8}{"dropped":>9}'
+    ]
+    for name, row in per_category.items():
+        pck, floor = row['PCK@0.2'], row['copy_support/PCK@0.2']
+        gain = '-' if _is_missing(pck) else f'{100 * (pck - floor):+.1f}'
+        shown = name if len(name) <= width else name[: width - 3] + '...'
+        lines.append(
+            f'{shown:<{width}}{_number(pck):>10}{_number(floor):>14}{gain:>8}'
+            f'{_number(row["mPCK5"]):>8}{row["num_pairs"]:>8,}'
+            f'{row.get("num_pairs_dropped", 0):>9,}'
+        )
+    return lines
+
+
+def _pair_lines(metrics: Mapping[str, Any]) -> list[str]:
+    lines = [
+        f'{metrics["num_pairs"]:,} pairs of {metrics["num_categories"]} categories '
+        f'scored, {metrics["num_pairs_dropped"]:,} dropped'
+    ]
+    if metrics.get('num_pairs_empty'):
+        lines.append(
+            f'{metrics["num_pairs_empty"]:,} scored pairs share no visible keypoint: '
+            f'they count 0 in PCK and are left out of PCK_valid'
+        )
+    if metrics['num_pairs_dropped']:
+        reasons = metrics.get('dropped_by_reason', {})
+        total = metrics['num_pairs'] + metrics['num_pairs_dropped']
+        listed = ', '.join(f'{reason}: {num:,}' for reason, num in reasons.items())
+        lines.append(
+            f'PARTIAL RESULT: {metrics["num_pairs"]:,} of {total:,} pairs could be '
+            f'evaluated ({listed}). Do not compare it with published numbers.'
+        )
+    return lines
+
+
+def _is_missing(value: float | None) -> bool:
+    return value is None or math.isnan(value)
+
+
+def _number(value: float | None, scale: float = 100) -> str:
+    return '-' if _is_missing(value) else f'{scale * value:.1f}'
+
+
+def write_metrics(metrics: Mapping[str, Any], path: str | Path) -> Path:
+    """Write metrics as JSON, so that the file is never half written.
+
+    Args:
+        metrics: strings, numbers, and lists and mappings of them; a NaN (a mean over
+            nothing) is written as ``null``, since JSON has no NaN.
+        path: the file; its folder is made where needed, an older file is replaced.
+
+    Returns:
+        The path.
+
+    Raises:
+        TypeError: a value is of a type that JSON does not know.
+    """
+    path = Path(path)
+    text = json.dumps(_jsonable(metrics), indent=2, allow_nan=False) + '\n'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
+    try:
+        with os.fdopen(handle, 'w', encoding='utf-8') as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)  # mkstemp's files are readable by their owner only
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    return path
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _jsonable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

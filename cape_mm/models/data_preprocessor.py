@@ -1,0 +1,116 @@
+"""From a collated batch of episodes to the tensors that a model sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmengine.model import BaseDataPreprocessor
+from mmpose.registry import MODELS
+
+from ..structures import EpisodeDataSample, EpisodeInputs
+from ..structures.geometry import pixels_to_unit
+from ..structures.skeleton import UNREACHABLE, hop_distances
+
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
+
+
+@MODELS.register_module()
+class EpisodeDataPreprocessor(BaseDataPreprocessor):
+    """Moves, normalises, stacks and pads a batch of episodes.
+
+    Keypoints are padded to the largest K of the batch; padding is masked. Queries of
+    all episodes are stacked, so every query goes with its own support whatever the
+    number of queries per episode. Episodes of which nothing could be loaded stay in
+    ``data_samples`` and take no part in ``inputs``.
+
+    Nothing in ``inputs`` comes from a query's labels.
+
+    Args:
+        mean: subtracted per channel, in the order that the model sees.
+        std: divides per channel.
+        bgr_to_rgb: images come as BGR and the model wants RGB.
+        non_blocking: copy to the device without waiting.
+    """
+
+    def __init__(
+        self,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+        bgr_to_rgb: bool = True,
+        non_blocking: bool = True,
+    ) -> None:
+        super().__init__(non_blocking)
+        self.bgr_to_rgb = bgr_to_rgb
+        self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), False)
+        self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), False)
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Prepare a batch.
+
+        Args:
+            data: collated batch: ``inputs`` with lists ``support`` and ``query`` of
+                uint8 BGR images, (S, 3, H, W) and (Q, 3, H, W) each, and
+                ``data_samples``.
+            training: not used: both phases see the same.
+
+        Returns:
+            ``inputs``: :class:`EpisodeInputs`, or None where no episode could be
+            loaded; ``data_samples``: all of them.
+        """
+        samples: list[EpisodeDataSample] = data['data_samples']
+        kept = [i for i, sample in enumerate(samples) if len(sample.gt_instances)]
+        if not kept:
+            return dict(inputs=None, data_samples=samples)
+        graph = self.cast_data(_collate_supports([samples[i] for i in kept]))
+        supports = [data['inputs']['support'][i] for i in kept]
+        queries = [data['inputs']['query'][i] for i in kept]
+        inputs = EpisodeInputs(
+            support_images=self._normalise(_pad_shots(supports)),
+            query_images=self._normalise(torch.cat(queries)),
+            **graph,
+        )
+        return dict(inputs=inputs, data_samples=samples)
+
+    def _normalise(self, images: torch.Tensor) -> torch.Tensor:
+        images = self.cast_data(images)
+        if self.bgr_to_rgb:
+            images = images.flip(-3)
+        return (images.float() - self.mean) / self.std
+
+
+def _pad_shots(supports: list[torch.Tensor]) -> torch.Tensor:
+    num_shots = max(len(images) for images in supports)
+    batch = supports[0].new_zeros(len(supports), num_shots, *supports[0].shape[1:])
+    for row, images in enumerate(supports):
+        batch[row, : len(images)] = images
+    return batch
+
+
+def _collate_supports(samples: list[EpisodeDataSample]) -> dict:
+    """Support keypoints and graphs of B episodes, padded to a common S and K."""
+    num_shots = max(len(sample.support_instances) for sample in samples)
+    num_keypoints = max(sample.num_keypoints for sample in samples)
+    size = (len(samples), num_shots, num_keypoints)
+    points = torch.zeros(*size, 2)
+    is_visible = torch.zeros(size, dtype=torch.bool)
+    hops = np.full((size[0], num_keypoints, num_keypoints), UNREACHABLE)
+    for row, sample in enumerate(samples):
+        support = sample.support_instances
+        visible = support.is_visible.cpu()
+        shots, k = visible.shape
+        unit = pixels_to_unit(support.keypoints.cpu(), sample.input_size)
+        # what an invisible keypoint's coordinates say must not reach the model
+        points[row, :shots, :k] = unit.masked_fill(~visible[..., None], 0)
+        is_visible[row, :shots, :k] = visible
+        hops[row, :k, :k] = hop_distances(sample.skeleton, k)
+    num_queries = torch.tensor([len(sample.gt_instances) for sample in samples])
+    return dict(
+        support_keypoints=points,
+        support_visible=is_visible,
+        hops=torch.from_numpy(hops),
+        query_to_episode=torch.arange(len(samples)).repeat_interleave(num_queries),
+        num_steps=int(is_visible.any(dim=1).sum(dim=1).max()),
+    )

@@ -1,0 +1,86 @@
+"""Query image and support keypoints look at each other."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ..layers import EncoderLayer, PointEncoding, grid_points, mask_to_bias
+
+
+class JointEncoder(nn.Module):
+    """Self-attention over [query tokens ; keypoint tokens].
+
+    Also makes the fine query map in which keypoints are searched, from the backbone's
+    fine features and the refined query tokens.
+
+    Args:
+        embed_dims: C.
+        num_layers: transformer layers.
+        num_heads: attention heads.
+        dropout: probability in every layer.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_layers: int = 3,
+        num_heads: int = 8,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.point_encoding = PointEncoding(embed_dims)
+        self.query_type = nn.Parameter(torch.zeros(embed_dims))
+        self.keypoint_type = nn.Parameter(torch.zeros(embed_dims))
+        self.layers = nn.ModuleList(
+            EncoderLayer(embed_dims, num_heads, dropout=dropout)
+            for _ in range(num_layers)
+        )
+        self.norm = nn.LayerNorm(embed_dims)
+        self.fine_project = nn.Sequential(
+            nn.Conv2d(embed_dims, embed_dims, 3, padding=1),
+            nn.GELU(),
+            nn.Conv2d(embed_dims, embed_dims, 1),
+        )
+
+    def forward(
+        self,
+        fine_map: torch.Tensor,
+        coarse_map: torch.Tensor,
+        keypoint_tokens: torch.Tensor,
+        is_known: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Refine both sides.
+
+        Args:
+            fine_map: fine query features, (N, C, Hf, Wf).
+            coarse_map: coarse query features, (N, C, H, W).
+            keypoint_tokens: support keypoints of every query, (N, K, C).
+            is_known: keypoint is visible in some support, bool (N, K).
+
+        Returns:
+            Query tokens (N, H*W, C), keypoint tokens (N, K, C), fine map
+            (N, C, Hf, Wf).
+        """
+        height, width = coarse_map.shape[-2:]
+        num_query = height * width
+        positions = self.point_encoding(grid_points(height, width, coarse_map.device))
+        query_tokens = coarse_map.flatten(2).transpose(1, 2) + positions
+        tokens = torch.cat(
+            [query_tokens + self.query_type, keypoint_tokens + self.keypoint_type],
+            dim=1,
+        )
+        is_key = F.pad(is_known, (num_query, 0), value=True)
+        bias = mask_to_bias(is_key, torch.float32)[:, None, None, :]
+        for layer in self.layers:
+            tokens = layer(tokens, bias)
+        tokens = self.norm(tokens)
+        query_tokens, keypoint_tokens = tokens.split(
+            [num_query, keypoint_tokens.shape[1]], dim=1
+        )
+        refined = query_tokens.transpose(1, 2).unflatten(2, (height, width))
+        upsampled = F.interpolate(
+            refined, size=fine_map.shape[-2:], mode='bilinear', align_corners=False
+        )
+        return query_tokens, keypoint_tokens, self.fine_project(fine_map + upsampled)

@@ -1,0 +1,87 @@
+"""From support images and their marked keypoints to one token per keypoint."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ..layers import grid_points
+
+
+def pool_shots(values: torch.Tensor, is_visible: torch.Tensor) -> torch.Tensor:
+    """Mean over the shots in which a keypoint is visible.
+
+    Args:
+        values: (B, S, K, C).
+        is_visible: bool (B, S, K).
+
+    Returns:
+        (B, K, C); zero where a keypoint is visible in no shot.
+    """
+    weights = is_visible.to(values.dtype)[..., None]
+    return (values * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+
+
+def gaussian_pool(
+    feature_map: torch.Tensor, points: torch.Tensor, sigma: float
+) -> torch.Tensor:
+    """Gaussian-weighted mean of the features around points.
+
+    Args:
+        feature_map: (B, C, H, W).
+        points: (x, y) in [0, 1], (B, K, 2); points outside use the nearest border.
+        sigma: standard deviation in cells of the map.
+
+    Returns:
+        (B, K, C).
+    """
+    height, width = feature_map.shape[-2:]
+    size = points.new_tensor([width, height])
+    cells = grid_points(height, width, points.device)
+    offset = (cells - points.clamp(0, 1)[..., None, :]) * size  # (B, K, H*W, 2)
+    weights = (-offset.square().sum(dim=-1) / (2 * sigma**2)).softmax(dim=-1)
+    features = feature_map.flatten(2).transpose(1, 2)
+    return weights.to(features.dtype) @ features
+
+
+class KeypointTokens(nn.Module):
+    """Look at the support images where the keypoints are marked.
+
+    Args:
+        embed_dims: C of the feature maps and of the tokens.
+        num_scales: how many feature maps the neck gives; all are looked at.
+        sigma: width of the Gaussian window in cells of each map.
+    """
+
+    def __init__(
+        self, embed_dims: int, num_scales: int = 3, sigma: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.sigma = sigma
+        self.project = nn.Sequential(
+            nn.Linear(embed_dims * num_scales, embed_dims),
+            nn.GELU(),
+            nn.Linear(embed_dims, embed_dims),
+        )
+
+    def forward(
+        self,
+        feature_maps: list[torch.Tensor],
+        keypoints: torch.Tensor,
+        is_visible: torch.Tensor,
+    ) -> torch.Tensor:
+        """Pool, project, and merge the shots.
+
+        Args:
+            feature_maps: one per scale, each (B * S, C, H_i, W_i).
+            keypoints: (x, y) in [0, 1] of the support crop, (B, S, K, 2).
+            is_visible: bool (B, S, K).
+
+        Returns:
+            Appearance tokens (B, K, C); what they hold for a keypoint that is visible
+            in no shot has no meaning.
+        """
+        points = keypoints.flatten(0, 1)
+        pooled = [gaussian_pool(fmap, points, self.sigma) for fmap in feature_maps]
+        tokens = self.project(torch.cat(pooled, dim=-1))
+        return pool_shots(tokens.unflatten(0, keypoints.shape[:2]), is_visible)

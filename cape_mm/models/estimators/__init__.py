@@ -1,0 +1,5 @@
+"""Estimators."""
+
+from .cape import CAPE
+
+__all__ = ['CAPE']

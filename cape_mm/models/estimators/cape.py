@@ -1,0 +1,221 @@
+"""The category-agnostic pose estimator."""
+
+from __future__ import annotations
+
+from urllib.error import URLError
+
+import torch
+from mmengine.model import BaseModel
+from mmengine.structures import InstanceData
+from mmpose.registry import MODELS
+
+from ...errors import CheckpointError
+from ...structures import EpisodeDataSample, EpisodeInputs
+from ...structures.geometry import apply_affine, pixels_to_unit, unit_to_pixels
+from ..encoders import JointEncoder, KeypointTokens, PoseGraphEncoder
+from ..heads import EpisodeContext, QueryTargets
+
+
+@MODELS.register_module()
+class CAPE(BaseModel):
+    """Finds the keypoints marked on support images in query images.
+
+    Backbone and neck make feature maps of every image at several scales; support
+    keypoints become tokens by looking at the support maps; a transformer over the
+    support pose graph relates them; a joint encoder lets them and the query see each
+    other; the head finds the points.
+
+    Args:
+        backbone: any MMPose backbone config.
+        neck: config of a neck that gives maps of ``embed_dims`` channels, finest first,
+            e.g. MMPose's ``FPN``. Keypoints are searched in the first map, the second
+            one makes the query tokens, the support keypoints look at all of them.
+        head: config of a :class:`~cape_mm.models.heads.BaseHead`.
+        embed_dims: C.
+        keypoint_tokens: arguments of :class:`KeypointTokens`.
+        pose_graph_encoder: arguments of :class:`PoseGraphEncoder`.
+        joint_encoder: arguments of :class:`JointEncoder`.
+        support_backbone: config of a backbone of its own for the support images; None
+            shares ``backbone``.
+        support_neck: neck of the support backbone; None builds ``neck`` a second time.
+        test_cfg: ``mode``: how the head predicts, by default 'ar'.
+        data_preprocessor: config of :class:`EpisodeDataPreprocessor`.
+        init_cfg: initialisation, as everywhere in MMEngine.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict,
+        head: dict,
+        embed_dims: int = 256,
+        keypoint_tokens: dict | None = None,
+        pose_graph_encoder: dict | None = None,
+        joint_encoder: dict | None = None,
+        support_backbone: dict | None = None,
+        support_neck: dict | None = None,
+        test_cfg: dict | None = None,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        preprocessor = data_preprocessor or dict(type='EpisodeDataPreprocessor')
+        super().__init__(data_preprocessor=preprocessor, init_cfg=init_cfg)
+        self.backbone = MODELS.build(backbone)
+        self.neck = MODELS.build(neck)
+        self.support_backbone = self.support_neck = None
+        if support_backbone is not None:
+            self.support_backbone = MODELS.build(support_backbone)
+            self.support_neck = MODELS.build(support_neck or neck)
+        self.keypoint_tokens = KeypointTokens(embed_dims, **(keypoint_tokens or {}))
+        self.pose_graph_encoder = PoseGraphEncoder(
+            embed_dims, **(pose_graph_encoder or {})
+        )
+        self.joint_encoder = JointEncoder(embed_dims, **(joint_encoder or {}))
+        self.head = MODELS.build(dict(embed_dims=embed_dims) | head)
+        self.test_cfg = dict(mode='ar') | (test_cfg or {})
+
+    def init_weights(self) -> None:
+        """Initialise, and say clearly when pretrained weights can't be had.
+
+        Raises:
+            CheckpointError: the weights named in an ``init_cfg`` can't be read.
+        """
+        try:
+            super().init_weights()
+        except (URLError, OSError) as error:
+            raise CheckpointError(
+                f'the pretrained weights of the backbone could not be read: {error}. '
+                f'Without a connection, put the file on this machine and set '
+                f'model.backbone.init_cfg.checkpoint=FILE, or train from scratch with '
+                f'--cfg-options model.backbone.init_cfg=None.'
+            ) from error
+
+    def forward(
+        self,
+        inputs: EpisodeInputs | None,
+        data_samples: list[EpisodeDataSample] | None = None,
+        mode: str = 'tensor',
+    ):
+        """Run the model.
+
+        Args:
+            inputs: what the data preprocessor made; None where nothing was loaded.
+            data_samples: the episodes; labels of the queries are read in 'loss' only.
+            mode: 'loss', 'predict' or 'tensor'.
+
+        Returns:
+            'loss': dictionary of scalars. 'predict': the data samples with
+            ``pred_instances``. 'tensor': points (N, K, 2) in [0, 1] and scores (N, K).
+        """
+        if mode == 'loss':
+            return self.loss(inputs, data_samples)
+        if mode == 'predict':
+            return self.predict(inputs, data_samples)
+        if mode == 'tensor':
+            return self.head.predict(self.encode(inputs), **self.test_cfg)
+        raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
+
+    def loss(
+        self, inputs: EpisodeInputs, data_samples: list[EpisodeDataSample]
+    ) -> dict[str, torch.Tensor]:
+        """Losses of a batch, see the head."""
+        targets = collect_targets(data_samples, inputs)
+        return self.head.loss(self.encode(inputs), targets)
+
+    @torch.no_grad()
+    def predict(
+        self, inputs: EpisodeInputs | None, data_samples: list[EpisodeDataSample]
+    ) -> list[EpisodeDataSample]:
+        """Fill ``pred_instances``; coordinates in input pixels and source pixels."""
+        loaded = [sample for sample in data_samples if len(sample.query_slots)]
+        points = scores = torch.zeros(0)
+        if inputs is not None:
+            context = self.encode(inputs)
+            points, scores = self.head.predict(context, **self.test_cfg)
+            points, scores = points.float().cpu(), scores.float().cpu()
+        row = 0
+        for sample in loaded:
+            end, k = row + len(sample.query_slots), sample.num_keypoints
+            sample.pred_instances = _to_instances(
+                points[row:end, :k], scores[row:end, :k], sample
+            )
+            row = end
+        for sample in data_samples:
+            if not len(sample.query_slots):
+                sample.pred_instances = _no_instances(sample.num_keypoints)
+        return data_samples
+
+    def encode(self, inputs: EpisodeInputs) -> EpisodeContext:
+        """Images and support keypoints to what a head works on, one row per query."""
+        support_maps, query_maps = self.extract_features(inputs)
+        keypoints, visible = inputs.support_keypoints, inputs.support_visible
+        tokens = self.keypoint_tokens(support_maps, keypoints, visible)
+        tokens = self.pose_graph_encoder(tokens, keypoints, visible, inputs.hops)
+        # the support is encoded once, then handed to each of its queries
+        rows = inputs.query_to_episode
+        is_known = inputs.is_known[rows]
+        query_tokens, keypoint_tokens, fine_map = self.joint_encoder(
+            query_maps[0], query_maps[1], tokens[rows], is_known
+        )
+        return EpisodeContext(
+            keypoint_tokens=keypoint_tokens,
+            query_tokens=query_tokens,
+            fine_map=fine_map,
+            hops=inputs.hops[rows],
+            is_known=is_known,
+            num_steps=inputs.num_steps,
+        )
+
+    def extract_features(
+        self, inputs: EpisodeInputs
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """Maps of the supports, B * S rows each, and of the queries, N rows each."""
+        supports = inputs.support_images.flatten(0, 1)
+        queries = inputs.query_images
+        if self.support_backbone is not None:
+            support_maps = self.support_neck(self.support_backbone(supports))
+            return list(support_maps), list(self.neck(self.backbone(queries)))
+        maps = self.neck(self.backbone(torch.cat([supports, queries])))
+        sizes = [len(supports), len(queries)]
+        split = [feature_map.split(sizes) for feature_map in maps]
+        return [pair[0] for pair in split], [pair[1] for pair in split]
+
+
+def collect_targets(
+    data_samples: list[EpisodeDataSample], inputs: EpisodeInputs
+) -> QueryTargets:
+    """Labels of all queries, padded to the batch's K."""
+    num, size = inputs.query_to_episode.shape[0], inputs.hops.shape[-1]
+    device = inputs.hops.device
+    points = torch.zeros(num, size, 2)
+    is_visible = torch.zeros(num, size, dtype=torch.bool)
+    row = 0
+    for sample in data_samples:
+        truth = sample.gt_instances
+        end, k = row + len(truth), sample.num_keypoints
+        points[row:end, :k] = pixels_to_unit(truth.keypoints, sample.input_size)
+        is_visible[row:end, :k] = truth.is_visible
+        row = end
+    points = points.masked_fill(~is_visible[..., None], 0)
+    return QueryTargets(
+        points.to(device, non_blocking=True), is_visible.to(device, non_blocking=True)
+    )
+
+
+def _to_instances(
+    points: torch.Tensor, scores: torch.Tensor, sample: EpisodeDataSample
+) -> InstanceData:
+    pixels = unit_to_pixels(points, sample.input_size)
+    original = apply_affine(sample.crop_to_image, pixels.double().numpy())
+    return InstanceData(
+        keypoints=pixels,
+        keypoints_orig=torch.from_numpy(original).float(),
+        keypoint_scores=scores,
+    )
+
+
+def _no_instances(num_keypoints: int) -> InstanceData:
+    points = torch.zeros(0, num_keypoints, 2)
+    return InstanceData(
+        keypoints=points, keypoints_orig=points, keypoint_scores=points[..., 0]
+    )

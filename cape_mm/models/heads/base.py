@@ -1,0 +1,78 @@
+"""What every head gets and gives."""
+
+from __future__ import annotations
+
+from abc import ABCMeta, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from mmengine.model import BaseModule
+
+
+@dataclass(frozen=True)
+class EpisodeContext:
+    """Encoded episodes, one row per query.
+
+    Attributes:
+        keypoint_tokens: support keypoints that have seen the query, (N, K, C).
+        query_tokens: query tokens that have seen the keypoints, (N, L, C).
+        fine_map: map in which keypoints are searched, (N, C, H, W).
+        hops: graph distances, int64 (N, K, K).
+        is_known: keypoint is visible in some support, bool (N, K).
+        num_steps: largest number of known keypoints among the rows.
+    """
+
+    keypoint_tokens: torch.Tensor
+    query_tokens: torch.Tensor
+    fine_map: torch.Tensor
+    hops: torch.Tensor
+    is_known: torch.Tensor
+    num_steps: int
+
+
+@dataclass(frozen=True)
+class QueryTargets:
+    """Labels of the queries; only the loss sees them.
+
+    Attributes:
+        points: true (x, y) in [0, 1] of the crop, (N, K, 2).
+        is_visible: labelled and inside the crop, bool (N, K).
+    """
+
+    points: torch.Tensor
+    is_visible: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Where a stage of a head sees the keypoints.
+
+    Attributes:
+        logits: heat maps, (N, K, H, W).
+        points: (x, y) in [0, 1], float32 (N, K, 2).
+        scores: confidence in [0, 1], float32 (N, K).
+    """
+
+    logits: torch.Tensor
+    points: torch.Tensor
+    scores: torch.Tensor
+
+
+class BaseHead(BaseModule, metaclass=ABCMeta):
+    """Base of the heads: from encoded episodes to points.
+
+    The split into :meth:`loss` and :meth:`predict` is what keeps labels out of
+    prediction: only the former is ever given any.
+    """
+
+    @abstractmethod
+    def loss(
+        self, context: EpisodeContext, targets: QueryTargets
+    ) -> dict[str, torch.Tensor]:
+        """Scalar losses under ``loss_*`` keys."""
+
+    @abstractmethod
+    def predict(
+        self, context: EpisodeContext, mode: str
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Points in [0, 1] float32 (N, K, 2) and scores in [0, 1] float32 (N, K)."""

@@ -1,0 +1,72 @@
+"""In which order an autoregressive head visits the keypoints.
+
+Every order puts the unknown keypoints last, so that a causal decoder never looks back
+at one, and depends on the graph, the scores or a generator only, never on the
+keypoint's index: permuting the keypoints permutes the order.
+"""
+
+from __future__ import annotations
+
+import torch
+
+
+def skeleton_order(
+    hops: torch.Tensor, scores: torch.Tensor, is_known: torch.Tensor
+) -> torch.Tensor:
+    """Breadth first over the skeleton from the most confident keypoint.
+
+    Keypoints at the same distance come by falling score; keypoints that no path
+    connects to the first come after all others, by falling score.
+
+    Args:
+        hops: graph distances, int64 (N, K, K).
+        scores: confidence in [0, 1], (N, K).
+        is_known: bool (N, K).
+
+    Returns:
+        Keypoint indices in the order of decoding, int64 (N, K).
+    """
+    root = scores.masked_fill(~is_known, -1).argmax(dim=1)
+    distance = hops[torch.arange(len(hops), device=hops.device), root]
+    # scores lie in [0, 1], so they only break ties between equal distances
+    rank = 2.0 * distance - scores.float()
+    return rank.masked_fill(~is_known, float('inf')).argsort(dim=1, stable=True)
+
+
+def random_order(
+    is_known: torch.Tensor, generator: torch.Generator | None = None
+) -> torch.Tensor:
+    """A random order per row, unknown keypoints last, int64 (N, K)."""
+    rank = torch.rand(is_known.shape, device=is_known.device, generator=generator)
+    return rank.masked_fill(~is_known, float('inf')).argsort(dim=1, stable=True)
+
+
+def mixed_order(
+    hops: torch.Tensor,
+    scores: torch.Tensor,
+    is_known: torch.Tensor,
+    random_prob: float,
+    generator: torch.Generator | None = None,
+) -> torch.Tensor:
+    """Random order for a share of the rows, skeleton order for the others.
+
+    Args:
+        hops: graph distances, int64 (N, K, K).
+        scores: confidence in [0, 1], (N, K).
+        is_known: bool (N, K).
+        random_prob: share of rows in random order.
+        generator: source of the choice; None is PyTorch's default.
+
+    Returns:
+        Keypoint indices in the order of decoding, int64 (N, K).
+    """
+    by_skeleton = skeleton_order(hops, scores, is_known)
+    by_chance = random_order(is_known, generator)
+    rows = torch.rand(len(hops), 1, device=hops.device, generator=generator)
+    return torch.where(rows < random_prob, by_chance, by_skeleton)
+
+
+def take_in_order(values: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
+    """Reorder the keypoints of every row: (N, K, ...) by (N, K) -> (N, K, ...)."""
+    index = order.reshape(*order.shape, *[1] * (values.dim() - 2))
+    return values.gather(1, index.expand(-1, -1, *values.shape[2:]))

@@ -1,0 +1,133 @@
+"""Multi-head attention with an additive bias, and the bias of graph distance."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class MultiHeadAttention(nn.Module):
+    """Scaled dot-product attention whose keys can be projected ahead of time.
+
+    Unlike ``nn.MultiheadAttention`` it takes a bias per head and projects keys and
+    values separately, which is what a key-value cache needs.
+
+    Args:
+        embed_dims: C.
+        num_heads: must divide ``embed_dims``.
+    """
+
+    def __init__(self, embed_dims: int, num_heads: int) -> None:
+        super().__init__()
+        if embed_dims % num_heads:
+            raise ValueError(
+                f'embed_dims {embed_dims} is no multiple of num_heads {num_heads}'
+            )
+        self.num_heads = num_heads
+        self.query = nn.Linear(embed_dims, embed_dims)
+        self.key = nn.Linear(embed_dims, embed_dims)
+        self.value = nn.Linear(embed_dims, embed_dims)
+        self.out = nn.Linear(embed_dims, embed_dims)
+
+    def project_kv(
+        self, key: torch.Tensor, value: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keys and values of all heads.
+
+        Args:
+            key: (N, L, C).
+            value: (N, L, C).
+
+        Returns:
+            Both as (N, heads, L, C / heads).
+        """
+        return self._split(self.key(key)), self._split(self.value(value))
+
+    def attend(
+        self,
+        query: torch.Tensor,
+        keys: torch.Tensor,
+        values: torch.Tensor,
+        bias: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Attend with projected keys and values.
+
+        Args:
+            query: (N, T, C).
+            keys: (N, heads, L, C / heads).
+            values: (N, heads, L, C / heads).
+            bias: added to the logits, broadcastable to (N, heads, T, L).
+
+        Returns:
+            (N, T, C).
+        """
+        heads = self._split(self.query(query))
+        if bias is not None:
+            # a mask made in float32 must stay finite in half precision
+            lowest = torch.finfo(heads.dtype).min / 2
+            bias = bias.clamp(min=lowest).to(heads.dtype)
+        mixed = F.scaled_dot_product_attention(heads, keys, values, attn_mask=bias)
+        return self.out(mixed.transpose(1, 2).flatten(2))
+
+    def forward(
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        bias: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Project and attend; shapes as in :meth:`project_kv` and :meth:`attend`."""
+        keys, values = self.project_kv(key, value)
+        return self.attend(query, keys, values, bias)
+
+    def _split(self, tokens: torch.Tensor) -> torch.Tensor:
+        n, length, _ = tokens.shape
+        return tokens.view(n, length, self.num_heads, -1).transpose(1, 2)
+
+
+def mask_to_bias(is_allowed: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Additive attention bias of a boolean mask.
+
+    The lowest finite number stands for "no": a row without any allowed key then
+    averages over all keys instead of becoming NaN, in half precision too.
+
+    Args:
+        is_allowed: bool, any shape.
+        dtype: floating type of the attention logits.
+
+    Returns:
+        0 where allowed, half the type's lowest finite number elsewhere, so that adding
+        another bias can't overflow.
+    """
+    bias = torch.zeros(is_allowed.shape, dtype=dtype, device=is_allowed.device)
+    return bias.masked_fill(~is_allowed, torch.finfo(dtype).min / 2)
+
+
+class HopBias(nn.Module):
+    """Learned attention bias by graph distance, one number per head and distance.
+
+    Distances 0 .. ``max_hops`` have their own number; all larger ones, and pairs that
+    no path connects, share one.
+
+    Args:
+        num_heads: attention heads.
+        max_hops: largest distance that is told apart.
+    """
+
+    def __init__(self, num_heads: int, max_hops: int = 4) -> None:
+        super().__init__()
+        self.max_hops = max_hops
+        self.bias = nn.Embedding(max_hops + 2, num_heads)
+        nn.init.zeros_(self.bias.weight)
+
+    def forward(self, hops: torch.Tensor) -> torch.Tensor:
+        """Bias of all pairs.
+
+        Args:
+            hops: graph distances, int64 (N, T, L).
+
+        Returns:
+            (N, heads, T, L).
+        """
+        return self.bias(hops.clamp(max=self.max_hops + 1)).permute(0, 3, 1, 2)

@@ -1,0 +1,77 @@
+"""Heat maps: targets, and reading a point from one."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from .position_encoding import grid_points
+
+
+def local_soft_argmax(
+    logits: torch.Tensor, radius: int = 2
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean position of a heat map's strongest peak.
+
+    The softmax is taken over the square window of ``2 * radius + 1`` cells around the
+    largest logit, so a second peak elsewhere can't pull the point into the middle.
+
+    Convention:
+        - points are (x, y) in [0, 1]; a cell's point is its centre
+
+    Args:
+        logits: (N, K, H, W).
+        radius: half-width of the window in cells.
+
+    Returns:
+        Points float32 (N, K, 2), differentiable within the window, and scores float32
+        (N, K): the share of the whole heat map's mass inside the window, in [0, 1].
+    """
+    height, width = logits.shape[-2:]
+    flat = logits.float().flatten(2)  # (N, K, H*W)
+    peak = flat.argmax(dim=-1, keepdim=True)
+    cell = torch.arange(height * width, device=flat.device)
+    near_x = (cell % width - peak % width).abs() <= radius
+    near_y = (cell // width - peak // width).abs() <= radius
+    in_window = near_x & near_y
+    # the peak is in the window, so no row is empty
+    weights = flat.masked_fill(~in_window, float('-inf')).softmax(dim=-1)
+    points = weights @ grid_points(height, width, flat.device)
+    scores = (flat.softmax(dim=-1) * in_window).sum(dim=-1)
+    return points, scores
+
+
+def gaussian_target(
+    points: torch.Tensor, size: tuple[int, int], sigma: float
+) -> torch.Tensor:
+    """Heat map that a point should produce: a Gaussian that sums to 1.
+
+    Args:
+        points: (x, y) in [0, 1], (N, K, 2).
+        size: (H, W) of the heat map.
+        sigma: standard deviation in cells.
+
+    Returns:
+        float32 (N, K, H*W).
+    """
+    height, width = size
+    cells = grid_points(height, width, points.device)
+    offset = (cells - points.float()[..., None, :]) * points.new_tensor([width, height])
+    return (-offset.square().sum(dim=-1) / (2 * sigma**2)).softmax(dim=-1)
+
+
+def sample_at(feature_map: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+    """Bilinear samples of a feature map.
+
+    Args:
+        feature_map: (N, C, H, W).
+        points: (x, y) in [0, 1], (N, K, 2); clamped to the border outside.
+
+    Returns:
+        (N, K, C) in the map's dtype.
+    """
+    grid = points.float()[:, :, None] * 2 - 1
+    samples = F.grid_sample(
+        feature_map.float(), grid, padding_mode='border', align_corners=False
+    )
+    return samples[..., 0].transpose(1, 2).to(feature_map.dtype)

@@ -1,0 +1,147 @@
+"""Pre-norm transformer layers."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from .attention import MultiHeadAttention
+from .kv_cache import KVCache
+
+KeysValues = tuple[torch.Tensor, torch.Tensor]
+
+
+class FeedForward(nn.Sequential):
+    """Two linear layers with a GELU between them.
+
+    Args:
+        embed_dims: C.
+        expansion: hidden width as a multiple of C.
+        dropout: probability on the hidden layer.
+    """
+
+    def __init__(self, embed_dims: int, expansion: int = 4, dropout: float = 0.0):
+        super().__init__(
+            nn.Linear(embed_dims, embed_dims * expansion),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(embed_dims * expansion, embed_dims),
+        )
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention with an additive bias, then a feed-forward network.
+
+    Args:
+        embed_dims: C.
+        num_heads: attention heads.
+        expansion: width of the feed-forward network as a multiple of C.
+        dropout: probability after either part.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_heads: int = 8,
+        expansion: int = 4,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.norm_attention = nn.LayerNorm(embed_dims)
+        self.attention = MultiHeadAttention(embed_dims, num_heads)
+        self.norm_feed_forward = nn.LayerNorm(embed_dims)
+        self.feed_forward = FeedForward(embed_dims, expansion, dropout)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, tokens: torch.Tensor, bias: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """(N, T, C) -> (N, T, C); ``bias`` broadcastable to (N, heads, T, T)."""
+        normed = self.norm_attention(tokens)
+        tokens = tokens + self.dropout(self.attention(normed, normed, normed, bias))
+        change = self.feed_forward(self.norm_feed_forward(tokens))
+        return tokens + self.dropout(change)
+
+
+class DecoderLayer(nn.Module):
+    """Self-attention, cross-attention to the query image, feed-forward network.
+
+    Args:
+        embed_dims: C.
+        num_heads: attention heads.
+        expansion: width of the feed-forward network as a multiple of C.
+        dropout: probability after every part.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_heads: int = 8,
+        expansion: int = 4,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.norm_self = nn.LayerNorm(embed_dims)
+        self.self_attention = MultiHeadAttention(embed_dims, num_heads)
+        self.norm_cross = nn.LayerNorm(embed_dims)
+        self.cross_attention = MultiHeadAttention(embed_dims, num_heads)
+        self.norm_feed_forward = nn.LayerNorm(embed_dims)
+        self.feed_forward = FeedForward(embed_dims, expansion, dropout)
+        self.dropout = nn.Dropout(dropout)
+
+    def project_memory(self, memory: torch.Tensor) -> KeysValues:
+        """Cross-attention keys and values of the query image, (N, L, C) each once."""
+        return self.cross_attention.project_kv(memory, memory)
+
+    def forward(
+        self, tokens: torch.Tensor, memory: KeysValues, bias: torch.Tensor
+    ) -> torch.Tensor:
+        """All positions at once.
+
+        Args:
+            tokens: (N, T, C).
+            memory: what :meth:`project_memory` returned.
+            bias: self-attention bias, (N, heads, T, T).
+
+        Returns:
+            (N, T, C).
+        """
+        normed = self.norm_self(tokens)
+        change = self.self_attention(normed, normed, normed, bias)
+        return self._finish(tokens + self.dropout(change), memory)
+
+    def step(
+        self,
+        tokens: torch.Tensor,
+        memory: KeysValues,
+        cache: KVCache,
+        bias: torch.Tensor,
+        num_kept: int,
+    ) -> torch.Tensor:
+        """A few positions that look back at the cache.
+
+        Args:
+            tokens: (N, T, C).
+            memory: what :meth:`project_memory` returned.
+            cache: keys and values of all earlier positions.
+            bias: (N, heads, T, cache length + T).
+            num_kept: the first so many of the T positions enter the cache.
+
+        Returns:
+            (N, T, C).
+        """
+        normed = self.norm_self(tokens)
+        keys, values = self.self_attention.project_kv(normed, normed)
+        past_keys, past_values = cache.filled()
+        all_keys = torch.cat([past_keys, keys], dim=2)
+        all_values = torch.cat([past_values, values], dim=2)
+        change = self.self_attention.attend(normed, all_keys, all_values, bias)
+        if num_kept:
+            cache.append(keys[:, :, :num_kept], values[:, :, :num_kept])
+        return self._finish(tokens + self.dropout(change), memory)
+
+    def _finish(self, tokens: torch.Tensor, memory: KeysValues) -> torch.Tensor:
+        change = self.cross_attention.attend(self.norm_cross(tokens), *memory)
+        tokens = tokens + self.dropout(change)
+        change = self.feed_forward(self.norm_feed_forward(tokens))
+        return tokens + self.dropout(change)

@@ -1,0 +1,7 @@
+"""Records and geometry that everything else shares; imports nothing of ours."""
+
+from .episode import Episode
+from .episode_data_sample import EpisodeDataSample
+from .episode_inputs import EpisodeInputs
+
+__all__ = ['Episode', 'EpisodeDataSample', 'EpisodeInputs']

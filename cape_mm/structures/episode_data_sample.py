@@ -1,0 +1,72 @@
+"""The record that travels with one episode from the data set to the metric."""
+
+from __future__ import annotations
+
+from mmengine.structures import BaseDataElement, InstanceData
+
+
+class EpisodeDataSample(BaseDataElement):
+    """Annotations, meta data and predictions of one episode.
+
+    Convention:
+        - coordinates are (x, y); ``keypoints`` in pixels of the network input,
+          ``keypoints_orig`` in pixels of the source image
+        - boxes are (x, y, w, h) in source-image pixels, cleaned
+        - affine maps are 2x3 and act on column vectors (x, y, 1)
+
+    ``gt_instances`` (N = Q) and ``support_instances`` (N = S) each hold
+
+    - ``keypoints`` float32 (N, K, 2), ``keypoints_orig`` float32 (N, K, 2),
+      ``is_visible`` bool (N, K): visible and inside the crop,
+      ``is_visible_orig`` bool (N, K): labelled visible in the source image
+    - ``bboxes`` float32 (N, 4), ``ann_ids`` and ``img_ids`` int64 (N,)
+
+    ``pred_instances`` (N = Q) holds ``keypoints``, ``keypoints_orig`` and
+    ``keypoint_scores`` float32 (Q, K).
+
+    Meta data: ``category_id``, ``category_name``, ``supercategory``, ``skeleton`` (list
+    of index pairs), ``num_keypoints``, ``episode_index``, ``input_size`` (w, h),
+    ``query_slots`` (place of every loaded query in the episode's list),
+    ``query_img_paths``, ``support_img_paths``, ``crop_to_image`` float64 (Q, 2, 3)
+    which maps network-input pixels of each query to its source image, and
+    ``dropped_pairs``, a list of ``dict(slot, ann_id, reason)``.
+    """
+
+    @property
+    def gt_instances(self) -> InstanceData:
+        """Queries with their labels, N = Q."""
+        return self._gt_instances
+
+    @gt_instances.setter
+    def gt_instances(self, value: InstanceData) -> None:
+        self.set_field(value, '_gt_instances', dtype=InstanceData)
+
+    @gt_instances.deleter
+    def gt_instances(self) -> None:
+        del self._gt_instances
+
+    @property
+    def support_instances(self) -> InstanceData:
+        """Supports with their labels, N = S."""
+        return self._support_instances
+
+    @support_instances.setter
+    def support_instances(self, value: InstanceData) -> None:
+        self.set_field(value, '_support_instances', dtype=InstanceData)
+
+    @support_instances.deleter
+    def support_instances(self) -> None:
+        del self._support_instances
+
+    @property
+    def pred_instances(self) -> InstanceData:
+        """Predictions for the queries, N = Q."""
+        return self._pred_instances
+
+    @pred_instances.setter
+    def pred_instances(self, value: InstanceData) -> None:
+        self.set_field(value, '_pred_instances', dtype=InstanceData)
+
+    @pred_instances.deleter
+    def pred_instances(self) -> None:
+        del self._pred_instances

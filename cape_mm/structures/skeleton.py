@@ -1,0 +1,69 @@
+"""Graph distances on a skeleton."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+Edge = tuple[int, int]
+
+UNREACHABLE = 10_000
+"""Hop distance between keypoints that no path connects."""
+
+
+def check_skeleton(edges: Sequence[Sequence[int]], num_keypoints: int) -> None:
+    """Refuse edges that are not pairs of existing 0-based keypoint indices.
+
+    Args:
+        edges: keypoint index pairs, E of them.
+        num_keypoints: K.
+
+    Raises:
+        ValueError: an edge is no pair, or an index lies outside ``[0, K)``.
+    """
+    for edge in edges:
+        if len(edge) != 2:
+            raise ValueError(f'skeleton edge {list(edge)} is not a pair of indices')
+        if not all(0 <= int(node) < num_keypoints for node in edge):
+            raise ValueError(
+                f'skeleton edge {list(edge)} is out of range for {num_keypoints} '
+                f'keypoints: 0-based indices from 0 to {num_keypoints - 1} are expected'
+            )
+
+
+@lru_cache(maxsize=4096)
+def _cached_hops(edges: tuple[Edge, ...], num_keypoints: int) -> np.ndarray:
+    hops = np.full((num_keypoints, num_keypoints), UNREACHABLE, dtype=np.int64)
+    neighbours: list[set[int]] = [set() for _ in range(num_keypoints)]
+    for start, end in edges:
+        neighbours[start].add(end)
+        neighbours[end].add(start)
+    for root in range(num_keypoints):
+        frontier, distance, seen = {root}, 0, {root}
+        while frontier:
+            hops[root, list(frontier)] = distance
+            frontier = set().union(*(neighbours[node] for node in frontier)) - seen
+            seen |= frontier
+            distance += 1
+    hops.setflags(write=False)
+    return hops
+
+
+def hop_distances(edges: Sequence[Sequence[int]], num_keypoints: int) -> np.ndarray:
+    """Number of edges on the shortest path between every two keypoints.
+
+    Args:
+        edges: 0-based, undirected keypoint index pairs.
+        num_keypoints: K.
+
+    Returns:
+        Hop distances, int64 (K, K), read-only: 0 on the diagonal,
+        :data:`UNREACHABLE` where no path exists.
+
+    Raises:
+        ValueError: an edge is out of range.
+    """
+    check_skeleton(edges, num_keypoints)
+    return _cached_hops(tuple((int(a), int(b)) for a, b in edges), num_keypoints)

@@ -1,0 +1,94 @@
+"""The table that is printed and the file that is written."""
+
+import json
+
+import pytest
+
+from cape_mm.evaluation import format_table, write_metrics
+
+NAN = float('nan')
+
+
+@pytest.fixture
+def metrics():
+    values = {'PCK@0.2': 0.876, 'PCK_valid@0.2': 0.881, 'mPCK5': 0.7, 'EPE': 12.34}
+    return {
+        **values,
+        'copy_support/PCK@0.2': 0.481,
+        'copy_support/EPE': 40.0,
+        'num_pairs': 60_000,
+        'num_pairs_dropped': 0,
+        'num_pairs_empty': 0,
+        'num_categories': 2,
+        'dropped_by_reason': {},
+        'per_category': {
+            '18 face': category_row(0.9, 0.5),
+            '40 face': category_row(0.4, 0.45),
+        },
+    }
+
+
+def category_row(pck, floor, num_pairs=3000, dropped=0):
+    return {
+        'PCK@0.2': pck,
+        'mPCK5': pck,
+        'copy_support/PCK@0.2': floor,
+        'num_pairs': num_pairs,
+        'num_pairs_dropped': dropped,
+    }
+
+
+def line_of(table, start):
+    (line,) = [line for line in table.splitlines() if line.startswith(start)]
+    return line.split()
+
+
+def test_values_stand_beside_the_floor(metrics):
+    table = format_table(metrics)
+    assert line_of(table, 'PCK@0.2 ')[-2:] == ['87.6', '48.1']
+    assert line_of(table, 'EPE')[-2:] == ['12.3', '40.0']
+    assert line_of(table, '18 face')[2:6] == ['90.0', '50.0', '+40.0', '90.0']
+    assert line_of(table, '40 face')[4] == '-5.0'
+    assert '60,000 pairs of 2 categories scored, 0 dropped' in table
+    assert 'PARTIAL' not in table
+
+
+def test_columns_are_aligned(metrics):
+    metrics['per_category']['7 ' + 'x' * 80] = category_row(0.5, 0.5)
+    block = format_table(metrics).split('\n\n')[1].splitlines()
+    assert len({len(line) for line in block}) == 1
+
+
+def test_partial_result_is_marked(metrics):
+    metrics.update(
+        num_pairs_dropped=40_000, dropped_by_reason={'image not found': 40_000}
+    )
+    metrics['per_category']['41 gone'] = category_row(NAN, NAN, 0, 40_000)
+    table = format_table(metrics)
+    assert 'PARTIAL RESULT: 60,000 of 100,000 pairs' in table
+    assert 'image not found: 40,000' in table
+    assert line_of(table, '41 gone')[2:] == ['-', '-', '-', '-', '0', '40,000']
+
+
+def test_empty_pairs_are_explained(metrics):
+    metrics['num_pairs_empty'] = 3
+    assert '3 scored pairs share no visible keypoint' in format_table(metrics)
+
+
+def test_json_round_trip(metrics, tmp_path):
+    path = write_metrics(metrics, tmp_path / 'run' / 'metrics.json')
+    assert json.loads(path.read_text()) == metrics
+    assert [file.name for file in path.parent.iterdir()] == ['metrics.json']
+
+
+def test_nan_is_written_as_null(tmp_path):
+    path = write_metrics({'a': {'b': NAN}, 'c': [1.5]}, tmp_path / 'metrics.json')
+    assert json.loads(path.read_text()) == {'a': {'b': None}, 'c': [1.5]}
+
+
+def test_failed_write_leaves_the_old_file(metrics, tmp_path):
+    path = write_metrics(metrics, tmp_path / 'metrics.json')
+    with pytest.raises(TypeError):
+        write_metrics({'PCK@0.2': object()}, path)
+    assert json.loads(path.read_text()) == metrics
+    assert [file.name for file in tmp_path.iterdir()] == ['metrics.json']

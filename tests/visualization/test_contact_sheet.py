@@ -1,0 +1,82 @@
+"""Rows and sheets: sizes, places, upscaling."""
+
+import numpy as np
+import pytest
+
+from cape_mm.visualization import Panel, contact_sheet, episode_row, keypoint_colors
+from cape_mm.visualization.contact_sheet import (
+    CAPTION_HEIGHT,
+    GAP,
+    TITLE_HEIGHT,
+)
+
+
+def make_panel(size=(64, 64), value=128):
+    image = np.full((*size, 3), value, dtype=np.uint8)
+    points = np.array([[15.5, 31.5], [47.5, 31.5]])
+    return Panel(image, points, np.ones(2, bool), 'support')
+
+
+def test_row_has_title_pictures_and_captions():
+    row = episode_row([make_panel()] * 3, [[0, 1]], '7 cat', 'PCK@0.2 50 %', 128)
+    assert row.dtype == np.uint8
+    assert row.shape == (
+        TITLE_HEIGHT + 128 + CAPTION_HEIGHT,
+        3 * (128 + GAP) + GAP,
+        3,
+    )
+    header = row[:TITLE_HEIGHT]
+    assert (header < 100).any(axis=(0, 2)).sum() > 20  # something dark: the text
+
+
+def test_pose_is_drawn_after_upscaling():
+    """The pixel (15.5, 31.5) of 64 lies at the pixel (63.5 / 2, 63.5) of 128."""
+    row = episode_row([make_panel()], [], 'cat', panel_size=128)
+    picture = row[TITLE_HEIGHT : TITLE_HEIGHT + 128, GAP : GAP + 128]
+    first, second = keypoint_colors(2)
+    assert tuple(picture[63, 31]) == first
+    assert tuple(picture[63, 95]) == second
+
+
+def test_picture_keeps_its_aspect_ratio():
+    panel = make_panel((32, 64), value=0)
+    row = episode_row([panel], [], 'cat', panel_size=128)
+    picture = row[TITLE_HEIGHT : TITLE_HEIGHT + 128, GAP : GAP + 128]
+    is_black = (picture == 0).all(axis=-1)
+    assert is_black[:, 3].sum() == 64
+    assert is_black[32:96, 3].all()
+
+
+def test_long_title_does_not_run_into_the_note():
+    width = 3 * (128 + GAP) + GAP
+    plain, long = (
+        episode_row([make_panel()] * 3, [], title, 'PCK@0.2 50 %', 128)
+        for title in ('cat', 'cat ' * 60)
+    )
+    note = slice(width - 100, width)
+    np.testing.assert_array_equal(plain[:TITLE_HEIGHT, note], long[:TITLE_HEIGHT, note])
+
+
+def test_accents_do_not_break_the_text():
+    episode_row([make_panel()], [], 'Übermaus 老鼠', panel_size=64)
+
+
+def test_sheet_holds_every_row():
+    rows = [np.full((50, 100 - i, 3), i, dtype=np.uint8) for i in range(5)]
+    sheet = contact_sheet(rows, num_columns=2)
+    assert sheet.shape == (3 * (50 + 2 * GAP) + GAP, 2 * (100 + 2 * GAP), 3)
+    for value, row in enumerate(rows):
+        assert (sheet == value).all(axis=-1).sum() == row.shape[0] * row.shape[1]
+
+
+def test_wide_rows_stand_below_each_other():
+    narrow, wide = (np.zeros((10, width, 3), np.uint8) for width in (500, 1900))
+    assert contact_sheet([narrow] * 2).shape[1] > 1000
+    assert contact_sheet([wide] * 2).shape[1] < 2000
+
+
+def test_nothing_to_show_is_an_error():
+    with pytest.raises(ValueError, match='at least one panel'):
+        episode_row([], [], 'cat')
+    with pytest.raises(ValueError, match='rows and columns'):
+        contact_sheet([])

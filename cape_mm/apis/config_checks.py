@@ -1,0 +1,250 @@
+"""Checks of a config before anything expensive starts."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from mmengine.registry import Registry
+from mmpose.registry import DATA_SAMPLERS, DATASETS
+
+from ..errors import CheckpointError, ConfigError, MissingDataError
+
+REGISTRY_KEYS = {'type', '_scope_'}
+WORLD_SIZE_VARIABLES = {
+    'pytorch': 'WORLD_SIZE',
+    'mpi': 'OMPI_COMM_WORLD_SIZE',
+    'slurm': 'SLURM_NTASKS',
+}
+RUNNER_SETS = {'dataset'}
+"""Sampler argument that MMEngine's Runner passes itself."""
+
+
+def check_config(cfg: Mapping, mode: str) -> None:
+    """Refuse a config that cannot work, with one message that says what to do.
+
+    Args:
+        cfg: the merged config.
+        mode: ``'train'`` (training and validation data) or ``'test'``.
+
+    Raises:
+        ConfigError: an unknown key or type, batches of unequal size, or an
+            accumulation that is no positive integer.
+        MissingDataError: a data root or an annotation file does not exist.
+        CheckpointError: the file to load or resume from does not exist.
+    """
+    for name in loaders_in_use(cfg, mode):
+        check_dataloader(cfg[name], name)
+    for name in loaders_in_use(cfg, mode):
+        for dataset in iterate_datasets(cfg[name].get('dataset')):
+            has_variable = cfg.get('data_root') == dataset.get('data_root')
+            option = 'data_root' if has_variable else f'{name}.dataset.data_root'
+            check_data_files(dataset, name, option)
+    if mode == 'train':
+        check_batches(cfg)
+    check_load_from(cfg.get('load_from'))
+
+
+def loaders_in_use(cfg: Mapping, mode: str) -> list[str]:
+    """Names of the data loaders that a run builds, in order.
+
+    Raises:
+        ConfigError: the config has none for this mode.
+    """
+    names = ['train', 'val'] if mode == 'train' else ['test']
+    used = [f'{n}_dataloader' for n in names if cfg.get(f'{n}_dataloader') is not None]
+    if f'{names[0]}_dataloader' not in used:
+        raise ConfigError(f'the config has no {names[0]}_dataloader: nothing to {mode}')
+    return used
+
+
+def iterate_datasets(dataset: object) -> Iterator[Mapping]:
+    """The data sets of a config, those inside wrappers included, leaves only."""
+    if isinstance(dataset, (list, tuple)):
+        for item in dataset:
+            yield from iterate_datasets(item)
+    elif isinstance(dataset, Mapping):
+        inner = dataset.get('datasets', dataset.get('dataset'))
+        if inner is None:
+            yield dataset
+        else:
+            yield from iterate_datasets(inner)
+
+
+def check_dataloader(loader: Mapping, name: str) -> None:
+    """Check types and argument names of a loader's data sets and sampler."""
+    for dataset in iterate_datasets(loader.get('dataset')):
+        check_arguments(dataset, DATASETS, f'{name}.dataset')
+    sampler = loader.get('sampler')
+    if isinstance(sampler, Mapping):
+        check_arguments(sampler, DATA_SAMPLERS, f'{name}.sampler')
+    if loader.get('persistent_workers') and not loader.get('num_workers'):
+        raise ConfigError(
+            f'{name}: num_workers=0 needs persistent_workers=False as well'
+        )
+
+
+def check_arguments(component: Mapping, registry: Registry, where: str) -> None:
+    """Check that a component's type is registered and takes all of its keys.
+
+    Raises:
+        ConfigError: names the key, what would be accepted, and close names.
+    """
+    kind = component.get('type')
+    if kind is None:
+        raise ConfigError(f"{where}: has no key 'type'")
+    cls = registry.get(kind) if isinstance(kind, str) else kind
+    if cls is None:
+        raise ConfigError(
+            f'{where}: type {kind!r} is not registered'
+            f'{suggest(kind, registered_names(registry))}'
+        )
+    accepted = accepted_arguments(cls)
+    if accepted is None:
+        return
+    for key in component:
+        if key not in accepted | REGISTRY_KEYS:
+            known = accepted - (RUNNER_SETS if registry is DATA_SAMPLERS else set())
+            raise ConfigError(
+                f'{where}: {cls.__name__} has no argument {key!r}'
+                f'{suggest(key, known)}. It takes: {", ".join(sorted(known))}.'
+            )
+
+
+def accepted_arguments(cls: type) -> set[str] | None:
+    """Names that a constructor accepts; None if it accepts any.
+
+    ``**kwargs`` is followed to the constructors of the base classes.
+    """
+    names: set[str] = set()
+    for base in inspect.getmro(cls):
+        if '__init__' not in vars(base):
+            continue
+        parameters = list(inspect.signature(base.__init__).parameters.values())[1:]
+        names |= {
+            p.name
+            for p in parameters
+            if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        }
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            return names
+    return None
+
+
+def registered_names(registry: Registry) -> set[str]:
+    """Names in a registry and its parents."""
+    names = set(registry.module_dict)
+    return names | registered_names(registry.parent) if registry.parent else names
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """``' (did you mean x?)'`` for the nearest known names, or nothing."""
+    close = difflib.get_close_matches(str(word), sorted(known), n=2, cutoff=0.6)
+    return f' (did you mean {" or ".join(map(repr, close))}?)' if close else ''
+
+
+def check_data_files(dataset: Mapping, where: str, option: str) -> None:
+    """Check that a data set's root, annotation file and images folder exist.
+
+    Args:
+        dataset: the data set's config.
+        where: the loader's name, for the message.
+        option: the config key that sets the data root, for the message.
+
+    Raises:
+        MissingDataError: says what is missing, and the folder tree expected.
+    """
+    root, ann_file = dataset.get('data_root'), dataset.get('ann_file')
+    ann_path = Path(root or '', ann_file) if ann_file else None
+    if root and not Path(root).is_dir():
+        problem = f'data root {str(root)!r} does not exist'
+    elif ann_path is not None and not ann_path.is_file():
+        problem = f'annotation file {str(ann_path)!r} does not exist'
+    elif root and not has_image_folders(dataset):
+        problem = f'no folder with images in data root {str(root)!r}'
+    else:
+        return
+    raise MissingDataError(
+        f'{where}: {problem} (looked from {Path.cwd()}).\n'
+        f'{describe_layout(dataset)}\n'
+        f'Set another place with --cfg-options {option}=..., or run `make demo` to see '
+        f'the whole system work now on data that it makes itself.'
+    )
+
+
+def image_prefix(dataset: Mapping) -> str:
+    """Image folder below the data root; the default is ``MP100EpisodeDataset``'s."""
+    return (dataset.get('data_prefix') or {}).get('img', 'images/').strip('/')
+
+
+def has_image_folders(dataset: Mapping) -> bool:
+    """Whether the image folder exists, or category folders in the root itself."""
+    root = Path(dataset['data_root'])
+    if (root / image_prefix(dataset)).is_dir():
+        return True
+    annotations = Path(dataset.get('ann_file') or 'annotations/x').parts[0]
+    return any(p.is_dir() and p.name != annotations for p in root.iterdir())
+
+
+def describe_layout(dataset: Mapping) -> str:
+    """The folder tree that a data set expects."""
+    root = str(dataset.get('data_root') or '.').rstrip('/')
+    ann_file = dataset.get('ann_file') or 'annotations/<name>.json'
+    images = '/'.join(filter(None, (image_prefix(dataset), '<folder>/<image>.jpg')))
+    lines = ['Expected:', f'  {root}/', f'    {ann_file}', f'    {images}']
+    if 'mp100' in f'{root}/{ann_file}'.lower():
+        lines.append('How to get MP-100 and prepare it: docs/mp100.md.')
+    return '\n'.join(lines)
+
+
+def check_batches(cfg: Mapping) -> None:
+    """Check that all micro-batches are equal and the accumulation makes sense.
+
+    Raises:
+        ConfigError: ``accumulative_counts`` is no positive integer, or the last batch
+            of a rank would be smaller and yet weigh as much as the others.
+    """
+    counts = (cfg.get('optim_wrapper') or {}).get('accumulative_counts', 1)
+    if isinstance(counts, bool) or not isinstance(counts, int) or counts < 1:
+        raise ConfigError(
+            f'optim_wrapper.accumulative_counts must be a positive integer '
+            f'(micro-batches per update), got {counts!r}'
+        )
+    loader = cfg['train_dataloader']
+    batch_size = loader.get('batch_size', 1)
+    episodes = (loader.get('sampler') or {}).get('episodes_per_epoch')
+    if not isinstance(episodes, int) or loader.get('drop_last'):
+        return
+    world_size = world_size_from_env(cfg.get('launcher', 'none'))
+    per_rank = -(-episodes // world_size)
+    if per_rank % batch_size:
+        step = batch_size * world_size
+        below, above = episodes // step * step, -(-episodes // step) * step
+        raise ConfigError(
+            f'train_dataloader: episodes_per_epoch={episodes} is not divisible by '
+            f'batch_size x processes = {batch_size} x {world_size}, so the last batch '
+            f'would be smaller and yet weigh as much as the others. Use '
+            f'episodes_per_epoch={f"{below} or " if below else ""}{above}, or '
+            f'drop_last=True.'
+        )
+
+
+def world_size_from_env(launcher: str) -> int:
+    """Number of processes that a launcher started, before they have met."""
+    variable = WORLD_SIZE_VARIABLES.get(launcher)
+    return int(os.environ.get(variable, 1)) if variable else 1
+
+
+def check_load_from(path: str | None) -> None:
+    """Check that a local checkpoint exists; addresses (``x://``) are left alone.
+
+    Raises:
+        CheckpointError: it does not.
+    """
+    if path is not None and '://' not in str(path) and not Path(path).is_file():
+        raise CheckpointError(
+            f'load_from: checkpoint {path} does not exist. Nothing was started.'
+        )

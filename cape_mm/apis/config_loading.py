@@ -1,0 +1,205 @@
+"""From a config file and command-line options to the config of a run."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+import torch.distributed as torch_dist
+from mmengine.config import Config, DictAction
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+
+from ..errors import CheckpointError, ConfigError
+from .config_checks import iterate_datasets, suggest
+
+LOADERS = ('train', 'val', 'test')
+CONFIG_ONLY_KEYS = {
+    'activation_checkpointing',
+    'compile',
+    'custom_imports',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'runner_type',
+    'sync_bn',
+}
+"""Top-level keys that MMEngine reads from the config, not as a Runner argument."""
+
+
+def parse_cfg_options(pairs: Sequence[str] | None) -> dict:
+    """Parse ``key=value`` texts as MMEngine does, e.g. ``a.b=3`` or ``c="[1,2]"``.
+
+    Raises:
+        ConfigError: a text has no ``=``.
+    """
+    for pair in pairs or ():
+        if '=' not in pair:
+            raise ConfigError(f'--cfg-options: expected key=value, got {pair!r}')
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--options', nargs='*', action=DictAction, default={})
+    return parser.parse_args(['--options', *(pairs or ())]).options
+
+
+def load_config(path: str | Path, cfg_options: Mapping | None = None) -> Config:
+    """Read a config file and merge overrides into it.
+
+    An override of the top-level ``data_root`` reaches all data sets, and one of
+    ``train_ann_file``, ``val_ann_file`` or ``test_ann_file`` that loader's data sets;
+    MMEngine itself does not recompute what a config derived from a variable.
+
+    Raises:
+        ConfigError: the file is missing, or an override names an unknown top-level key
+            or does not fit the config's structure.
+    """
+    path = Path(path)
+    if not path.is_file():
+        found = sorted(str(p) for p in path.parent.glob('*.py'))
+        hint = f' Found there: {", ".join(found)}.' if found else ''
+        raise ConfigError(f'config file {path} does not exist.{hint}')
+    cfg = Config.fromfile(path)
+    options = dict(cfg_options or {})
+    _check_option_names(cfg, options)
+    try:
+        cfg.merge_from_dict(options)
+    except (TypeError, KeyError) as error:
+        raise ConfigError(f'--cfg-options do not fit {path}: {error}') from error
+    _spread_data_options(cfg, options)
+    return cfg
+
+
+def _check_option_names(cfg: Config, options: Iterable[str]) -> None:
+    known = set(inspect.signature(Runner.__init__).parameters) | CONFIG_ONLY_KEYS
+    known |= set(cfg.keys())
+    for option in options:
+        head = option.split('.')[0]
+        if head not in known:
+            raise ConfigError(
+                f'--cfg-options: {cfg.filename} has no top-level key {head!r}'
+                f'{suggest(head, known)}'
+            )
+
+
+def _spread_data_options(cfg: Config, options: Mapping) -> None:
+    for name in LOADERS:
+        loader = f'{name}_dataloader'
+        datasets = iterate_datasets((cfg.get(loader) or {}).get('dataset'))
+        for dataset in datasets:
+            for option, key in (
+                ('data_root', 'data_root'),
+                (f'{name}_ann_file', 'ann_file'),
+            ):
+                if option in options and f'{loader}.dataset.{key}' not in options:
+                    dataset[key] = options[option]
+
+
+def set_work_dir(cfg: Config, work_dir: str | Path | None) -> None:
+    """Set the work directory: argument, else config, else ``work_dirs/<config>``."""
+    if work_dir is not None:
+        cfg.work_dir = str(work_dir)
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs') / Path(cfg.filename).stem)
+
+
+def set_amp(cfg: Config, amp: bool) -> None:
+    """Switch mixed precision on if asked for, in the form that the device has.
+
+    A GPU gets MMEngine's ``AmpOptimWrapper``; the CPU gets bfloat16 autocast through
+    ``CpuAmpOptimWrapper``, also where the config itself asks for ``AmpOptimWrapper``.
+
+    Raises:
+        ConfigError: the config's own wrapper is of another type.
+    """
+    wrapper = cfg.get('optim_wrapper') or {}
+    kind = wrapper.get('type', 'OptimWrapper')
+    if not amp and kind != 'AmpOptimWrapper':
+        return
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper', 'CpuAmpOptimWrapper'):
+        raise ConfigError(f'--amp does not know how to change optim_wrapper {kind!r}')
+    if torch.cuda.is_available():
+        wrapper.type = 'AmpOptimWrapper'
+        wrapper.setdefault('loss_scale', 'dynamic')
+        return
+    wrapper.type = 'CpuAmpOptimWrapper'
+    for key in ('loss_scale', 'dtype', 'use_fsdp'):
+        wrapper.pop(key, None)
+    print_log('no GPU: mixed precision is bfloat16 autocast on the CPU', 'current')
+
+
+def find_last_checkpoint(work_dir: str | Path) -> Path | None:
+    """The checkpoint that a work directory's ``last_checkpoint`` names, or None.
+
+    A work directory that was moved is understood: the file is then looked for beside
+    ``last_checkpoint``.
+
+    Raises:
+        CheckpointError: the file that is named is gone.
+    """
+    pointer = Path(work_dir) / 'last_checkpoint'
+    if not pointer.is_file():
+        return None
+    named = Path(pointer.read_text().strip())
+    for path in (named, pointer.parent / named.name):
+        if path.is_file():
+            return path
+    others = sorted(p.name for p in pointer.parent.glob('*.pth'))
+    raise CheckpointError(
+        f'{pointer} names {named}, which does not exist. Resume from a file by '
+        f'--resume PATH (found beside it: {", ".join(others) or "none"}), or use '
+        f'another --work-dir to start afresh.'
+    )
+
+
+def set_resume(cfg: Config, resume: str | Path | bool | None) -> None:
+    """Set where training goes on from.
+
+    Args:
+        cfg: config with its ``work_dir`` set; ``resume=True`` in it counts as asked.
+        resume: None, ``'auto'`` (or True) for the latest checkpoint of the work
+            directory, or a checkpoint's path.
+
+    Raises:
+        CheckpointError: the checkpoint does not exist. Only 'auto' in a work directory
+            without any checkpoint starts from scratch, and says so.
+    """
+    if resume is None and cfg.get('resume'):
+        resume = cfg.get('load_from') or 'auto'
+    if not resume:
+        return
+    if resume in ('auto', True):
+        path = find_last_checkpoint(cfg.work_dir)
+        if path is None:
+            cfg.resume = False
+            print_log(
+                f'--resume: no checkpoint in {cfg.work_dir}, starting from scratch',
+                'current',
+            )
+            return
+    else:
+        path = Path(resume)
+        if not path.is_file():
+            raise CheckpointError(
+                f'--resume: checkpoint {path} does not exist. Nothing was started; '
+                f'leave the path out to take the latest one in {cfg.work_dir}.'
+            )
+    cfg.resume, cfg.load_from = True, str(path)
+
+
+def join_processes(cfg: Config) -> None:
+    """Join ``pytorch``-launched processes over gloo where there is no GPU.
+
+    MMEngine's own start needs a GPU per process; with one, it is left to the runner.
+    """
+    if cfg.get('launcher') != 'pytorch' or torch.cuda.is_available():
+        return
+    if not torch_dist.is_initialized():
+        torch_dist.init_process_group('gloo')
+    cfg.model_wrapper_cfg = dict(
+        type='MMDistributedDataParallel',
+        device_ids=None,
+        broadcast_buffers=False,
+        find_unused_parameters=cfg.get('find_unused_parameters', False),
+    )

@@ -1,0 +1,173 @@
+"""Training and testing as one call each; ``tools/*.py`` only parse arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.model import is_model_wrapper
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from ..errors import CheckpointError
+from .checkpoint import (
+    check_architecture,
+    describe_origin,
+    load_checkpoint_strict,
+    read_checkpoint,
+)
+from .config_checks import check_config
+from .config_loading import (
+    join_processes,
+    load_config,
+    set_amp,
+    set_resume,
+    set_work_dir,
+)
+
+
+def train(
+    config_path: str | Path,
+    work_dir: str | Path | None = None,
+    resume: str | Path | None = None,
+    amp: bool = False,
+    no_validate: bool = False,
+    cfg_options: Mapping | None = None,
+    launcher: str = 'none',
+) -> Path:
+    """Train what a config describes.
+
+    Args:
+        config_path: config file.
+        work_dir: folder for logs and checkpoints; default ``work_dirs/<config>``.
+        resume: ``'auto'`` for the latest checkpoint of the work directory, or a path.
+        amp: mixed precision.
+        no_validate: leave validation out.
+        cfg_options: overrides, e.g. ``{'randomness.seed': 1}``.
+        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+
+    Returns:
+        The work directory.
+
+    Raises:
+        CapeError: what the config, the data or a checkpoint makes impossible.
+    """
+    cfg = load_config(config_path, cfg_options)
+    if no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    cfg.launcher = launcher
+    set_work_dir(cfg, work_dir)
+    set_resume(cfg, resume)
+    check_config(cfg, 'train')
+    set_amp(cfg, amp)
+    join_processes(cfg)
+    runner = build_runner(cfg)
+    check_start(runner, cfg.get('load_from'), cfg.get('resume', False))
+    runner.train()
+    if is_main_process():
+        print(f'checkpoints and logs: {cfg.work_dir}')
+    return Path(cfg.work_dir)
+
+
+def test(
+    config_path: str | Path,
+    checkpoint: str | Path,
+    work_dir: str | Path | None = None,
+    cfg_options: Mapping | None = None,
+    launcher: str = 'none',
+    show_dir: str | Path | None = None,
+    num_show: int = 20,
+    out: str | Path | None = None,
+) -> dict:
+    """Test a checkpoint, print the table and write the metrics.
+
+    Args:
+        config_path: config file.
+        checkpoint: checkpoint file; it must fit the config's model exactly.
+        work_dir: folder for logs and metrics; default ``work_dirs/<config>``.
+        cfg_options: overrides.
+        launcher: see :func:`train`.
+        show_dir: folder for pictures of episodes; None draws none.
+        num_show: number of episodes to draw.
+        out: metrics file; default ``<work_dir>/metrics.json``.
+
+    Returns:
+        The metrics.
+
+    Raises:
+        CapeError: what the config, the data or the checkpoint makes impossible.
+    """
+    from ..evaluation.report import format_table, write_metrics
+
+    cfg = load_config(config_path, cfg_options)
+    set_work_dir(cfg, work_dir)
+    # The checkpoint is loaded strictly by us, not leniently by the runner.
+    cfg.launcher, cfg.load_from, cfg.resume = launcher, None, False
+    check_config(cfg, 'test')
+    read_checkpoint(checkpoint)  # a wrong path shows before the data are indexed
+    if show_dir is not None:
+        set_pictures(cfg, show_dir, num_show)
+    join_processes(cfg)
+    runner = build_runner(cfg)
+    load_checkpoint_strict(runner.model, checkpoint)
+    metrics = runner.test()
+    if is_main_process():
+        path = Path(out) if out is not None else Path(cfg.work_dir) / 'metrics.json'
+        write_metrics(metrics, path)
+        print(format_table(metrics))
+        print(f'metrics: {path}')
+        if show_dir is not None:
+            print(f'pictures: {show_dir}')
+    return metrics
+
+
+def build_runner(cfg: Config) -> Runner:
+    """The config's runner: MMEngine's, unless ``runner_type`` names another."""
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+
+
+def set_pictures(cfg: Config, show_dir: str | Path, num_show: int) -> None:
+    """Switch ``EpisodeVisualizationHook`` on, in the config's entry if it has one."""
+    settings = dict(
+        type='EpisodeVisualizationHook',
+        out_dir=str(show_dir),
+        num_episodes=num_show,
+        enabled=True,
+    )
+    entries = list((cfg.get('default_hooks') or {}).values())
+    hooks = list(cfg.get('custom_hooks') or [])
+    for hook in entries + hooks:
+        if hook is not None and hook.get('type') == settings['type']:
+            hook.update(settings)
+            return
+    cfg.custom_hooks = [*hooks, settings]
+
+
+def check_start(runner: Runner, path: str | None, resume: bool) -> None:
+    """Refuse to start from weights of another architecture.
+
+    MMEngine loads what fits and only logs the rest. A resume must fit exactly; for
+    fine-tuning (``load_from``), which may replace a part, at least one weight must.
+
+    Raises:
+        CheckpointError: the weights do not fit the runner's model, or the file to
+            resume from holds no state of a training.
+    """
+    if path is None or '://' in str(path):
+        return
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    checkpoint = read_checkpoint(path)
+    weights, expected = checkpoint['state_dict'], model.state_dict()
+    fits = any(
+        name in weights and weights[name].shape == value.shape
+        for name, value in expected.items()
+    )
+    if resume or not fits:
+        check_architecture(model, weights, path, describe_origin(checkpoint))
+    if resume and not {'meta', 'optimizer', 'message_hub'} <= checkpoint.keys():
+        raise CheckpointError(
+            f'--resume: {path} holds weights, but no state of a training. Start a new '
+            f'one from these weights with --cfg-options load_from={path}.'
+        )

@@ -1,0 +1,13 @@
+"""Hooks: accumulation window, start-up banner, speed and memory, pictures."""
+
+from .accumulation_window_hook import AccumulationWindowHook
+from .episode_visualization_hook import EpisodeVisualizationHook
+from .resource_hook import ResourceHook
+from .training_banner_hook import TrainingBannerHook
+
+__all__ = [
+    'AccumulationWindowHook',
+    'EpisodeVisualizationHook',
+    'ResourceHook',
+    'TrainingBannerHook',
+]

@@ -1,0 +1,150 @@
+"""Train, interrupt, resume and test a toy through the library calls."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from mmengine.config import Config
+
+import cape_mm.engine  # noqa: F401  (registers the hooks)
+from cape_mm.apis import runner as api
+from cape_mm.errors import CheckpointError, ConfigError, MissingDataError
+
+
+def load_weight(path):
+    return torch.load(path, weights_only=True)['state_dict']['linear.weight']
+
+
+def test_train_resume_and_test(toy_config, tmp_path, capsys):
+    whole, parts = tmp_path / 'whole', tmp_path / 'parts'
+    assert api.train(toy_config, work_dir=whole) == whole
+    assert 'checkpoints and logs: ' in capsys.readouterr().out
+
+    api.train(toy_config, parts, cfg_options={'train_cfg.max_epochs': 1})
+    api.train(toy_config, parts, resume='auto')
+    weight = load_weight(parts / 'epoch_2.pth')
+    assert torch.equal(weight, load_weight(whole / 'epoch_2.pth'))
+    assert not torch.equal(weight, load_weight(whole / 'epoch_1.pth'))
+
+    config_before = (whole / 'toy.py').read_text()
+    metrics = api.test(toy_config, whole / 'epoch_2.pth', work_dir=whole)
+    assert json.loads((whole / 'metrics.json').read_text())['norm'] == metrics['norm']
+    assert 'metrics.json' in capsys.readouterr().out
+    assert "type='SGD'" in config_before
+    assert "type='SGD'" in (whole / 'toy.py').read_text()
+
+
+def test_out_names_the_metrics_file(toy_config, tmp_path):
+    api.train(toy_config, tmp_path / 'w', cfg_options={'train_cfg.max_epochs': 1})
+    out = tmp_path / 'deep' / 'm.json'
+    api.test(toy_config, tmp_path / 'w' / 'epoch_1.pth', tmp_path / 't', out=out)
+    assert json.loads(out.read_text())['num_pairs'] == 20
+
+
+def test_checkpoint_of_another_architecture(toy_config, tmp_path):
+    work_dir = tmp_path / 'w'
+    api.train(toy_config, work_dir, cfg_options={'train_cfg.max_epochs': 1})
+    wider = {'model.width': 5}
+    path = work_dir / 'epoch_1.pth'
+    with pytest.raises(CheckpointError, match=r'linear.weight \(4, 3\) instead of \(5'):
+        api.test(toy_config, path, tmp_path / 't', cfg_options=wider)
+    with pytest.raises(CheckpointError, match='does not fit the model RunToyModel'):
+        api.train(toy_config, work_dir, resume='auto', cfg_options=wider)
+    with pytest.raises(CheckpointError, match='does not fit the model RunToyModel'):
+        api.train(
+            toy_config, tmp_path / 'n', cfg_options={'load_from': str(path), **wider}
+        )
+
+
+def test_resume_needs_the_state_of_a_training(toy_config, tmp_path):
+    weights = {'linear.weight': torch.zeros(4, 3), 'linear.bias': torch.zeros(4)}
+    torch.save(weights, tmp_path / 'weights.pth')
+    with pytest.raises(CheckpointError, match='no state of a training.*load_from='):
+        api.train(toy_config, tmp_path / 'w', resume=tmp_path / 'weights.pth')
+
+
+def test_missing_things_stop_before_the_work_directory_is_made(toy_config, tmp_path):
+    work_dir = tmp_path / 'w'
+    with pytest.raises(CheckpointError, match='no such file'):
+        api.test(toy_config, tmp_path / 'nope.pth', work_dir)
+    with pytest.raises(MissingDataError, match="data root '/nowhere' does not exist"):
+        api.train(toy_config, work_dir, cfg_options={'data_root': '/nowhere'})
+    with pytest.raises(ConfigError, match="has no argument 'shots'"):
+        options = {'train_dataloader.sampler.shots': 3}
+        api.train(toy_config, work_dir, cfg_options=options)
+    with pytest.raises(CheckpointError, match='does not exist. Nothing was started'):
+        api.train(toy_config, work_dir, resume=tmp_path / 'nope.pth')
+    assert not work_dir.exists()
+
+
+def test_train_without_validation_and_in_mixed_precision(toy_config, tmp_path):
+    api.train(
+        toy_config,
+        tmp_path / 'w',
+        amp=True,
+        no_validate=True,
+        cfg_options={
+            'val_dataloader.dataset.ann_file': 'not there',
+            'train_cfg': dict(by_epoch=True, max_epochs=1),
+        },
+    )
+    assert (tmp_path / 'w' / 'epoch_1.pth').is_file()
+
+
+@pytest.mark.parametrize('place', ['default_hooks', 'custom_hooks', 'nowhere'])
+def test_set_pictures_finds_the_hook_or_adds_it(place):
+    hook = dict(type='EpisodeVisualizationHook', enabled=False, margin=3)
+    cfg = Config(dict(default_hooks=dict(logger=None), custom_hooks=[]))
+    if place == 'default_hooks':
+        cfg.default_hooks.visualization = hook
+    elif place == 'custom_hooks':
+        cfg.custom_hooks = [hook]
+    api.set_pictures(cfg, 'pictures', 7)
+    entries = [h for h in cfg.default_hooks.values() if h] + list(cfg.custom_hooks)
+    assert len(entries) == 1
+    assert entries[0]['enabled'] is True
+    assert (entries[0]['out_dir'], entries[0]['num_episodes']) == ('pictures', 7)
+    assert entries[0].get('margin', 3) == 3
+
+
+LAUNCHED = """
+import sys
+import cape_mm.engine
+from cape_mm.apis import run_cli, test, train
+
+config, work_dir = sys.argv[1:]
+sys.exit(run_cli(lambda: (
+    train(config, work_dir, launcher='pytorch'),
+    print('metrics of', len(test(config, work_dir + '/epoch_2.pth', work_dir,
+                                 launcher='pytorch'))),
+)))
+"""
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='tests the road without a GPU')
+def test_two_processes_without_a_gpu(toy_config, tmp_path):
+    script, work_dir = tmp_path / 'launched.py', tmp_path / 'w'
+    script.write_text(LAUNCHED)
+    result = subprocess.run(
+        [
+            *(sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node=2'),
+            *('--standalone', str(script), str(toy_config), str(work_dir)),
+        ],
+        env={
+            **os.environ,
+            'PYTHONPATH': os.pathsep.join([str(tmp_path), os.getcwd()]),
+            'OMP_NUM_THREADS': '1',
+        },
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    log = ''.join(p.read_text() for p in work_dir.glob('*/*.log'))
+    assert '2 episodes x 4 accumulated x 2 processes = 16 episodes per update' in log
+    assert (work_dir / 'metrics.json').is_file()

@@ -1,0 +1,95 @@
+"""Categories: the seed fixes the look, trees are trees, looks can be told apart."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from cape_mm.datasets.synthetic.appearance import TEXTURES, colour_distance
+from cape_mm.datasets.synthetic.categories import forward_kinematics, make_category
+from cape_mm.datasets.synthetic.topologies import TOPOLOGIES, Joint
+
+
+@pytest.fixture(scope='module')
+def categories():
+    return [make_category(i, seed=3) for i in range(1, 64)]
+
+
+def make_joint(parent, length=1.0):
+    return Joint('j', parent, length, 0.0, 0.0, 0, 0)
+
+
+def test_forward_kinematics_by_hand():
+    joints = (make_joint(-1, 0.0), make_joint(0), make_joint(1), make_joint(0))
+    angles = np.deg2rad([0, 90, -90, 180])
+    points = forward_kinematics(joints, angles, np.array([0, 2, 3, 1]))
+    np.testing.assert_allclose(points, [[0, 0], [0, 2], [3, 2], [-1, 0]], atol=1e-12)
+
+
+def test_category_is_a_function_of_id_and_seed():
+    assert make_category(5, seed=3) == make_category(5, seed=3)
+    assert make_category(5, seed=3) != make_category(5, seed=4)
+    first, second = (make_category(i, seed=3) for i in (1, 1 + len(TOPOLOGIES)))
+    assert first.family == second.family
+    assert first.joints != second.joints
+    assert first.palette != second.palette
+
+
+def test_number_of_keypoints_names_and_edges(categories):
+    for category in categories:
+        num_keypoints = category.num_keypoints
+        assert 6 <= num_keypoints <= 20
+        assert len(set(category.keypoint_names)) == num_keypoints
+        edges = category.skeleton
+        assert len({frozenset(edge) for edge in edges}) == len(edges)
+        assert all(0 <= i < num_keypoints for edge in edges for i in edge)
+        assert len(edges) == len(category.joints) - 1 + (category.strut is not None)
+
+
+def test_joints_form_a_tree_with_parents_first(categories):
+    for category in categories:
+        assert category.joints[0].parent == -1
+        assert all(0 <= j.parent < i for i, j in enumerate(category.joints) if i)
+
+
+def test_an_eye_is_the_last_keypoint_and_isolated(categories):
+    with_eye = [c for c in categories if c.eye is not None]
+    assert with_eye
+    for category in with_eye:
+        used = set(itertools.chain.from_iterable(category.skeleton))
+        assert used == set(range(category.num_keypoints - 1))
+        assert category.keypoint_names[-1] == 'eye'
+
+
+def test_variety(categories):
+    assert {c.family for c in categories} == set(TOPOLOGIES)
+    assert any(c.strut for c in categories) and any(not c.strut for c in categories)
+    assert len({c.num_keypoints for c in categories}) >= 8
+    parts = [p for c in categories for p in c.parts if p]
+    assert {p.look.texture for p in parts} == set(TEXTURES)
+    assert {len(c.palette) for c in categories} == {4, 5, 6, 7}
+
+
+def test_colour_distance_by_hand():
+    black_to_white = colour_distance((0, 0, 0), (255, 255, 255))
+    assert black_to_white == pytest.approx(100, abs=0.5)
+    assert colour_distance((9, 8, 7), (9, 8, 7)) == 0
+
+
+def test_palette_colours_are_far_apart(categories):
+    for category in categories:
+        for a, b in itertools.combinations(category.palette, 2):
+            assert colour_distance(a, b) > 15
+
+
+def test_near_and_far_limbs_look_different(categories):
+    for category in categories:
+        parts = [p for p in category.parts if p]
+        looks = {(p.look.texture, p.look.colour, p.look.accent) for p in parts}
+        assert len(looks) == len(parts)
+
+
+def test_knobs_stand_out_from_their_part(categories):
+    for category in categories:
+        for knob, part in zip(category.knobs[1:], category.parts[1:]):
+            assert knob is None or knob.colour != part.look.colour

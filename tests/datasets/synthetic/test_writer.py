@@ -1,0 +1,220 @@
+"""The files on disk: layout, determinism, empties, re-use, and the floor."""
+
+import hashlib
+import json
+import random
+from collections import Counter, defaultdict
+from unittest import mock
+
+import cv2
+import numpy as np
+import pytest
+from pycocotools.coco import COCO
+
+from cape_mm.datasets.synthetic import writer
+from cape_mm.datasets.synthetic.spec import EMPTY_KINDS, SPLITS
+from cape_mm.datasets.synthetic.writer import annotation_path, write_synthetic_mp100
+from cape_mm.errors import ConfigError
+
+SMALL = dict(
+    num_categories=dict(train=3, val=1, test=2),
+    instances_per_category=8,
+    image_size=48,
+    double_share=0.3,
+)
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+    out = tmp_path_factory.mktemp('synthetic') / 'data'
+    write_synthetic_mp100(out, seed=7, num_workers=1, **SMALL)
+    return out
+
+
+def load(root, split):
+    return json.loads(annotation_path(root, split).read_text())
+
+
+def digests(root):
+    files = sorted(p for p in root.rglob('*') if p.is_file())
+    return {
+        str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in files
+    }
+
+
+def defects(annotation):
+    """Kinds of emptiness of an annotation, judged by its fields alone."""
+    kinds = []
+    box, keypoints = annotation.get('bbox'), annotation.get('keypoints')
+    if box is None:
+        kinds.append('missing_bbox')
+    elif min(box[2:]) < 0:
+        kinds.append('negative_size_bbox')
+    elif box[2] * box[3] == 0:
+        kinds.append('zero_area_bbox')
+    if keypoints is None:
+        kinds.append('missing_keypoints')
+    elif not any(keypoints[2::3]):
+        kinds.append('no_visible_keypoint')
+    if annotation['num_keypoints'] == 0:
+        kinds.append('zero_num_keypoints')
+    return kinds
+
+
+def copy_support_pck(root, split, num_pairs=150):
+    """PCK@0.2 of pasting the support's keypoints into the query's square box."""
+    by_category = defaultdict(list)
+    for annotation in load(root, split)['annotations']:
+        if not defects(annotation):
+            by_category[annotation['category_id']].append(annotation)
+    rng, scores = random.Random(0), []
+    for instances in by_category.values():
+        for _ in range(num_pairs):
+            support, query = rng.sample(instances, 2)
+            if support['image_id'] != query['image_id']:
+                scores.append(score_pair(support, query))
+    return float(np.nanmean(scores))
+
+
+def score_pair(support, query):
+    points, boxes = [], []
+    for annotation in (support, query):
+        points.append(np.reshape(annotation['keypoints'], (-1, 3)))
+        x, y, w, h = annotation['bbox']
+        boxes.append((np.array([x + w / 2, y + h / 2]), max(w, h)))
+    (centre_s, side_s), (centre_q, side_q) = boxes
+    pasted = (points[0][:, :2] - centre_s) / side_s * side_q + centre_q
+    is_valid = (points[0][:, 2] > 0) & (points[1][:, 2] > 0)
+    distance = np.linalg.norm(pasted - points[1][:, :2], axis=1) / side_q
+    return (distance[is_valid] < 0.2).mean() if is_valid.any() else np.nan
+
+
+def test_bytes_do_not_depend_on_the_number_of_workers(root, tmp_path):
+    write_synthetic_mp100(tmp_path / 'two', seed=7, num_workers=2, **SMALL)
+    assert digests(tmp_path / 'two') == digests(root)
+
+
+def test_bytes_depend_on_the_seed(root, tmp_path):
+    write_synthetic_mp100(tmp_path / 'other', seed=8, num_workers=1, **SMALL)
+    other, first = digests(tmp_path / 'other'), digests(root)
+    assert not set(other.values()) & set(first.values())
+
+
+@pytest.mark.parametrize('split', SPLITS)
+def test_layout_loads_with_pycocotools(root, split):
+    coco = COCO(str(annotation_path(root, split)))
+    assert len(coco.getCatIds()) == SMALL['num_categories'][split]
+    for image in coco.loadImgs(coco.getImgIds()):
+        picture = cv2.imread(str(root / 'images' / image['file_name']))
+        assert picture.shape == (image['height'], image['width'], 3)
+        assert coco.getAnnIds(image['id'])
+    fields = {'id', 'image_id', 'category_id', 'bbox', 'area', 'iscrowd'}
+    fields |= {'num_keypoints', 'keypoints'}
+    for annotation in coco.loadAnns(coco.getAnnIds()):
+        (category,) = coco.loadCats(annotation['category_id'])
+        assert set(annotation) <= fields
+        if not defects(annotation):
+            visibility = annotation['keypoints'][2::3]
+            assert len(visibility) == len(category['keypoints'])
+            assert annotation['num_keypoints'] == sum(v > 0 for v in visibility)
+            assert set(visibility) <= {0, 1, 2}
+
+
+def test_ids_are_unique_and_splits_share_no_category(root):
+    content = {split: load(root, split) for split in SPLITS}
+    ids = [c['id'] for split in SPLITS for c in content[split]['categories']]
+    assert sorted(ids) == list(range(1, 7))
+    for split in SPLITS:
+        for key in ('images', 'annotations'):
+            ids = [record['id'] for record in content[split][key]]
+            assert len(set(ids)) == len(ids)
+
+
+def test_category_records(root):
+    for category in load(root, 'train')['categories']:
+        num_keypoints = len(category['keypoints'])
+        assert category['name'].startswith(category['supercategory'])
+        assert all(0 <= i < num_keypoints for e in category['skeleton'] for i in e)
+
+
+@pytest.mark.parametrize('split', SPLITS)
+def test_empties_have_one_defect_each_and_are_counted_by_kind(root, split):
+    content = load(root, split)
+    kinds = [defects(annotation) for annotation in content['annotations']]
+    assert max(len(k) for k in kinds) == 1
+    counts = Counter(k[0] for k in kinds if k)
+    assert dict(counts) == content['info']['empty_annotations']
+    assert set(counts) == set(EMPTY_KINDS)
+    usable = Counter(
+        a['category_id'] for a, k in zip(content['annotations'], kinds) if not k
+    )
+    assert set(usable.values()) == {SMALL['instances_per_category']}
+
+
+def test_some_images_hold_two_instances(root):
+    content = load(root, 'train')
+    usable = [a for a in content['annotations'] if not defects(a)]
+    per_image = Counter(a['image_id'] for a in usable)
+    share = sum(n == 2 for n in per_image.values()) / len(per_image)
+    assert set(per_image.values()) == {1, 2}
+    assert 0.1 < share < 0.5
+
+
+def test_summary_counts_what_was_written(tmp_path):
+    summary = write_synthetic_mp100(tmp_path / 'data', seed=7, num_workers=1, **SMALL)
+    for split in SPLITS:
+        content = load(tmp_path / 'data', split)
+        assert summary.num_images[split] == len(content['images'])
+        assert summary.num_annotations[split] == len(content['annotations'])
+    assert str(summary).startswith(f'wrote {tmp_path / "data"}')
+
+
+def test_identical_data_set_is_reused(root, monkeypatch):
+    draw_again = mock.Mock(side_effect=AssertionError('drawn again'))
+    monkeypatch.setattr(writer, '_write_files', draw_again)
+    summary = write_synthetic_mp100(root, seed=7, **SMALL)
+    assert summary.is_reused
+
+
+def test_other_or_damaged_data_set_needs_force(tmp_path):
+    out = tmp_path / 'data'
+    write_synthetic_mp100(out, seed=7, num_workers=1, **SMALL)
+    with pytest.raises(ConfigError, match='seed: found 7, wanted 8.*--force'):
+        write_synthetic_mp100(out, seed=8, num_workers=1, **SMALL)
+    next((out / 'images').rglob('*.jpg')).unlink()
+    with pytest.raises(ConfigError, match='1 of its images are missing'):
+        write_synthetic_mp100(out, seed=7, num_workers=1, **SMALL)
+    summary = write_synthetic_mp100(out, seed=8, num_workers=1, force=True, **SMALL)
+    assert not summary.is_reused and load(out, 'val')['info']['seed'] == 8
+    assert [p.name for p in tmp_path.iterdir()] == ['data']
+
+
+def test_foreign_folder_is_never_replaced(tmp_path):
+    (tmp_path / 'thesis.tex').write_text('precious')
+    with pytest.raises(ConfigError, match='is left alone'):
+        write_synthetic_mp100(tmp_path, seed=7, force=True, **SMALL)
+    assert [p.name for p in tmp_path.iterdir()] == ['thesis.tex']
+
+
+def test_interrupted_run_leaves_nothing(tmp_path, monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(writer, 'make_empties', interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_synthetic_mp100(tmp_path / 'data', seed=7, num_workers=1, **SMALL)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_number_of_workers(tmp_path):
+    with pytest.raises(ConfigError, match='num_workers must be >= 1'):
+        write_synthetic_mp100(tmp_path / 'data', num_workers=0, **SMALL)
+
+
+def test_copying_the_support_scores_low(tmp_path):
+    """The categories of the real 'tiny', in fewer and smaller pictures."""
+    write_synthetic_mp100(
+        tmp_path / 'data', num_workers=2, instances_per_category=10, image_size=48
+    )
+    assert copy_support_pck(tmp_path / 'data', 'test') < 0.55

@@ -1,0 +1,65 @@
+"""The start-up banner says what the run is."""
+
+from __future__ import annotations
+
+import torch
+
+from cape_mm.engine.hooks.training_banner_hook import (
+    TrainingBannerHook,
+    describe_model,
+    format_rows,
+)
+
+
+def test_block_in_the_log_states_the_effective_batch(toy, tmp_path):
+    runner = toy.build_toy_runner(
+        tmp_path,
+        [TrainingBannerHook()],
+        max_epochs=2,
+        clip_grad=dict(max_norm=1.0),
+        validate=True,
+    )
+    runner.train()
+    log = toy.read_log(runner)
+    assert (
+        '2 episodes x 4 accumulated x 1 process = 8 episodes per update '
+        '(effective batch)' in log
+    )
+    assert '2 epochs x 10 iterations = 2 x 3 updates' in log  # windows 4, 4, 2
+    assert 'ToyModel: 0.00 M parameters, all trainable' in log
+    assert "SGD, lr 0.001 (0.00 M), clipped {'max_norm': 1.0}" in log
+    assert 'float32, no autocast' in log
+    assert str(tmp_path) in log
+
+
+def test_rows_show_categories_instances_shots_and_queries(toy, tmp_path):
+    hook = TrainingBannerHook()
+    runner = toy.build_toy_runner(tmp_path, [hook])
+    dataset, sampler = runner.train_dataloader.dataset, runner.train_dataloader.sampler
+    dataset.categories = {1: 'cat', 2: 'dog'}
+    sampler.num_shots, sampler.num_queries = 1, 15
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    assert hook.collect_rows(runner)['train data'] == (
+        'ToyDataset: 2 categories, 20 usable instances, num_shots 1, num_queries 15'
+    )
+
+
+def test_by_iteration_schedule_counts_updates(toy, tmp_path):
+    runner = toy.build_toy_runner(
+        tmp_path,
+        [TrainingBannerHook()],
+        train_cfg=dict(by_epoch=False, max_iters=9),
+    )
+    runner.train()
+    assert '9 iterations = 3 updates' in toy.read_log(runner)
+
+
+def test_describe_model_counts_frozen_parameters():
+    model = torch.nn.Sequential(torch.nn.Linear(999, 1000), torch.nn.Linear(999, 1000))
+    model[0].requires_grad_(False)
+    assert describe_model(model) == 'Sequential: 2.00 M parameters, 1.00 M trainable'
+
+
+def test_format_rows_aligns_values():
+    lines = format_rows('T', {'a': '1', 'long': '2'}).splitlines()
+    assert lines[4:6] == ['a     1', 'long  2']

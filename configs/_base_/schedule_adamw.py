@@ -3,26 +3,17 @@
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=1e-4, weight_decay=1e-4),
-    paramwise_cfg=dict(
-        custom_keys={
-            # the longest matching key wins: both encoders train ten times slower
-            'backbone': dict(lr_mult=0.1),
-            'support_backbone': dict(lr_mult=0.1),
-        },
-        norm_decay_mult=0.0,
-        bias_decay_mult=0.0,
-    ),
+    # 'backbone' also matches 'support_backbone'
+    paramwise_cfg=dict(custom_keys={'backbone': dict(lr_mult=0.1)}),
     accumulative_counts=4,
     clip_grad=dict(max_norm=1.0, norm_type=2),
 )
-# steps are counted in micro-batches: 1,000 of them are 250 updates
+# by_epoch=False counts micro-batches: 1,000 of them are 250 updates
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=1000),
     dict(
         type='CosineAnnealingLR',
-        by_epoch=True,
-        begin=0,
-        T_max=100,
+        by_epoch=True,  # T_max follows train_cfg.max_epochs
         eta_min_ratio=0.01,
         convert_to_iter_based=True,
     ),

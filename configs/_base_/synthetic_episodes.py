@@ -1,80 +1,17 @@
-"""The generated data set, 1-shot: objects that no one has seen, in MP-100's layout."""
+"""The generated data set: objects that no one has seen, in MP-100's layout."""
 
-dataset_type = 'MP100EpisodeDataset'
+_base_ = './episodes_256.py'
+
 data_root = 'data/synthetic'
 
-train_pipeline = [
-    dict(type='LoadInstanceImage'),
-    dict(type='InstanceCrop', padding=1.25),
-    dict(type='RandomInstanceAffine', rotation=30.0, scale=(0.8, 1.25), shift=0.08),
-    dict(type='EpisodeFlip', prob=0.5),
-    dict(type='WarpInstance', input_size=(256, 256)),
-    dict(type='RandomPhotometric'),
-    dict(type='PackInstance', hide_outside=True),
-]
-test_pipeline = [
-    dict(type='LoadInstanceImage'),
-    dict(type='InstanceCrop', padding=1.25),
-    dict(type='WarpInstance', input_size=(256, 256)),
-    dict(type='PackInstance', hide_outside=False),
-]
-
 train_dataloader = dict(
-    batch_size=2,
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(
-        type='EpisodeSampler',
-        mode='train',
-        num_shots=1,
-        num_queries=2,
-        episodes_per_epoch=8000,
-    ),
     dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        ann_file='annotations/synthetic_split1_train.json',
-        pipeline=train_pipeline,
-    ),
+        data_root=data_root, ann_file='annotations/synthetic_split1_train.json'
+    )
 )
 val_dataloader = dict(
-    batch_size=4,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(
-        type='EpisodeSampler',
-        mode='eval',
-        num_shots=1,
-        num_queries=15,
-        episodes_per_category=20,
-    ),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        ann_file='annotations/synthetic_split1_val.json',
-        pipeline=test_pipeline,
-        test_mode=True,
-    ),
+    dataset=dict(data_root=data_root, ann_file='annotations/synthetic_split1_val.json')
 )
 test_dataloader = dict(
-    batch_size=4,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(
-        type='EpisodeSampler',
-        mode='eval',
-        num_shots=1,
-        num_queries=15,
-        episodes_per_category=20,
-    ),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        ann_file='annotations/synthetic_split1_test.json',
-        pipeline=test_pipeline,
-        test_mode=True,
-    ),
+    dataset=dict(data_root=data_root, ann_file='annotations/synthetic_split1_test.json')
 )
-val_evaluator = dict(type='EpisodePCK')
-test_evaluator = val_evaluator

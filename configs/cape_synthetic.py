@@ -20,8 +20,14 @@ model = dict(
         norm_cfg=dict(type='GN', num_groups=32), norm_eval=False, init_cfg=None
     )
 )
-train_dataloader = dict(batch_size=16, num_workers=8)
-optim_wrapper = dict(
-    optimizer=dict(lr=3e-4), paramwise_cfg=dict(_delete_=True), accumulative_counts=2
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=8,
+    sampler=dict(num_queries=1, episodes_per_epoch=12800),
 )
-train_cfg = dict(max_epochs=20)
+optim_wrapper = dict(
+    optimizer=dict(lr=5e-4),
+    paramwise_cfg=dict(_delete_=True),
+    accumulative_counts=4,  # effective 64
+)
+train_cfg = dict(max_epochs=7)

@@ -107,7 +107,8 @@ def set_work_dir(cfg: Config, work_dir: str | Path | None) -> None:
 def set_amp(cfg: Config, amp: bool) -> None:
     """Switch mixed precision on if asked for, in the form that the device has.
 
-    A GPU gets MMEngine's ``AmpOptimWrapper``; the CPU gets bfloat16 autocast through
+    A GPU gets MMEngine's ``AmpOptimWrapper``, in bfloat16 where it has that (no loss
+    scaling needed), else in float16 with dynamic loss scaling; the CPU gets bfloat16 autocast through
     ``CpuAmpOptimWrapper``, also where the config itself asks for ``AmpOptimWrapper``.
 
     Raises:
@@ -121,7 +122,10 @@ def set_amp(cfg: Config, amp: bool) -> None:
         raise ConfigError(f'--amp does not know how to change optim_wrapper {kind!r}')
     if torch.cuda.is_available():
         wrapper.type = 'AmpOptimWrapper'
-        wrapper.setdefault('loss_scale', 'dynamic')
+        has_bfloat16 = torch.cuda.is_bf16_supported()
+        wrapper.setdefault('dtype', 'bfloat16' if has_bfloat16 else 'float16')
+        is_float16 = wrapper.dtype == 'float16'
+        wrapper.setdefault('loss_scale', 'dynamic' if is_float16 else 1.0)
         return
     wrapper.type = 'CpuAmpOptimWrapper'
     for key in ('loss_scale', 'dtype', 'use_fsdp'):

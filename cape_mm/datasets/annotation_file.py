@@ -62,6 +62,8 @@ def _check_layout(content: object, source: str) -> None:
             f'{source} is not a COCO keypoint file: no list named '
             f'{", ".join(missing)}; it has {sorted(content)}'
         )
+    for name in REQUIRED_LISTS:
+        _check_entries(content[name], name, source)
     for image in content['images']:
         _check_image(image, source)
     for ann in content['annotations']:
@@ -70,6 +72,15 @@ def _check_layout(content: object, source: str) -> None:
             raise AnnotationFormatError(
                 f'{source}: annotation {ann.get("id", "without id")} has no '
                 f'{", ".join(absent)}'
+            )
+
+
+def _check_entries(entries: list, name: str, source: str) -> None:
+    for entry in entries:
+        if not isinstance(entry, dict):
+            raise AnnotationFormatError(
+                f'{source}: every entry of "{name}" is an object, but one is of type '
+                f'{type(entry).__name__}: {entry!r}'
             )
 
 

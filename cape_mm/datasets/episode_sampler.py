@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -28,12 +29,11 @@ class EpisodeSampler(Sampler[Episode]):
     """Yields the episodes of one epoch, each rank its own share.
 
     ``mode='train'``: every episode is drawn afresh from (seed, epoch, index): first a
-    category, all equally likely, then instances of different images. No random state
-    is kept, so an epoch is the same on any number of ranks and workers.
+    category, all equally likely, then its instances. No random state is kept, so an epoch is the same on any number of ranks and workers.
 
     ``mode='eval'``: the official draw of MP-100, made once: for every category, in the
     file's order, ``episodes_per_category`` times ``random.sample`` of S + Q instances
-    from one ``random.Random(1)``; the first S are the supports.
+    from one ``random.Random(draw_seed)``; the first S are the supports.
 
     Args:
         dataset: gives the usable instances by category.
@@ -43,12 +43,13 @@ class EpisodeSampler(Sampler[Episode]):
         episodes_per_epoch: training episodes per epoch, over all ranks.
         episodes_per_category: evaluation episodes per category (official: 200 in test,
             100 in val, with 15 queries each).
-        distinct_images: support and query never share an image. The official draw only
-            asks for different instances; switch it off to reproduce that exactly.
+        distinct_images: a query never shares an image with a support. The official draw
+            only asks for different instances; switch it off to reproduce that exactly.
         skip_small_categories: leave categories with too few instances out, with a
             warning, instead of refusing them.
-        seed: training seed; None takes the Runner's. Evaluation: None is the official
-            seed 1.
+        seed: training seed. The Runner gives its own to every sampler that has none,
+            so evaluation does not look at it.
+        draw_seed: seed of the evaluation draw; the default is the official one.
 
     Raises:
         ImpossibleEpisodeError: a category has too few instances.
@@ -66,6 +67,7 @@ class EpisodeSampler(Sampler[Episode]):
         distinct_images: bool = True,
         skip_small_categories: bool = False,
         seed: int | None = None,
+        draw_seed: int = OFFICIAL_SEED,
     ) -> None:
         _check_arguments(mode, episodes_per_epoch, episodes_per_category)
         if num_shots < 1 or num_queries < 1:
@@ -83,7 +85,7 @@ class EpisodeSampler(Sampler[Episode]):
         self.epoch = 0
         self.pools = self._usable_pools(dataset, skip_small_categories)
         if mode == 'eval':
-            self.seed = OFFICIAL_SEED if seed is None else seed
+            self.seed = draw_seed
             self.episodes = self._draw_evaluation()
         else:
             self.seed = sync_random_seed() if seed is None else seed
@@ -91,27 +93,24 @@ class EpisodeSampler(Sampler[Episode]):
     def _usable_pools(
         self, dataset: MP100EpisodeDataset, skip_small: bool
     ) -> dict[int, InstanceIds]:
-        needed = self.num_shots + self.num_queries
         pools, problems = {}, []
         for category_id, pool in dataset.instances_by_category.items():
-            if not pool:
-                continue
-            group = 1 if self.distinct_images else 0
-            available = len({ids[group] for ids in pool})
-            if available >= needed:
+            problem = self._problem_of(pool)
+            if problem is None and pool:
                 pools[category_id] = pool
-                continue
-            name = dataset.categories[category_id].name
-            unit = 'images with usable instances' if group else 'usable instances'
-            problems.append(f'category {category_id} ({name!r}) has {available} {unit}')
+            elif problem is not None:
+                name = dataset.categories[category_id].name
+                problems.append(f'category {category_id} ({name!r}) has {problem}')
         if not pools and not problems:
             raise ImpossibleEpisodeError(f'{dataset.ann_file} has no usable instance')
         if not problems:
             return pools
         message = (
             f'{dataset.ann_file}: {"; ".join(problems)}, but an episode needs '
-            f'num_shots + num_queries = {needed}'
+            f'num_shots + num_queries = {self.num_shots} + {self.num_queries}'
         )
+        if self.distinct_images:
+            message += ', the queries on other images than the supports'
         if not skip_small or not pools:
             raise ImpossibleEpisodeError(
                 f'{message}. Lower one of them, drop the category from the file, or '
@@ -119,6 +118,20 @@ class EpisodeSampler(Sampler[Episode]):
             )
         print_log(f'{message}: left out', logger='current', level=logging.WARNING)
         return pools
+
+    def _problem_of(self, pool: InstanceIds) -> str | None:
+        """Why some draw from these instances could fail; None if none can."""
+        per_image = Counter(img_id for _, img_id in pool).most_common()
+        if not pool:
+            return None
+        if not self.distinct_images:
+            enough = len(pool) >= self.num_shots + self.num_queries
+            return None if enough else f'{len(pool)} usable instances'
+        # at worst the supports lie on the fullest images
+        spare = sum(count for _, count in per_image[self.num_shots :])
+        if spare >= self.num_queries and len(pool) > self.num_shots:
+            return None
+        return f'{len(pool)} usable instances on {len(per_image)} images'
 
     def _draw_evaluation(self) -> list[Episode]:
         rng = random.Random(self.seed)
@@ -131,24 +144,27 @@ class EpisodeSampler(Sampler[Episode]):
         return episodes
 
     def _draw_instances(self, pool: InstanceIds, rng: random.Random) -> list[int]:
-        needed = self.num_shots + self.num_queries
         if not self.distinct_images:
+            needed = self.num_shots + self.num_queries
             return [ann_id for ann_id, _ in rng.sample(pool, needed)]
-        return _first_of_each_image(rng.sample(pool, len(pool)), needed)
+        return self._choose(rng.sample(pool, len(pool)))
 
     def _draw_training(self, index: int) -> Episode:
         rng = np.random.default_rng([self.seed, self.epoch, index])
         category_ids = list(self.pools)
         category_id = category_ids[rng.integers(len(category_ids))]
         pool = self.pools[category_id]
-        shuffled = [pool[i] for i in rng.permutation(len(pool))]
-        needed = self.num_shots + self.num_queries
-        if self.distinct_images:
-            chosen = _first_of_each_image(shuffled, needed)
-        else:
-            chosen = [ann_id for ann_id, _ in shuffled[:needed]]
+        chosen = self._choose([pool[i] for i in rng.permutation(len(pool))])
         seed = int(rng.integers(2**31))
         return self._make_episode(category_id, chosen, seed, index)
+
+    def _choose(self, shuffled: InstanceIds) -> list[int]:
+        """The first S instances, and the first Q of the others that may be queries."""
+        supports, others = shuffled[: self.num_shots], shuffled[self.num_shots :]
+        if self.distinct_images:
+            images = {img_id for _, img_id in supports}
+            others = [ids for ids in others if ids[1] not in images]
+        return [ann_id for ann_id, _ in [*supports, *others[: self.num_queries]]]
 
     def _make_episode(
         self, category_id: int, chosen: list[int], seed: int, index: int
@@ -177,17 +193,6 @@ class EpisodeSampler(Sampler[Episode]):
     def set_epoch(self, epoch: int) -> None:
         """Choose the training epoch whose episodes the next iteration yields."""
         self.epoch = epoch
-
-
-def _first_of_each_image(shuffled: InstanceIds, needed: int) -> list[int]:
-    chosen, images = [], set()
-    for ann_id, img_id in shuffled:
-        if img_id not in images:
-            images.add(img_id)
-            chosen.append(ann_id)
-        if len(chosen) == needed:
-            break
-    return chosen
 
 
 def _check_arguments(mode: str, per_epoch: int | None, per_category: int | None):

@@ -70,11 +70,14 @@ def select_instances(
     listed = sum(len(coco.imgToAnns.get(img_id, ())) for img_id in coco.imgs)
     if report.num_total > listed:
         report.dropped['image not listed in the file'] = report.num_total - listed
-    instances = []
+    instances, seen = [], set()
     for img_id, image in coco.imgs.items():
         for ann in coco.imgToAnns.get(img_id, ()):
             reason = _reason_to_drop(ann, image, categories)
+            if reason is None and ann['id'] in seen:
+                reason = 'annotation id used before'
             if reason is None:
+                seen.add(ann['id'])
                 instances.append(_make_instance(ann, image))
             else:
                 report.dropped[reason] += 1
@@ -113,14 +116,15 @@ def _bbox_problem(ann: dict, image: dict) -> str | None:
     raw = ann.get('bbox')
     if not raw:
         return 'no bounding box'
-    if len(raw) != 4 or not np.isfinite(raw).all():
+    if len(raw) != 4 or not np.isfinite(np.asarray(raw, dtype=np.float64)).all():
         return 'malformed bounding box'
     size = (image['width'], image['height'])
-    if clean_box(raw, size, ann.get('area')) is not None:
+    area = ann.get('area')
+    if clean_box(raw, size, area) is not None:
         return None
     if raw[2] < 0 or raw[3] < 0:
         return 'bounding box of negative size'
-    if raw[2] <= 1 or raw[3] <= 1 or not ann.get('area', 1) > 0:
+    if raw[2] <= 1 or raw[3] <= 1 or (area is not None and not area > 0):
         return 'bounding box of zero area'
     return 'bounding box outside the image'
 

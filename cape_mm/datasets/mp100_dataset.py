@@ -147,6 +147,7 @@ class MP100EpisodeDataset(BaseDataset):
         The replacement is drawn from the episode's own seed, so an epoch stays
         reproducible on the same data.
         """
+        num_shots = len(episode.support_ids)
         wanted = list(episode.support_ids + episode.query_ids)
         loaded: dict[int, dict] = {}
         candidates = self._replacements(episode)
@@ -157,9 +158,11 @@ class MP100EpisodeDataset(BaseDataset):
                     loaded[slot] = self._load_instance(wanted[slot], episode)
                 except InstanceLoadError as error:
                     num_redraws += 1
-                    used = {self.get_instance(ann_id).img_id for ann_id in wanted}
-                    wanted[slot] = self._redraw(candidates, used, num_redraws, error)
-        num_shots = len(episode.support_ids)
+                    others = (
+                        wanted[num_shots:] if slot < num_shots else wanted[:num_shots]
+                    )
+                    images = {self.get_instance(ann_id).img_id for ann_id in others}
+                    wanted[slot] = self._redraw(candidates, images, num_redraws, error)
         packed = [loaded[slot] for slot in range(len(wanted))]
         return self._pack(episode, packed[:num_shots], packed[num_shots:])
 
@@ -180,13 +183,17 @@ class MP100EpisodeDataset(BaseDataset):
         num_redraws: int,
         error: InstanceLoadError,
     ) -> int:
-        while candidates and self.get_instance(candidates[-1]).img_id in used_images:
-            candidates.pop()
-        if not candidates or num_redraws > self.max_redraws:
+        allowed = (
+            ann_id
+            for ann_id in candidates
+            if self.get_instance(ann_id).img_id not in used_images
+        )
+        chosen = next(allowed, None)
+        if chosen is None or num_redraws > self.max_redraws:
             raise MissingDataError(
-                f'an episode could not be completed after {num_redraws} redraws within '
-                f'its category; the last failure: {error}. Restore the images of this '
-                f'category or leave the category out of {self.ann_file}.'
+                f'an episode could not be completed after {num_redraws - 1} redraws '
+                f'within its category; the last failure: {error}. Restore the images '
+                f'of this category or leave the category out of {self.ann_file}.'
             ) from error
         print_log(
             f'{error} -> redrawn within its category (try {num_redraws} of '
@@ -194,7 +201,8 @@ class MP100EpisodeDataset(BaseDataset):
             logger='current',
             level=logging.WARNING,
         )
-        return candidates.pop()
+        candidates.remove(chosen)
+        return chosen
 
     def _load_fixed(self, episode: Episode) -> dict:
         """Load an evaluation episode; drop the pairs that can't be loaded.

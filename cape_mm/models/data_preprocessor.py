@@ -26,7 +26,8 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
     number of queries per episode. Episodes of which nothing could be loaded stay in
     ``data_samples`` and take no part in ``inputs``.
 
-    Nothing in ``inputs`` comes from a query's labels.
+    Queries are counted by ``query_slots``: labels are not read at all, so nothing in
+    ``inputs`` comes from them and prediction works without ``gt_instances``.
 
     Args:
         mean: subtracted per channel, in the order that the model sees.
@@ -61,7 +62,7 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
             loaded; ``data_samples``: all of them.
         """
         samples: list[EpisodeDataSample] = data['data_samples']
-        kept = [i for i, sample in enumerate(samples) if len(sample.gt_instances)]
+        kept = [i for i, sample in enumerate(samples) if len(sample.query_slots)]
         if not kept:
             return dict(inputs=None, data_samples=samples)
         graph = self.cast_data(_collate_supports([samples[i] for i in kept]))
@@ -106,7 +107,7 @@ def _collate_supports(samples: list[EpisodeDataSample]) -> dict:
         points[row, :shots, :k] = unit.masked_fill(~visible[..., None], 0)
         is_visible[row, :shots, :k] = visible
         hops[row, :k, :k] = hop_distances(sample.skeleton, k)
-    num_queries = torch.tensor([len(sample.gt_instances) for sample in samples])
+    num_queries = torch.tensor([len(sample.query_slots) for sample in samples])
     return dict(
         support_keypoints=points,
         support_visible=is_visible,

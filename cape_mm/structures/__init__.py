@@ -3,5 +3,6 @@
 from .episode import Episode
 from .episode_data_sample import EpisodeDataSample
 from .episode_inputs import EpisodeInputs
+from .image_stack import ImageStack
 
-__all__ = ['Episode', 'EpisodeDataSample', 'EpisodeInputs']
+__all__ = ['Episode', 'EpisodeDataSample', 'EpisodeInputs', 'ImageStack']

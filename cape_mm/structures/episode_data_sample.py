@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import numpy as np
+import torch
 from mmengine.structures import BaseDataElement, InstanceData
 
 
@@ -31,6 +35,18 @@ class EpisodeDataSample(BaseDataElement):
     which maps network-input pixels of each query to its source image, and
     ``dropped_pairs``, a list of ``dict(slot, ann_id, reason)``.
     """
+
+    def __reduce__(self) -> tuple:
+        """Pickle labels by value.
+
+        A tensor that leaves a data loader's worker is handed over as a shared file of
+        its own, which costs more than the few numbers of a label.
+        """
+        parts = {
+            name: (part.metainfo, {key: _plain(part[key]) for key in part.keys()})  # noqa: SIM118
+            for name, part in self.items()
+        }
+        return _restore, (type(self), self.metainfo, parts)
 
     @property
     def gt_instances(self) -> InstanceData:
@@ -70,3 +86,26 @@ class EpisodeDataSample(BaseDataElement):
     @pred_instances.deleter
     def pred_instances(self) -> None:
         del self._pred_instances
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, torch.Tensor) and value.device.type == 'cpu':
+        return _Pickled(value.detach().numpy())
+    return value
+
+
+class _Pickled(NamedTuple):
+    """Marks an array that was a tensor."""
+
+    array: np.ndarray
+
+
+def _restore(kind: type, metainfo: dict, parts: dict) -> EpisodeDataSample:
+    sample = kind(metainfo=metainfo)
+    for name, (info, values) in parts.items():
+        part = InstanceData(metainfo=info)
+        for key, value in values.items():
+            is_tensor = isinstance(value, _Pickled)
+            part[key] = torch.from_numpy(value.array) if is_tensor else value
+        setattr(sample, name, part)
+    return sample

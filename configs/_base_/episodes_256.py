@@ -24,6 +24,7 @@ train_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     drop_last=True,
+    collate_fn=dict(type='collate_episodes'),
     sampler=dict(
         type='EpisodeSampler',
         mode='train',
@@ -37,6 +38,7 @@ val_dataloader = dict(
     batch_size=4,
     num_workers=4,
     persistent_workers=True,
+    collate_fn=dict(type='collate_episodes'),
     sampler=dict(
         type='EpisodeSampler',
         mode='eval',
@@ -50,6 +52,7 @@ test_dataloader = dict(
     batch_size=4,
     num_workers=4,
     persistent_workers=True,
+    collate_fn=dict(type='collate_episodes'),
     sampler=dict(
         type='EpisodeSampler',
         mode='eval',

@@ -51,13 +51,18 @@ class RandomPhotometric(BaseTransform):
     def _jitter(self, img: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         gain = 1 + rng.uniform(-self.brightness, self.brightness)
         slope = 1 + rng.uniform(-self.contrast, self.contrast)
+        turn = rng.uniform(-self.hue, self.hue) / 2  # OpenCV: 180 hue steps
+        boost = 1 + rng.uniform(-self.saturation, self.saturation)
+        # every change maps a byte to a byte: tables are several times faster than floats
+        levels = np.arange(256, dtype=np.float64)
         offset = gain * (1 - slope) * float(img.mean())
-        img = cv2.convertScaleAbs(
-            np.maximum(img.astype(np.float32) * (gain * slope) + offset, 0)
-        )
-        hsv = cv2.cvtColor(img, cv2.COLOR_BGR2HSV).astype(np.float32)
-        hsv[..., 0] += rng.uniform(-self.hue, self.hue) / 2  # OpenCV: 180 hue steps
-        hsv[..., 0] %= 180
-        hsv[..., 1] *= 1 + rng.uniform(-self.saturation, self.saturation)
-        hsv = np.clip(hsv, 0, 255).astype(np.uint8)
+        img = cv2.LUT(img, _to_bytes(levels * (gain * slope) + offset))
+        tables = [_to_bytes(np.rint(levels + turn) % 180), _to_bytes(levels * boost)]
+        tables.append(_to_bytes(levels))
+        hsv = cv2.cvtColor(img, cv2.COLOR_BGR2HSV)
+        hsv = cv2.LUT(hsv, np.stack(tables, axis=-1)[None])
         return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)
+
+
+def _to_bytes(levels: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)

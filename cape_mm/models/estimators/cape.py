@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.error import URLError
+from pickle import UnpicklingError
 
 import torch
 from mmengine.model import BaseModel
@@ -36,7 +36,9 @@ class CAPE(BaseModel):
         pose_graph_encoder: arguments of :class:`PoseGraphEncoder`.
         joint_encoder: arguments of :class:`JointEncoder`.
         support_backbone: config of a backbone of its own for the support images; None
-            shares ``backbone``.
+            shares ``backbone``. With two of them the query neck's maps from the third
+            on have no use and their parameters no gradient: distributed training then
+            needs ``find_unused_parameters=True`` in the config.
         support_neck: neck of the support backbone; None builds ``neck`` a second time.
         test_cfg: ``mode``: how the head predicts, by default 'ar'.
         data_preprocessor: config of :class:`EpisodeDataPreprocessor`.
@@ -59,7 +61,8 @@ class CAPE(BaseModel):
         init_cfg: dict | None = None,
     ) -> None:
         preprocessor = data_preprocessor or dict(type='EpisodeDataPreprocessor')
-        super().__init__(data_preprocessor=preprocessor, init_cfg=init_cfg)
+        # built here: BaseModel would look in MMEngine's registry without a scope
+        super().__init__(MODELS.build(preprocessor), init_cfg)
         self.backbone = MODELS.build(backbone)
         self.neck = MODELS.build(neck)
         self.support_backbone = self.support_neck = None
@@ -82,9 +85,12 @@ class CAPE(BaseModel):
         """
         try:
             super().init_weights()
-        except (URLError, OSError) as error:
+        # a cut or foreign file is a RuntimeError, EOFError or UnpicklingError of torch;
+        # no connection a URLError, which is an OSError
+        except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise CheckpointError(
-                f'the pretrained weights of the backbone could not be read: {error}. '
+                f'the pretrained weights of the backbone could not be read: {reason}. '
                 f'Without a connection, put the file on this machine and set '
                 f'model.backbone.init_cfg.checkpoint=FILE, or train from scratch with '
                 f'--cfg-options model.backbone.init_cfg=None.'
@@ -191,6 +197,8 @@ def collect_targets(
     is_visible = torch.zeros(num, size, dtype=torch.bool)
     row = 0
     for sample in data_samples:
+        if not len(sample.query_slots):  # dropped: it has no input either
+            continue
         truth = sample.gt_instances
         end, k = row + len(truth), sample.num_keypoints
         points[row:end, :k] = pixels_to_unit(truth.keypoints, sample.input_size)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import torch
 
+from ...structures.skeleton import UNREACHABLE
+
 
 def skeleton_order(
     hops: torch.Tensor, scores: torch.Tensor, is_known: torch.Tensor
@@ -28,9 +30,11 @@ def skeleton_order(
     """
     root = scores.masked_fill(~is_known, -1).argmax(dim=1)
     distance = hops[torch.arange(len(hops), device=hops.device), root]
-    # scores lie in [0, 1], so they only break ties between equal distances
-    rank = 2.0 * distance - scores.float()
-    return rank.masked_fill(~is_known, float('inf')).argsort(dim=1, stable=True)
+    distance = distance.masked_fill(~is_known, UNREACHABLE + 1)
+    # two stable sorts: beside a large distance, a sum would swallow close scores
+    by_score = scores.argsort(dim=1, descending=True, stable=True)
+    by_distance = take_in_order(distance, by_score).argsort(dim=1, stable=True)
+    return take_in_order(by_score, by_distance)
 
 
 def random_order(

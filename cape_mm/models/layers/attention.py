@@ -64,8 +64,8 @@ class MultiHeadAttention(nn.Module):
         """
         heads = self._split(self.query(query))
         if bias is not None:
-            # a mask made in float32 must stay finite in half precision
-            lowest = torch.finfo(heads.dtype).min / 2
+            # a mask made in another precision must stay finite in this one
+            lowest = max(torch.finfo(t.dtype).min for t in (heads, bias)) / 2
             bias = bias.clamp(min=lowest).to(heads.dtype)
         mixed = F.scaled_dot_product_attention(heads, keys, values, attn_mask=bias)
         return self.out(mixed.transpose(1, 2).flatten(2))

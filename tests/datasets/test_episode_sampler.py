@@ -1,0 +1,245 @@
+"""Episodes: deterministic, shared out among ranks, never impossible."""
+
+import random
+from collections import Counter
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from episode_data import global_rng_states, seed_global_rngs
+from mmengine.runner import Runner
+
+from cape_mm.datasets import EpisodeSampler, episode_sampler
+from cape_mm.errors import ConfigError, ImpossibleEpisodeError
+
+
+def make_dataset(images_of, per_image=2):
+    """Stand-in for a data set: category id -> number of images."""
+    pools, ann_id = {}, 0
+    for category_id, num_images in images_of.items():
+        pools[category_id] = []
+        for image in range(num_images):
+            for _ in range(per_image):
+                pools[category_id].append((ann_id, 1000 * category_id + image))
+                ann_id += 1
+    categories = {key: SimpleNamespace(name=f'cat{key}') for key in images_of}
+    return SimpleNamespace(
+        instances_by_category=pools, categories=categories, ann_file='data/train.json'
+    )
+
+
+DATASET = make_dataset({4: 6, 2: 6, 9: 8})
+IMAGE_OF = {a: i for pool in DATASET.instances_by_category.values() for a, i in pool}
+
+
+def train(dataset=DATASET, length=50, seed=5, epoch=0, **kwargs):
+    sampler = EpisodeSampler(dataset, episodes_per_epoch=length, seed=seed, **kwargs)
+    sampler.set_epoch(epoch)
+    return sampler
+
+
+def evaluation(dataset=DATASET, count=10, **kwargs):
+    return EpisodeSampler(dataset, mode='eval', episodes_per_category=count, **kwargs)
+
+
+@pytest.fixture
+def be_rank(monkeypatch):
+    def set_rank(rank, world_size):
+        info = (rank, world_size)
+        monkeypatch.setattr(episode_sampler, 'get_dist_info', lambda: info)
+
+    return set_rank
+
+
+def test_training_epoch_depends_on_seed_and_epoch_alone():
+    first = list(train())
+    assert list(train()) == first
+    assert len(first) == len(train()) == 50
+    assert list(train(seed=6)) != first
+    sampler = train()
+    sampler.set_epoch(1)
+    second = list(sampler)
+    assert not set(second) & set(first)
+    sampler.set_epoch(0)
+    assert list(sampler) == first
+    assert list(sampler) == first  # iterating leaves no state behind
+
+
+def test_training_indices_name_the_position():
+    assert [episode.index for episode in train(epoch=3)] == list(range(50))
+
+
+@pytest.mark.parametrize('make, kwargs', [(train, dict(epoch=2)), (evaluation, {})])
+@pytest.mark.parametrize('world_size', [2, 3, 5])
+def test_ranks_share_the_single_process_epoch(be_rank, make, kwargs, world_size):
+    expected = list(make(**kwargs))  # 50 training, 30 evaluation episodes
+    shares = []
+    for rank in range(world_size):
+        be_rank(rank, world_size)
+        sampler = make(**kwargs)
+        shares.append(list(sampler))
+        assert len(sampler) == len(shares[-1])
+    together = [episode for share in shares for episode in share]
+    assert len(set(together)) == len(together)
+    assert set(expected) <= set(together)
+    surplus = -len(expected) % world_size if make is train else 0
+    assert len(together) == len(expected) + surplus
+    if make is train:
+        assert len({len(share) for share in shares}) == 1  # or a rank waits for ever
+
+
+@pytest.mark.parametrize('make', [train, evaluation])
+def test_support_and_query_differ_in_instance_and_image(make):
+    for episode in make(num_shots=2, num_queries=4):
+        ids = episode.support_ids + episode.query_ids
+        assert (len(episode.support_ids), len(episode.query_ids)) == (2, 4)
+        assert len(set(ids)) == len({IMAGE_OF[i] for i in ids}) == 6
+        pool = DATASET.instances_by_category[episode.category_id]
+        assert set(ids) <= {ann_id for ann_id, _ in pool}
+
+
+@pytest.mark.parametrize('make', [train, evaluation])
+def test_shared_images_are_possible_on_demand(make):
+    dataset = make_dataset({1: 2}, per_image=3)
+    with pytest.raises(ImpossibleEpisodeError, match='2 images with usable instances'):
+        make(dataset, num_queries=5)
+    for episode in make(dataset, num_queries=5, distinct_images=False):
+        assert sorted(episode.support_ids + episode.query_ids) == list(range(6))
+
+
+def test_categories_are_drawn_equally_whatever_their_size():
+    dataset = make_dataset({1: 4, 2: 40, 3: 4, 4: 4})
+    counts = Counter(episode.category_id for episode in train(dataset, length=2000))
+    assert set(counts) == {1, 2, 3, 4}
+    assert all(abs(n - 500) < 5 * np.sqrt(2000 * 0.25 * 0.75) for n in counts.values())
+
+
+def test_instances_of_a_category_are_drawn_equally():
+    dataset = make_dataset({1: 10})
+    counts = Counter()
+    for episode in train(dataset, length=2000):
+        counts.update(episode.support_ids + episode.query_ids)
+    assert set(counts) == set(range(20))
+    assert all(abs(n - 200) < 5 * np.sqrt(200) for n in counts.values())
+
+
+def test_impossible_episode_is_refused_with_counts():
+    dataset = make_dataset({1: 9, 5: 3, 6: 2})
+    message = (
+        r"train\.json: category 5 \('cat5'\) has 3 images with usable instances; "
+        r"category 6 \('cat6'\) has 2 images .* num_shots \+ num_queries = 4\. .*"
+        r'skip_small_categories'
+    )
+    with pytest.raises(ImpossibleEpisodeError, match=message):
+        train(dataset, num_shots=2, num_queries=2)
+    with pytest.raises(ImpossibleEpisodeError, match='has 4 usable instances'):
+        evaluation(make_dataset({6: 2}), num_queries=9, distinct_images=False)
+
+
+@pytest.mark.parametrize('make', [train, evaluation])
+def test_small_categories_are_left_out_with_a_warning(make, log_records):
+    dataset = make_dataset({1: 9, 5: 3, 6: 9})
+    sampler = make(dataset, num_queries=4, skip_small_categories=True)
+    assert {episode.category_id for episode in sampler} == {1, 6}
+    (record,) = log_records
+    assert record.levelname == 'WARNING'
+    assert "category 5 ('cat5') has 3 images" in record.getMessage()
+    assert 'needs num_shots + num_queries = 5: left out' in record.getMessage()
+
+
+def test_nothing_but_small_categories_is_refused_even_then():
+    dataset = make_dataset({1: 2})
+    with pytest.raises(ImpossibleEpisodeError, match='has 2 images'):
+        train(dataset, num_queries=4, skip_small_categories=True)
+
+
+def test_unused_categories_are_ignored(log_records):
+    dataset = make_dataset({1: 0, 2: 5, 3: 0})
+    assert {episode.category_id for episode in train(dataset)} == {2}
+    assert len(evaluation(dataset, count=7)) == 7
+    assert not log_records
+    with pytest.raises(ImpossibleEpisodeError, match='has no usable instance'):
+        train(make_dataset({1: 0}))
+
+
+@pytest.mark.parametrize(
+    'kwargs, message',
+    [
+        (dict(mode='test', episodes_per_epoch=1), "'train' or 'eval', got 'test'"),
+        (dict(mode='train'), 'needs episodes_per_epoch >= 1, got None'),
+        (dict(mode='train', episodes_per_epoch=0), 'episodes_per_epoch >= 1, got 0'),
+        (dict(mode='eval', episodes_per_epoch=3), 'needs episodes_per_category >= 1'),
+        (dict(episodes_per_epoch=3, num_shots=0), 'at least 1, got 0 and 1'),
+        (dict(episodes_per_epoch=3, num_queries=-1), 'at least 1, got 1 and -1'),
+    ],
+)
+def test_bad_arguments(kwargs, message):
+    with pytest.raises(ConfigError, match=message):
+        EpisodeSampler(DATASET, **kwargs)
+
+
+def test_evaluation_goes_through_the_categories_in_the_files_order():
+    episodes = list(evaluation(count=3))
+    assert [episode.category_id for episode in episodes] == [4] * 3 + [2] * 3 + [9] * 3
+    assert [episode.index for episode in episodes] == list(range(9))
+
+
+def test_evaluation_is_the_same_in_every_epoch():
+    sampler = evaluation()
+    first = list(sampler)
+    sampler.set_epoch(4)
+    assert list(sampler) == first
+
+
+def test_evaluation_draw_against_the_official_one():
+    random.seed(1)
+    expected = []
+    for pool in DATASET.instances_by_category.values():
+        ann_ids = [ann_id for ann_id, _ in pool]
+        expected += [random.sample(ann_ids, 5) for _ in range(10)]
+    sampler = evaluation(num_shots=2, num_queries=3, distinct_images=False)
+    found = [list(e.support_ids + e.query_ids) for e in sampler]
+    assert found == expected
+
+
+@pytest.mark.parametrize('make', [train, evaluation])
+def test_global_generators_are_neither_read_nor_changed(make):
+    seed_global_rngs(11)
+    before = global_rng_states()
+    first = list(make())
+    np.testing.assert_equal(global_rng_states(), before)
+    seed_global_rngs(12)
+    assert list(make()) == first
+
+
+class IndexedPools(torch.utils.data.Dataset):
+    """The stand-in as a data set that a data loader accepts."""
+
+    instances_by_category = DATASET.instances_by_category
+    categories = DATASET.categories
+    ann_file = DATASET.ann_file
+
+    def __getitem__(self, episode):
+        return episode
+
+    def __len__(self):
+        return len(IMAGE_OF)
+
+
+def test_the_runners_seed_decides_training_but_not_the_evaluation_draw():
+    def episodes_of(seed, **sampler):
+        config = dict(
+            batch_size=1,
+            num_workers=0,
+            dataset=IndexedPools(),
+            sampler=dict(type='mmpose.EpisodeSampler', **sampler),
+        )
+        return list(Runner.build_dataloader(config, seed=seed).sampler)
+
+    training = dict(episodes_per_epoch=20)
+    assert episodes_of(3, **training) == list(train(length=20, seed=3))
+    assert episodes_of(4, **training) != episodes_of(3, **training)
+    fixed = dict(mode='eval', episodes_per_category=10)
+    assert episodes_of(3, **fixed) == episodes_of(4, **fixed) == list(evaluation())
+    assert episodes_of(3, **fixed, draw_seed=2) != list(evaluation())

@@ -1,0 +1,162 @@
+"""Crop and warp: pixels and keypoints move together, episodes flip together."""
+
+import numpy as np
+import pytest
+
+from cape_mm.datasets.transforms import (
+    EpisodeFlip,
+    InstanceCrop,
+    RandomInstanceAffine,
+    WarpInstance,
+)
+from cape_mm.structures.geometry import apply_affine
+
+KEYPOINTS = np.array([[60.0, 50.0], [95.0, 70.0], [70.0, 90.0]], dtype=np.float32)
+BBOX = np.array([50.0, 40.0, 60.0, 56.0])
+
+
+def dots(points, size=(160, 140), sigma=2.0):
+    """One soft dot per colour channel, keypoint c in channel c, (H, W, 3)."""
+    x, y = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
+    channels = [
+        np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * sigma**2)) for px, py in points
+    ]
+    return np.round(255 * np.stack(channels, axis=-1)).astype(np.uint8)
+
+
+def centroids(img):
+    """Centre of mass of every channel, (3, 2)."""
+    img = img.astype(np.float64)
+    x, y = np.meshgrid(np.arange(img.shape[1]), np.arange(img.shape[0]))
+    mass = img.sum(axis=(0, 1))
+    columns = (img * x[..., None]).sum(axis=(0, 1)) / mass
+    rows = (img * y[..., None]).sum(axis=(0, 1)) / mass
+    return np.stack([columns, rows], axis=1)
+
+
+def instance(**overrides):
+    results = dict(
+        img=dots(KEYPOINTS), bbox=BBOX.copy(), keypoints_orig=KEYPOINTS.copy()
+    )
+    return {**InstanceCrop()(results), **overrides}
+
+
+def warp(results, side=128):
+    return WarpInstance((side, side))(results)
+
+
+CROPS = {
+    'official': {},
+    'turned': dict(crop_rotation=35.0),
+    'turned back': dict(crop_rotation=-90.0),
+    'larger': dict(crop_side=100.0),
+    'smaller': dict(crop_side=66.0),
+    'shifted': dict(crop_shift=(0.07, -0.05)),
+    'flipped': dict(flip=True),
+    'everything': dict(
+        crop_rotation=-25.0, crop_side=90.0, crop_shift=(-0.05, 0.08), flip=True
+    ),
+}
+
+
+@pytest.mark.parametrize('crop', CROPS)
+def test_dots_are_found_at_the_warped_keypoints(crop):
+    results = warp(instance(**CROPS[crop]))
+    found = centroids(results['img'])
+    np.testing.assert_allclose(found, results['keypoints'], atol=0.12)
+
+
+@pytest.mark.parametrize('crop', CROPS)
+def test_crop_to_image_leads_back(crop):
+    results = warp(instance(**CROPS[crop]))
+    back = apply_affine(results['crop_to_image'], results['keypoints'])
+    np.testing.assert_allclose(back, KEYPOINTS, atol=1e-4)
+
+
+def test_official_crop_by_hand():
+    results = warp(instance(), side=150)
+    # centre (80, 68), longer side 60, times 1.25 = 75 pixels onto 150
+    np.testing.assert_array_equal(results['crop_center'], [80, 68])
+    assert results['crop_side'] == 75
+    expected = (KEYPOINTS - [80, 68]) * 2 + 75
+    np.testing.assert_allclose(results['keypoints'], expected, rtol=1e-6)
+
+
+def test_warp_gives_the_declared_shapes_and_keeps_the_labels():
+    results = warp(instance(), side=48)
+    assert results['img'].shape == (48, 48, 3) and results['img'].dtype == np.uint8
+    assert results['input_size'] == (48, 48)
+    assert results['keypoints'].dtype == np.float32
+    np.testing.assert_array_equal(results['keypoints_orig'], KEYPOINTS)
+    np.testing.assert_array_equal(results['bbox'], BBOX)
+
+
+def test_flip_mirrors_the_picture():
+    plain, flipped = warp(instance()), warp(instance(flip=True))
+    difference = flipped['img'][:, ::-1].astype(int) - plain['img']
+    assert np.abs(difference).max() <= 2
+    np.testing.assert_allclose(
+        flipped['keypoints'][:, 0], 127 - plain['keypoints'][:, 0], rtol=1e-5
+    )
+
+
+def draw_affine(seed, **kwargs):
+    results = instance(rng=np.random.default_rng(seed))
+    return RandomInstanceAffine(**kwargs)(results)
+
+
+def test_affine_stays_within_its_limits_and_reaches_them():
+    kwargs = dict(rotation=30.0, scale=(0.8, 1.25), shift=0.08, prob=1.0)
+    drawn = [draw_affine(seed, **kwargs) for seed in range(300)]
+    for values, low, high in (
+        ([d['crop_rotation'] for d in drawn], -30, 30),
+        ([np.log(d['crop_side'] / 75) for d in drawn], np.log(0.8), np.log(1.25)),
+        ([d['crop_shift'][0] for d in drawn], -0.08, 0.08),
+        ([d['crop_shift'][1] for d in drawn], -0.08, 0.08),
+    ):
+        margin = 0.05 * (high - low)
+        assert low <= min(values) < low + margin
+        assert high - margin < max(values) <= high
+        assert abs(np.mean(values) - (low + high) / 2) < margin
+
+
+def test_affine_probability():
+    changed = [draw_affine(s, prob=0.3)['crop_side'] != 75 for s in range(300)]
+    assert 60 < sum(changed) < 120
+    assert draw_affine(0, prob=0.0)['crop_rotation'] == 0
+
+
+def test_same_generator_same_affine():
+    keys = ('crop_rotation', 'crop_side', 'crop_shift')
+    first, again, other = (draw_affine(seed, prob=1.0) for seed in (3, 3, 4))
+    assert all(first[key] == again[key] for key in keys)
+    assert all(first[key] != other[key] for key in keys)
+
+
+def test_episode_flip_depends_on_the_episode_alone():
+    flips = []
+    for seed in range(200):
+        same_episode = [
+            EpisodeFlip()(dict(episode_seed=seed, rng=np.random.default_rng(i)))['flip']
+            for i in range(4)
+        ]
+        assert len(set(same_episode)) == 1
+        flips.append(same_episode[0])
+    assert 70 < sum(flips) < 130
+
+
+@pytest.mark.parametrize('prob', [0.0, 1.0])
+def test_episode_flip_probability(prob):
+    flips = {EpisodeFlip(prob)(dict(episode_seed=s))['flip'] for s in range(20)}
+    assert flips == {bool(prob)}
+
+
+@pytest.mark.parametrize('scale', [(0, 1), (1.2, 0.9), (-1, 1)])
+def test_bad_scale(scale):
+    with pytest.raises(ValueError, match='scale must be 0 < low <= high'):
+        RandomInstanceAffine(scale=scale)
+
+
+def test_input_that_is_not_square():
+    with pytest.raises(ValueError, match='the crop is square'):
+        WarpInstance((64, 48))

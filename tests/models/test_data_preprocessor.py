@@ -1,0 +1,154 @@
+"""From a collated batch to tensors, by hand."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import pytest
+import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.structures import InstanceData
+from tiny_cape import assert_same_fields, make_episode, mixed_episodes
+
+from cape_mm.models import EpisodeDataPreprocessor
+from cape_mm.structures import ImageStack
+from cape_mm.structures.skeleton import UNREACHABLE
+
+
+def run(items, **kwargs):
+    layer = EpisodeDataPreprocessor(**kwargs)
+    return layer(pseudo_collate(deepcopy(items)))['inputs']
+
+
+def test_channels_are_swapped_then_normalised():
+    item = make_episode(num_queries=1)
+    item['inputs']['query'][:] = torch.tensor([10, 20, 30]).view(3, 1, 1)  # B, G, R
+    item['inputs']['support'][:] = torch.tensor([40, 50, 60]).view(3, 1, 1)
+    inputs = run([item], mean=(1, 2, 3), std=(1, 2, 4))
+    assert inputs.query_images[0, :, 5, 7].tolist() == [29, 9, 1.75]
+    assert inputs.support_images[0, 0, :, 0, 0].tolist() == [59, 24, 9.25]
+    inputs = run([item], mean=(0, 0, 0), std=(1, 1, 1), bgr_to_rgb=False)
+    assert inputs.query_images[0, :, 0, 0].tolist() == [10, 20, 30]
+
+
+def test_defaults_are_imagenets_statistics():
+    item = make_episode()
+    item['inputs']['query'][:] = torch.tensor([104, 116, 124]).view(3, 1, 1)
+    inputs = run([item])
+    assert inputs.query_images.dtype == torch.float32
+    assert inputs.query_images.abs().max() < 0.01
+
+
+def test_pixels_become_shares_of_the_crop():
+    item = make_episode()
+    item['data_samples'].support_instances.keypoints[0, :2] = torch.tensor(
+        [[-0.5, 63.5], [31.5, 0.0]]
+    )
+    points = run([item]).support_keypoints
+    assert points[0, 0, :2].tolist() == [[0, 1], [0.5, 0.5 / 64]]
+
+
+def test_invisible_keypoints_and_padding_are_zero():
+    small = make_episode(1, 5, support_hidden=((0, 3),))
+    support = small['data_samples'].support_instances
+    support.keypoints[0, 3] = torch.tensor([float('nan'), 1e6])
+    inputs = run([small, make_episode(2, 7)])
+    assert inputs.support_visible[0, 0].tolist() == [True] * 3 + [
+        False,
+        True,
+        False,
+        False,
+    ]
+    assert not inputs.support_keypoints[0, 0, [3, 5, 6]].any()
+    assert torch.equal(inputs.is_known, inputs.support_visible[:, 0])
+    assert inputs.num_steps == 7
+
+
+def test_hops_are_padded_as_unreachable():
+    hops = run([make_episode(1, 6), make_episode(2, 7)]).hops
+    assert hops.dtype == torch.int64 and hops.shape == (2, 7, 7)
+    assert hops[0, 3].tolist() == [2, 3, 1, 0, UNREACHABLE, UNREACHABLE, UNREACHABLE]
+    assert (hops[0, 6] == UNREACHABLE).all() and (hops[0, :, 6] == UNREACHABLE).all()
+
+
+def test_every_query_knows_its_episode():
+    items = mixed_episodes()
+    inputs = run(items)
+    assert inputs.query_to_episode.tolist() == [0, 0, 1, 1, 1, 2]
+    for row, episode in enumerate(inputs.query_to_episode.tolist()):
+        alone = run([items[episode]])
+        first = inputs.query_to_episode.tolist().index(episode)
+        assert torch.equal(inputs.query_images[row], alone.query_images[row - first])
+    assert inputs.num_steps == 6
+
+
+def test_steps_count_keypoints_known_from_any_shot():
+    hidden = ((0, 0), (0, 1), (1, 1), (1, 2))
+    inputs = run([make_episode(num_shots=2, support_hidden=hidden)])
+    assert inputs.is_known[0].tolist() == [True, False, True, True, True]
+    assert inputs.num_steps == 4
+
+
+def test_missing_shots_are_invisible():
+    inputs = run([make_episode(1, num_shots=1), make_episode(2, num_shots=3)])
+    assert inputs.support_images.shape == (2, 3, 3, 64, 64)
+    assert inputs.support_visible.any(dim=2).tolist() == [
+        [True, False, False],
+        [True] * 3,
+    ]
+
+
+def test_dropped_episodes_take_no_part():
+    items = mixed_episodes()
+    dropped = make_episode(9, num_queries=0)
+    batch = pseudo_collate([dropped, items[0], dropped, items[1]])
+    prepared = EpisodeDataPreprocessor()(batch)
+    assert len(prepared['data_samples']) == 4
+    assert_same_fields(prepared['inputs'], run(items[:2]))
+
+
+def test_stacked_images_read_like_lists():
+    """What ``collate_episodes`` gives, with an empty episode in the middle."""
+    items = mixed_episodes()
+    items.insert(1, make_episode(9, num_queries=0))
+    batch = pseudo_collate(items)
+    for key, images in batch['inputs'].items():
+        batch['inputs'][key] = ImageStack.from_list(images)
+    assert_same_fields(EpisodeDataPreprocessor()(batch)['inputs'], run(items))
+
+
+def test_nothing_loaded_gives_no_inputs():
+    prepared = EpisodeDataPreprocessor()(pseudo_collate([make_episode(num_queries=0)]))
+    assert prepared['inputs'] is None
+    assert len(prepared['data_samples']) == 1
+
+
+@pytest.mark.parametrize('kind', ['garbage', 'absent'])
+def test_inputs_hold_nothing_of_the_queries_labels(kind):
+    """They may be of any kind, of any number, or not there at all."""
+    items, spoilt = mixed_episodes(), mixed_episodes()
+    for item in spoilt:
+        if kind == 'absent':
+            del item['data_samples'].gt_instances
+        else:
+            labels = InstanceData(keypoints=torch.full((9, 2, 2), float('nan')))
+            item['data_samples'].gt_instances = labels
+    assert_same_fields(run(spoilt), run(items))
+
+
+def test_batch_is_left_as_it_came():
+    items = mixed_episodes()
+    batch = pseudo_collate(items)
+    before = deepcopy(batch)
+    EpisodeDataPreprocessor()(batch)
+    for key in ('support', 'query'):
+        for one, other in zip(batch['inputs'][key], before['inputs'][key]):
+            assert torch.equal(one, other)
+    for one, other in zip(batch['data_samples'], before['data_samples']):
+        assert torch.equal(
+            one.support_instances.keypoints, other.support_instances.keypoints
+        )
+
+
+def test_statistics_stay_out_of_checkpoints():
+    assert not EpisodeDataPreprocessor().state_dict()

@@ -1,0 +1,72 @@
+"""Hop distances against Floyd-Warshall, and the check of edges."""
+
+import numpy as np
+import pytest
+
+from cape_mm.structures.skeleton import UNREACHABLE, check_skeleton, hop_distances
+
+
+def floyd_warshall(edges, num_keypoints):
+    distance = np.full((num_keypoints, num_keypoints), np.inf)
+    for a, b in edges:
+        distance[a, b] = distance[b, a] = 1
+    np.fill_diagonal(distance, 0)
+    for k in range(num_keypoints):
+        for i in range(num_keypoints):
+            for j in range(num_keypoints):
+                through = distance[i, k] + distance[k, j]
+                distance[i, j] = min(distance[i, j], through)
+    return np.where(np.isinf(distance), UNREACHABLE, distance).astype(np.int64)
+
+
+def test_hand_worked_graph():
+    # 0 - 1 - 2 and a lone 3
+    far = UNREACHABLE
+    expected = [[0, 1, 2, far], [1, 0, 1, far], [2, 1, 0, far], [far, far, far, 0]]
+    np.testing.assert_array_equal(hop_distances([[0, 1], [1, 2]], 4), expected)
+
+
+@pytest.mark.parametrize('seed', range(8))
+def test_random_graphs_against_floyd_warshall(seed):
+    rng = np.random.default_rng(seed)
+    num_keypoints = int(rng.integers(2, 15))
+    num_edges = int(rng.integers(0, 2 * num_keypoints))
+    edges = rng.integers(0, num_keypoints, (num_edges, 2)).tolist()
+    expected = floyd_warshall(edges, num_keypoints)
+    np.testing.assert_array_equal(hop_distances(edges, num_keypoints), expected)
+
+
+def test_repeated_reversed_and_self_edges_change_nothing():
+    plain = hop_distances([[0, 1], [1, 2]], 3)
+    noisy = hop_distances([[0, 1], [1, 0], [2, 1], [1, 2], [0, 1], [2, 2]], 3)
+    np.testing.assert_array_equal(plain, noisy)
+
+
+def test_permuting_keypoints_permutes_distances():
+    edges = np.array([[0, 1], [1, 2], [1, 3], [4, 5]])
+    order = np.random.default_rng(0).permutation(7)
+    hops, permuted = hop_distances(edges, 7), hop_distances(order[edges], 7)
+    np.testing.assert_array_equal(permuted[np.ix_(order, order)], hops)
+
+
+def test_no_edges():
+    expected = np.where(np.eye(3, dtype=bool), 0, UNREACHABLE)
+    np.testing.assert_array_equal(hop_distances([], 3), expected)
+
+
+def test_result_cannot_be_changed():
+    with pytest.raises(ValueError, match='read-only'):
+        hop_distances([[0, 1]], 2)[0, 1] = 5
+
+
+@pytest.mark.parametrize('edge', [[0, 3], [3, 0], [-1, 2]])
+@pytest.mark.parametrize('check', [check_skeleton, hop_distances])
+def test_edge_out_of_range(check, edge):
+    with pytest.raises(ValueError, match=r'out of range for 3 keypoints.*from 0 to 2'):
+        check([[0, 1], edge], 3)
+
+
+@pytest.mark.parametrize('edge', [[0], [0, 1, 2]])
+def test_edge_that_is_no_pair(edge):
+    with pytest.raises(ValueError, match='is not a pair of indices'):
+        check_skeleton([edge], 3)

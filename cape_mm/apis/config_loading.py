@@ -108,8 +108,9 @@ def set_amp(cfg: Config, amp: bool) -> None:
     """Switch mixed precision on if asked for, in the form that the device has.
 
     A GPU gets MMEngine's ``AmpOptimWrapper``, in bfloat16 where it has that (no loss
-    scaling needed), else in float16 with dynamic loss scaling; the CPU gets bfloat16 autocast through
-    ``CpuAmpOptimWrapper``, also where the config itself asks for ``AmpOptimWrapper``.
+    scaling needed), else in float16 with dynamic loss scaling; the CPU gets bfloat16
+    autocast through ``CpuAmpOptimWrapper``, also where the config itself asks for
+    ``AmpOptimWrapper``.
 
     Raises:
         ConfigError: the config's own wrapper is of another type.

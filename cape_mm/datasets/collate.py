@@ -13,8 +13,8 @@ from ..structures import ImageStack
 def collate_episodes(items: Sequence[dict]) -> dict:
     """Collate data set items so that a batch travels as two tensors.
 
-    The result reads like that of MMEngine's ``pseudo_collate``: ``inputs['support'][i]``
-    are the images of episode ``i``.
+    The result reads like that of MMEngine's ``pseudo_collate``:
+    ``inputs['support'][i]`` are the images of episode ``i``.
 
     Args:
         items: what :class:`MP100EpisodeDataset` returns, B of them.

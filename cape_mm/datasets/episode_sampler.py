@@ -29,7 +29,8 @@ class EpisodeSampler(Sampler[Episode]):
     """Yields the episodes of one epoch, each rank its own share.
 
     ``mode='train'``: every episode is drawn afresh from (seed, epoch, index): first a
-    category, all equally likely, then its instances. No random state is kept, so an epoch is the same on any number of ranks and workers.
+    category, all equally likely, then its instances. No random state is kept, so an
+    epoch is the same on any number of ranks and workers.
 
     ``mode='eval'``: the official draw of MP-100, made once: for every category, in the
     file's order, ``episodes_per_category`` times ``random.sample`` of S + Q instances

@@ -9,7 +9,7 @@ import torch
 from mmengine.model import BaseDataPreprocessor
 from mmpose.registry import MODELS
 
-from ..structures import EpisodeDataSample, EpisodeInputs
+from ..structures import EpisodeDataSample, EpisodeInputs, ImageStack
 from ..structures.geometry import pixels_to_unit
 from ..structures.skeleton import UNREACHABLE, hop_distances
 
@@ -52,9 +52,9 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
         """Prepare a batch.
 
         Args:
-            data: collated batch: ``inputs`` with lists ``support`` and ``query`` of
-                uint8 BGR images, (S, 3, H, W) and (Q, 3, H, W) each, and
-                ``data_samples``.
+            data: collated batch: ``inputs`` with ``support`` and ``query``, each an
+                :class:`ImageStack` or a list of uint8 BGR images, (S, 3, H, W) and
+                (Q, 3, H, W) per episode, and ``data_samples``.
             training: not used: both phases see the same.
 
         Returns:
@@ -65,12 +65,13 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
         kept = [i for i, sample in enumerate(samples) if len(sample.query_slots)]
         if not kept:
             return dict(inputs=None, data_samples=samples)
-        graph = self.cast_data(_collate_supports([samples[i] for i in kept]))
-        supports = [data['inputs']['support'][i] for i in kept]
-        queries = [data['inputs']['query'][i] for i in kept]
+        loaded = [samples[i] for i in kept]
+        graph = self.cast_data(_collate_supports(loaded))
+        supports = self._normalise(_stack(data['inputs']['support']))
+        counts = [len(sample.support_instances) for sample in loaded]
         inputs = EpisodeInputs(
-            support_images=self._normalise(_pad_shots(supports)),
-            query_images=self._normalise(torch.cat(queries)),
+            support_images=_pad_shots(supports, counts),
+            query_images=self._normalise(_stack(data['inputs']['query'])),
             **graph,
         )
         return dict(inputs=inputs, data_samples=samples)
@@ -82,11 +83,21 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
         return (images.float() - self.mean) / self.std
 
 
-def _pad_shots(supports: list[torch.Tensor]) -> torch.Tensor:
-    num_shots = max(len(images) for images in supports)
-    batch = supports[0].new_zeros(len(supports), num_shots, *supports[0].shape[1:])
-    for row, images in enumerate(supports):
-        batch[row, : len(images)] = images
+def _stack(images: ImageStack | list[torch.Tensor]) -> torch.Tensor:
+    """Images of all episodes in one tensor; dropped episodes have none."""
+    if not isinstance(images, ImageStack):
+        images = ImageStack.from_list(images)
+    return images.images
+
+
+def _pad_shots(images: torch.Tensor, counts: list[int]) -> torch.Tensor:
+    """(sum of counts, 3, H, W) -> (B, S, 3, H, W), zero where an episode has fewer."""
+    num_shots = max(counts)
+    if min(counts) == num_shots:
+        return images.unflatten(0, (len(counts), num_shots))
+    batch = images.new_zeros(len(counts), num_shots, *images.shape[1:])
+    for row, part in enumerate(images.split(counts)):
+        batch[row, : len(part)] = part
     return batch
 
 

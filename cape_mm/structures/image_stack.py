@@ -33,7 +33,7 @@ class ImageStack(Sequence):
 
     @classmethod
     def from_list(cls, parts: Sequence[torch.Tensor]) -> ImageStack:
-        """Stack the episodes' images, each (n_i, 3, H, W); H and W matter if n_i > 0."""
+        """Stack the images of each episode, (n_i, 3, H, W), n_i may be 0."""
         filled = [part for part in parts if len(part)]
         images = torch.cat(filled) if filled else torch.zeros(0, 3, 0, 0).byte()
         return cls(images, [len(part) for part in parts])

@@ -81,12 +81,18 @@ def test_amp_without_gpu_is_bfloat16(toy_config, monkeypatch):
     assert 'loss_scale' not in cfg.optim_wrapper
 
 
-def test_amp_with_gpu(toy_config, monkeypatch):
+@pytest.mark.parametrize(
+    ('has_bfloat16', 'dtype', 'loss_scale'),
+    [(True, 'bfloat16', 1.0), (False, 'float16', 'dynamic')],
+)
+def test_amp_with_gpu(toy_config, monkeypatch, has_bfloat16, dtype, loss_scale):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda: has_bfloat16)
     cfg = load_config(toy_config)
     set_amp(cfg, True)
     assert cfg.optim_wrapper.type == 'AmpOptimWrapper'
-    assert cfg.optim_wrapper.loss_scale == 'dynamic'
+    assert cfg.optim_wrapper.dtype == dtype
+    assert cfg.optim_wrapper.loss_scale == loss_scale
 
 
 def test_amp_refuses_other_wrappers(toy_config):

@@ -94,15 +94,28 @@ def test_support_and_query_differ_in_instance_and_image(make):
     for episode in make(num_shots=2, num_queries=4):
         ids = episode.support_ids + episode.query_ids
         assert (len(episode.support_ids), len(episode.query_ids)) == (2, 4)
-        assert len(set(ids)) == len({IMAGE_OF[i] for i in ids}) == 6
+        assert len(set(ids)) == 6
+        support_images = {IMAGE_OF[i] for i in episode.support_ids}
+        assert not support_images & {IMAGE_OF[i] for i in episode.query_ids}
         pool = DATASET.instances_by_category[episode.category_id]
         assert set(ids) <= {ann_id for ann_id, _ in pool}
 
 
 @pytest.mark.parametrize('make', [train, evaluation])
+def test_two_crowded_images_are_enough(make):
+    # as of the real apriltag category: 22 instances on 2 images
+    dataset = make_dataset({1: 2}, per_image=11)
+    image_of = dict(dataset.instances_by_category[1])
+    for episode in make(dataset, num_queries=11):
+        query_images = {image_of[ann_id] for ann_id in episode.query_ids}
+        assert len(query_images) == 1
+        assert image_of[episode.support_ids[0]] not in query_images
+
+
+@pytest.mark.parametrize('make', [train, evaluation])
 def test_shared_images_are_possible_on_demand(make):
     dataset = make_dataset({1: 2}, per_image=3)
-    with pytest.raises(ImpossibleEpisodeError, match='2 images with usable instances'):
+    with pytest.raises(ImpossibleEpisodeError, match='6 usable instances on 2 images'):
         make(dataset, num_queries=5)
     for episode in make(dataset, num_queries=5, distinct_images=False):
         assert sorted(episode.support_ids + episode.query_ids) == list(range(6))
@@ -127,12 +140,12 @@ def test_instances_of_a_category_are_drawn_equally():
 def test_impossible_episode_is_refused_with_counts():
     dataset = make_dataset({1: 9, 5: 3, 6: 2})
     message = (
-        r"train\.json: category 5 \('cat5'\) has 3 images with usable instances; "
-        r"category 6 \('cat6'\) has 2 images .* num_shots \+ num_queries = 4\. .*"
-        r'skip_small_categories'
+        r"train\.json: category 5 \('cat5'\) has 6 usable instances on 3 images; "
+        r"category 6 \('cat6'\) has 4 usable instances on 2 images, .* "
+        r'num_shots \+ num_queries = 2 \+ 3, .* skip_small_categories'
     )
     with pytest.raises(ImpossibleEpisodeError, match=message):
-        train(dataset, num_shots=2, num_queries=2)
+        train(dataset, num_shots=2, num_queries=3)
     with pytest.raises(ImpossibleEpisodeError, match='has 4 usable instances'):
         evaluation(make_dataset({6: 2}), num_queries=9, distinct_images=False)
 
@@ -140,17 +153,21 @@ def test_impossible_episode_is_refused_with_counts():
 @pytest.mark.parametrize('make', [train, evaluation])
 def test_small_categories_are_left_out_with_a_warning(make, log_records):
     dataset = make_dataset({1: 9, 5: 3, 6: 9})
-    sampler = make(dataset, num_queries=4, skip_small_categories=True)
+    sampler = make(dataset, num_queries=5, skip_small_categories=True)
     assert {episode.category_id for episode in sampler} == {1, 6}
     (record,) = log_records
     assert record.levelname == 'WARNING'
-    assert "category 5 ('cat5') has 3 images" in record.getMessage()
-    assert 'needs num_shots + num_queries = 5: left out' in record.getMessage()
+    message = record.getMessage()
+    assert "category 5 ('cat5') has 6 usable instances on 3 images" in message
+    assert 'needs num_shots + num_queries = 1 + 5' in message
+    assert message.endswith('left out')
 
 
 def test_nothing_but_small_categories_is_refused_even_then():
     dataset = make_dataset({1: 2})
-    with pytest.raises(ImpossibleEpisodeError, match='has 2 images'):
+    with pytest.raises(
+        ImpossibleEpisodeError, match='has 4 usable instances on 2 images'
+    ):
         train(dataset, num_queries=4, skip_small_categories=True)
 
 

@@ -53,7 +53,7 @@ class RandomPhotometric(BaseTransform):
         slope = 1 + rng.uniform(-self.contrast, self.contrast)
         turn = rng.uniform(-self.hue, self.hue) / 2  # OpenCV: 180 hue steps
         boost = 1 + rng.uniform(-self.saturation, self.saturation)
-        # every change maps a byte to a byte: tables are several times faster than floats
+        # every change maps a byte to a byte: tables are faster than floats
         levels = np.arange(256, dtype=np.float64)
         offset = gain * (1 - slope) * float(img.mean())
         img = cv2.LUT(img, _to_bytes(levels * (gain * slope) + offset))

@@ -76,6 +76,7 @@ class CAPE(BaseModel):
         self.joint_encoder = JointEncoder(embed_dims, **(joint_encoder or {}))
         self.head = MODELS.build(dict(embed_dims=embed_dims) | head)
         self.test_cfg = dict(mode='ar') | (test_cfg or {})
+        self.head.check_mode(self.test_cfg['mode'])  # now, not after an epoch
 
     def init_weights(self) -> None:
         """Initialise, and say clearly when pretrained weights can't be had.

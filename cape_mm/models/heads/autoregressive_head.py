@@ -185,8 +185,7 @@ class AutoregressiveHead(BaseHead):
         Raises:
             ConfigError: unknown mode.
         """
-        if mode not in MODES:
-            raise ConfigError(f'test_cfg mode must be one of {MODES}, got {mode!r}')
+        self.check_mode(mode)
         proposal = self.propose(context)
         points, scores = proposal.points, proposal.scores
         if mode != 'parallel':

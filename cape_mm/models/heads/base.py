@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from mmengine.model import BaseModule
 
+from ...errors import ConfigError
+
 
 @dataclass(frozen=True)
 class EpisodeContext:
@@ -64,6 +66,21 @@ class BaseHead(BaseModule, metaclass=ABCMeta):
     The split into :meth:`loss` and :meth:`predict` is what keeps labels out of
     prediction: only the former is ever given any.
     """
+
+    modes: tuple[str, ...] = ()
+    """What :meth:`predict` takes as ``mode``; empty: anything."""
+
+    def check_mode(self, mode: str) -> None:
+        """Refuse a mode of prediction that the head does not have.
+
+        Raises:
+            ConfigError: names the modes that there are.
+        """
+        if self.modes and mode not in self.modes:
+            raise ConfigError(
+                f'test_cfg mode must be one of {self.modes}, got {mode!r}. Set it with '
+                f'--cfg-options model.test_cfg.mode=...'
+            )
 
     @abstractmethod
     def loss(

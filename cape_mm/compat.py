@@ -59,6 +59,11 @@ def report() -> list[str]:
     return [f'{name}: {reason}' for name, reason in _in_force.items()]
 
 
+def in_force() -> frozenset[str]:
+    """Names of the shims in force."""
+    return frozenset(_in_force)
+
+
 def require_packages() -> None:
     """Check that everything cape_mm builds on is installed, without importing it.
 
@@ -182,7 +187,9 @@ def checkpoint_types() -> str | None:
 
     Symptom: ``Weights only load failed`` on resume, ``load_from`` and testing.
     Versions: torch >= 2.6, where weights_only became the default, with MMEngine
-        <= 0.10.7. Older torch runs code in a crafted file: load only files you trust.
+        <= 0.10.7. On older torch ``cape_mm.apis`` reads with an unpickler of its own
+        (``_compat.safe_pickle``); MMEngine's own loading there runs code in a crafted
+        file.
     Drop when: MMEngine stores plain tensors and numbers.
     """
     import torch

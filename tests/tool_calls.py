@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from mmengine.logging import MMLogger
 
 REPO = Path(__file__).resolve().parents[1]
 TINY = REPO / 'configs/cape_tiny.py'
@@ -60,6 +61,8 @@ class ToolCaller:
         path = REPO / 'tools' / f'{tool}.py'
         self._monkeypatch.setattr(sys, 'argv', [str(path), *map(str, arguments)])
         self._capfd.readouterr()
+        # two runs within a second would share a logger, which holds an old stdout
+        MMLogger._instance_dict.clear()
         try:
             code = runpy.run_path(str(path))['main']()
         except SystemExit as error:

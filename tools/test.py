@@ -7,7 +7,7 @@ import os
 import sys
 
 EXAMPLE = """example:
-  python tools/test.py configs/cape_tiny.py work_dirs/tiny/epoch_6.pth \\
+  python tools/test.py configs/cape_tiny.py work_dirs/tiny/epoch_4.pth \\
       --work-dir work_dirs/tiny --show-dir work_dirs/tiny/pictures
 """
 

@@ -11,6 +11,8 @@ import torch
 from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
+from .. import compat
+from .._compat import safe_pickle
 from ..errors import CheckpointError
 
 NUM_SHOWN = 3
@@ -62,8 +64,11 @@ def _is_state_dict(value: object) -> bool:
 
 
 def _torch_load(path: Path, trust: bool) -> object:
+    options = dict(weights_only=not trust)
+    if not trust and 'checkpoint_types' not in compat.in_force():
+        options = dict(weights_only=False, pickle_module=safe_pickle)
     try:
-        return torch.load(path, map_location='cpu', weights_only=not trust)
+        return torch.load(path, map_location='cpu', **options)
     except pickle.UnpicklingError as error:
         reason = str(error).strip().splitlines()[0]
         raise CheckpointError(

@@ -8,8 +8,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from mmengine.registry import Registry
-from mmpose.registry import DATA_SAMPLERS, DATASETS
+from mmengine.registry import WEIGHT_INITIALIZERS, Registry
+from mmpose.registry import DATA_SAMPLERS, DATASETS, METRICS, MODELS, TRANSFORMS
 
 from ..errors import CheckpointError, ConfigError, MissingDataError
 
@@ -43,6 +43,8 @@ def check_config(cfg: Mapping, mode: str) -> None:
             has_variable = cfg.get('data_root') == dataset.get('data_root')
             option = 'data_root' if has_variable else f'{name}.dataset.data_root'
             check_data_files(dataset, name, option)
+        check_evaluator(cfg.get(name.replace('dataloader', 'evaluator')), name)
+    check_model(cfg.get('model'))
     if mode == 'train':
         check_batches(cfg)
     check_load_from(cfg.get('load_from'))
@@ -75,9 +77,13 @@ def iterate_datasets(dataset: object) -> Iterator[Mapping]:
 
 
 def check_dataloader(loader: Mapping, name: str) -> None:
-    """Check types and argument names of a loader's data sets and sampler."""
+    """Check types and argument names of a loader's data, transforms and sampler."""
     for dataset in iterate_datasets(loader.get('dataset')):
         check_arguments(dataset, DATASETS, f'{name}.dataset')
+        for index, transform in enumerate(dataset.get('pipeline') or ()):
+            if isinstance(transform, Mapping):
+                where = f'{name}.dataset.pipeline.{index}'
+                check_arguments(transform, TRANSFORMS, where)
     sampler = loader.get('sampler')
     if isinstance(sampler, Mapping):
         check_arguments(sampler, DATA_SAMPLERS, f'{name}.sampler')
@@ -85,6 +91,26 @@ def check_dataloader(loader: Mapping, name: str) -> None:
         raise ConfigError(
             f'{name}: num_workers=0 needs persistent_workers=False as well'
         )
+
+
+def check_evaluator(evaluator: object, loader: str) -> None:
+    """Check type and argument names of the metrics that belong to a loader."""
+    metrics = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
+    for metric in metrics:
+        if isinstance(metric, Mapping):
+            where = loader.replace('dataloader', 'evaluator')
+            check_arguments(metric, METRICS, where)
+
+
+def check_model(model: object) -> None:
+    """Check types and argument names of the model and of its direct parts."""
+    if not isinstance(model, Mapping):
+        return
+    check_arguments(model, MODELS, 'model')
+    for name, part in model.items():
+        if isinstance(part, Mapping) and 'type' in part:
+            registry = WEIGHT_INITIALIZERS if name == 'init_cfg' else MODELS
+            check_arguments(part, registry, f'model.{name}')
 
 
 def check_arguments(component: Mapping, registry: Registry, where: str) -> None:
@@ -102,7 +128,7 @@ def check_arguments(component: Mapping, registry: Registry, where: str) -> None:
             f'{where}: type {kind!r} is not registered'
             f'{suggest(kind, registered_names(registry))}'
         )
-    accepted = accepted_arguments(cls)
+    accepted = accepted_arguments(cls) if isinstance(cls, type) else None
     if accepted is None:
         return
     for key in component:

@@ -52,15 +52,18 @@ def load_config(path: str | Path, cfg_options: Mapping | None = None) -> Config:
     MMEngine itself does not recompute what a config derived from a variable.
 
     Raises:
-        ConfigError: the file is missing, or an override names an unknown top-level key
-            or does not fit the config's structure.
+        ConfigError: the file is missing or unreadable, or an override names an unknown
+            top-level key or does not fit the config's structure.
     """
     path = Path(path)
     if not path.is_file():
         found = sorted(str(p) for p in path.parent.glob('*.py'))
         hint = f' Found there: {", ".join(found)}.' if found else ''
         raise ConfigError(f'config file {path} does not exist.{hint}')
-    cfg = Config.fromfile(path)
+    try:
+        cfg = Config.fromfile(path)
+    except (SyntaxError, OSError) as error:
+        raise ConfigError(f'config file {path} can not be read: {error}') from error
     options = dict(cfg_options or {})
     _check_option_names(cfg, options)
     try:

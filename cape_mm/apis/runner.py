@@ -11,7 +11,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, ConfigError
 from .checkpoint import (
     check_architecture,
     describe_origin,
@@ -26,6 +26,7 @@ from .config_loading import (
     set_resume,
     set_work_dir,
 )
+from .quiet import quiet_training
 
 
 def train(
@@ -65,7 +66,8 @@ def train(
     join_processes(cfg)
     runner = build_runner(cfg)
     check_start(runner, cfg.get('load_from'), cfg.get('resume', False))
-    runner.train()
+    with quiet_training(runner.logger):
+        runner.train()
     if is_main_process():
         print(f'checkpoints and logs: {cfg.work_dir}')
     return Path(cfg.work_dir)
@@ -129,7 +131,13 @@ def build_runner(cfg: Config) -> Runner:
 
 
 def set_pictures(cfg: Config, show_dir: str | Path, num_show: int) -> None:
-    """Switch ``EpisodeVisualizationHook`` on, in the config's entry if it has one."""
+    """Switch ``EpisodeVisualizationHook`` on, in the config's entry if it has one.
+
+    Raises:
+        ConfigError: fewer than one episode.
+    """
+    if num_show < 1:
+        raise ConfigError(f'--num-show must be at least 1, got {num_show}')
     settings = dict(
         type='EpisodeVisualizationHook',
         out_dir=str(show_dir),

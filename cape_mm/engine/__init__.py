@@ -3,6 +3,7 @@
 from .hooks import (
     AccumulationWindowHook,
     EpisodeVisualizationHook,
+    EpochSeedHook,
     ResourceHook,
     TrainingBannerHook,
 )
@@ -12,6 +13,7 @@ __all__ = [
     'AccumulationWindowHook',
     'CpuAmpOptimWrapper',
     'EpisodeVisualizationHook',
+    'EpochSeedHook',
     'ResourceHook',
     'TrainingBannerHook',
 ]

@@ -18,6 +18,7 @@ default_hooks = dict(
 )
 custom_hooks = [
     dict(type='AccumulationWindowHook'),
+    dict(type='EpochSeedHook'),
     dict(type='TrainingBannerHook'),
     dict(type='ResourceHook'),
 ]

@@ -6,7 +6,6 @@ import torch
 from mmpose.registry import MODELS
 from torch import nn
 
-from ...errors import ConfigError
 from ..layers.heatmap import local_soft_argmax
 from ..losses import coordinate_l1, heatmap_cross_entropy
 from .autoregressive_decoder import AutoregressiveDecoder
@@ -41,6 +40,8 @@ class AutoregressiveHead(BaseHead):
         random_order_prob: share of training queries decoded in random order.
         init_cfg: initialisation, as everywhere in MMEngine.
     """
+
+    modes = MODES
 
     def __init__(
         self,

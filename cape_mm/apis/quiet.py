@@ -1,0 +1,39 @@
+"""Keep what is long and says nothing out of a training's log."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mmengine.logging import MMLogger
+
+
+class _ParameterLineFilter(logging.Filter):
+    """Drops MMEngine's three lines per parameter with a learning rate of its own."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith('paramwise_options -- ')
+
+
+@contextmanager
+def quiet_training(logger: MMLogger) -> Iterator[None]:
+    """Silence two habits of MMEngine while a training runs.
+
+    - Nearly 500 lines name the learning rate of every single parameter; the banner says
+      the same in one line.
+    - A scheduler that counts micro-batches steps before the first update of an
+      accumulation window, as it should; the warning fears a mistake.
+
+    Args:
+        logger: the runner's.
+    """
+    parameter_lines = _ParameterLineFilter()
+    logger.addFilter(parameter_lines)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings('ignore', 'Detected call of `scheduler.step')
+            yield
+    finally:
+        logger.removeFilter(parameter_lines)

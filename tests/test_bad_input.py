@@ -1,0 +1,270 @@
+"""Bad input as a user meets it: one clear message, a non-zero exit, no long work."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from tool_calls import FAST, REPO, TINY, Outcome, ToolCaller
+
+SPLIT_FILE = 'annotations/synthetic_split1_{}.json'
+
+
+@pytest.fixture
+def root(synthetic_root, tmp_path) -> Path:
+    """A copy of the tiny data set, to damage."""
+    return shutil.copytree(synthetic_root, tmp_path / 'data')
+
+
+@pytest.fixture
+def call(monkeypatch, capfd) -> ToolCaller:
+    """Runs a tool in this process."""
+    return ToolCaller(monkeypatch, capfd)
+
+
+@pytest.fixture
+def train(call, root, tmp_path) -> Callable[..., Outcome]:
+    """Trains for two epochs of three iterations on the copy."""
+    arguments = ('train', TINY, '--work-dir', tmp_path / 'w', *FAST)
+    return lambda *options: call(*arguments, f'data_root={root}', *options)
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory) -> Path:
+    """Untrained weights of the tiny config."""
+    from mmpose.registry import MODELS
+
+    from cape_mm.apis import load_config, parse_cfg_options
+
+    cfg = load_config(TINY, parse_cfg_options(FAST[1:]))
+    path = tmp_path_factory.mktemp('weights') / 'epoch_1.pth'
+    torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), path)
+    return path
+
+
+@pytest.fixture
+def test(call, root, tmp_path, checkpoint) -> Callable[..., Outcome]:
+    """Tests the untrained weights on the copy."""
+
+    def run(*options: str, path: Path = checkpoint) -> Outcome:
+        arguments = ('test', TINY, path, '--work-dir', tmp_path / 'w', *FAST)
+        return call(*arguments, f'data_root={root}', *options)
+
+    return run
+
+
+def edit(root: Path, split: str, change: Callable[[dict], None]) -> Path:
+    """Change the content of an annotation file."""
+    path = root / SPLIT_FILE.format(split)
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    return path
+
+
+def images_of(root: Path, split: str) -> dict[int, list[Path]]:
+    """Image files by category."""
+    content = json.loads((root / SPLIT_FILE.format(split)).read_text())
+    names = {image['id']: image['file_name'] for image in content['images']}
+    paths: dict[int, set[Path]] = {}
+    for ann in content['annotations']:
+        path = root / 'images' / names[ann['image_id']]
+        paths.setdefault(ann['category_id'], set()).add(path)
+    return {category_id: sorted(found) for category_id, found in paths.items()}
+
+
+def check(outcome: Outcome, *fragments: str) -> None:
+    """One message that says all this, and nothing was trained or tested."""
+    assert outcome.code == 2
+    for fragment in fragments:
+        assert fragment in outcome.message
+    assert len(outcome.message.strip().splitlines()) <= 10
+    assert 'Epoch(' not in outcome.out
+
+
+def test_recipe_without_mp100(call, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for config in ('cape_mp100', 'cape_mp100_5shot'):
+        outcome = call('train', REPO / f'configs/{config}.py')
+        check(
+            outcome,
+            "data root 'data/mp100' does not exist",
+            'data/mp100/\n    annotations/mp100_split1_train.json\n    images/',
+            'docs/mp100.md',
+            'data_root=',
+            '`make demo`',
+        )
+    assert not (tmp_path / 'work_dirs').exists()
+
+
+def test_missing_config_file(call):
+    outcome = call('train', 'configs/cape_mp10.py')
+    check(outcome, 'configs/cape_mp10.py does not exist')
+
+
+def test_missing_data_root(train, tmp_path):
+    outcome = train('data_root=nowhere')
+    check(outcome, "data root 'nowhere' does not exist", 'data_root=', 'make demo')
+    assert not (tmp_path / 'w').exists()
+
+
+def test_missing_annotation_file(train, tmp_path):
+    outcome = train('val_ann_file=annotations/mine.json')
+    check(outcome, 'val_dataloader', 'annotations/mine.json', 'does not exist')
+    assert not (tmp_path / 'w').exists()
+
+
+@pytest.mark.parametrize(
+    ('text', 'fragments'),
+    [
+        ('keypoints: 3', ['is not a JSON file', 'line 1']),
+        ('', ['is not a JSON file']),
+        ('{"shapes": []}', ['is not a COCO keypoint file', 'annotations', 'shapes']),
+        ('[]', ['a COCO file is a JSON object', 'list']),
+    ],
+)
+def test_annotation_file_of_another_kind(train, root, text, fragments):
+    path = root / SPLIT_FILE.format('train')
+    path.write_text(text)
+    check(train(), str(path), *fragments)
+
+
+def test_skeleton_edge_out_of_range(train, root):
+    def break_edge(content: dict) -> None:
+        content['categories'][1]['skeleton'][0] = [0, 99]
+
+    path = edit(root, 'train', break_edge)
+    check(train(), str(path), 'category', '99', 'skeleton')
+
+
+def test_category_with_too_few_instances(train, root):
+    def keep_two(content: dict) -> None:
+        first = content['categories'][0]['id']
+        ours = [a for a in content['annotations'] if a['category_id'] == first]
+        others = [a for a in content['annotations'] if a['category_id'] != first]
+        content['annotations'] = others + ours[:2]
+
+    path = edit(root, 'train', keep_two)
+    outcome = train('train_dataloader.sampler.num_queries=3')
+    check(outcome, str(path), 'has 2 ', 'num_shots', 'num_queries', 'Lower one')
+
+
+def test_corrupt_image_in_training_is_redrawn(train, root, tmp_path):
+    for paths in images_of(root, 'train').values():
+        for path in paths[:3]:
+            path.write_bytes(b'no picture')
+    outcome = train()
+    assert outcome.code == 0, outcome.err
+    assert 'redrawn within its category' in outcome.out
+    assert '.jpg' in outcome.out
+    assert (tmp_path / 'w/epoch_2.pth').is_file()
+
+
+@pytest.mark.parametrize('num_damaged', [3, None])
+def test_corrupt_images_in_a_test_are_dropped_and_counted(
+    test, root, tmp_path, num_damaged
+):
+    damaged, whole = images_of(root, 'test')
+    for path in images_of(root, 'test')[damaged][:num_damaged]:
+        path.write_bytes(b'no picture')
+    outcome = test()
+    assert outcome.code == 0, outcome.err
+    metrics = json.loads((tmp_path / 'w/metrics.json').read_text())
+    assert metrics['num_pairs'] + metrics['num_pairs_dropped'] == 8
+    assert metrics['num_pairs_dropped'] > 0
+    if num_damaged is None:
+        assert metrics['num_pairs_dropped'] == 4
+        assert sum(metrics['dropped_by_reason'].values()) == 4
+    assert 'does not decode' in str(metrics['dropped_by_reason'])
+
+
+def test_all_images_of_a_category_gone_in_training(train, root, tmp_path):
+    gone = images_of(root, 'train').popitem()[1]
+    for path in gone:
+        path.unlink()
+    outcome = train(
+        'train_dataloader.num_workers=1',
+        'train_dataloader.sampler.episodes_per_epoch=40',
+    )
+    assert outcome.code == 2
+    for fragment in ('could not be completed', 'not found', 'Restore the images'):
+        assert fragment in outcome.message
+    assert gone[0].parent.name in outcome.message
+    assert not (tmp_path / 'w/epoch_1.pth').exists()
+
+
+def test_missing_checkpoint(test, tmp_path):
+    check(test(path=tmp_path / 'epoch_9.pth'), 'epoch_9.pth: no such file', '.pth file')
+    assert not (tmp_path / 'w').exists()
+
+
+def test_missing_checkpoint_to_resume_from(call, root, tmp_path):
+    missing = tmp_path / 'epoch_9.pth'
+    arguments = (*FAST, f'data_root={root}')
+    outcome = call('train', TINY, '--resume', missing, *arguments)
+    check(outcome, f'{missing} does not exist', 'Nothing was started')
+
+
+def test_checkpoint_of_another_architecture(test):
+    outcome = test('model.head.num_layers=3')
+    check(
+        outcome,
+        'does not fit the model CAPE',
+        'missing: head.decoder.layers.2',
+        'Use the config that the checkpoint was trained with',
+    )
+
+
+@pytest.mark.parametrize(
+    ('option', 'fragments'),
+    [
+        ('dataset.anno_file=a.json', ['MP100EpisodeDataset', 'anno_file', 'ann_file']),
+        ('sampler.num_shot=5', ['EpisodeSampler', 'num_shot', 'num_shots']),
+        ('sampler.type=EpisodSampler', ['not registered', "'EpisodeSampler'"]),
+    ],
+)
+def test_unknown_key_of_dataset_and_sampler(train, tmp_path, option, fragments):
+    outcome = train(f'train_dataloader.{option}')
+    check(outcome, 'train_dataloader.', 'did you mean', *fragments)
+    assert not (tmp_path / 'w').exists()
+
+
+@pytest.mark.parametrize(
+    ('option', 'fragments'),
+    [
+        ('train_dataloader.dataset.pipeline.1.paddding=2', ['InstanceCrop', 'padding']),
+        ('val_dataloader.dataset.pipeline.0.type=LoadInstance', ['LoadInstanceImage']),
+        ('val_evaluator.type=EpisodePKC', ["'EpisodePCK'"]),
+        ('model.head.num_layer=3', ['model.head: AutoregressiveHead', "'num_layers'"]),
+        ('model.embed_dim=3', ['model: CAPE', "'embed_dims'"]),
+    ],
+)
+def test_unknown_key_elsewhere(train, tmp_path, option, fragments):
+    check(train(option), 'did you mean', *fragments)
+    assert not (tmp_path / 'w').exists()
+
+
+def test_config_file_that_can_not_be_read(call, tmp_path):
+    config = tmp_path / 'mine.py'
+    for text in ('model = dict(', "_base_ = './gone.py'"):
+        config.write_text(text)
+        check(call('train', config), f'config file {config} can not be read')
+
+
+def test_number_of_pictures(test, tmp_path):
+    outcome = test('--show-dir', str(tmp_path), '--num-show', '0')
+    check(outcome, '--num-show must be at least 1')
+
+
+def test_unknown_top_level_key(train):
+    check(train('data_rooot=x'), "'data_rooot'", "did you mean 'data_root'")
+
+
+def test_unknown_way_of_prediction(train, test):
+    fragments = ("'parallel', 'ar', 'ar+refine'", "got 'fast'")
+    check(train('model.test_cfg.mode=fast'), *fragments)
+    check(test('model.test_cfg.mode=fast'), *fragments)

@@ -1,0 +1,159 @@
+"""What the README and the docs name exists, and their commands parse."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import runpy
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from mmpose import registry as mmpose_registry
+
+import cape_mm
+from cape_mm.apis import load_config, parse_cfg_options
+
+REPO = Path(__file__).resolve().parents[1]
+DOCS = [REPO / 'README.md', *sorted((REPO / 'docs').glob('*.md'))]
+CARDS = sorted((REPO / 'configs').glob('*.py'))
+TOOLS = sorted((REPO / 'tools').glob('*.py'))
+FOLDERS = ('cape_mm', 'configs', 'docs', 'requirements', 'tests', 'tools')
+REGISTRIES = [
+    getattr(mmpose_registry, name)
+    for name in (
+        'DATASETS',
+        'DATA_SAMPLERS',
+        'HOOKS',
+        'METRICS',
+        'MODELS',
+        'TRANSFORMS',
+    )
+]
+HOMES = (cape_mm.structures, cape_mm.models.heads, cape_mm.engine, cape_mm.apis)
+
+every_doc = pytest.mark.parametrize('doc', DOCS, ids=lambda path: path.name)
+
+
+def find_code(text: str) -> list[str]:
+    """Everything in backticks: blocks and words."""
+    blocks = re.findall(r'^```\w*\n(.*?)^```', text, re.MULTILINE | re.DOTALL)
+    rest = re.sub(r'^```.*?^```', '', text, flags=re.MULTILINE | re.DOTALL)
+    return [*blocks, *re.findall(r'`([^`]+)`', rest)]
+
+
+def find_commands(path: Path) -> Iterator[list[str]]:
+    """Words of every ``python tools/x.py ...`` line, continuation lines joined."""
+    # a source file has the backslash twice
+    text = re.sub(r'\\{1,2}\n\s*', ' ', path.read_text(encoding='utf-8'))
+    for line in re.findall(r'python (tools/\w+\.py[^\n`]*)', text):
+        yield shlex.split(line, comments=True)
+
+
+def parse(tool: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch):
+    """What a tool's own parser makes of the arguments."""
+    monkeypatch.setattr(sys, 'argv', [tool, *arguments])
+    return runpy.run_path(str(REPO / tool))['parse_args']()
+
+
+def make_targets() -> set[str]:
+    makefile = (REPO / 'Makefile').read_text()
+    return set(re.search(r'^\.PHONY: (.*)$', makefile, re.MULTILINE)[1].split())
+
+
+def option_names() -> set[str]:
+    """Options of all tools."""
+    source = ' '.join(path.read_text() for path in TOOLS)
+    return set(re.findall(r"'(--[\w-]+)'", source))
+
+
+def resolve(name: str) -> ModuleType | object:
+    """The module or the attribute that a dotted name means."""
+    parts = name.split('.')
+    thing, path = importlib.import_module(parts[0]), parts[0]
+    for part in parts[1:]:
+        path = f'{path}.{part}'
+        if hasattr(thing, part):
+            thing = getattr(thing, part)
+        else:
+            thing = importlib.import_module(path)
+    return thing
+
+
+@every_doc
+def test_relative_links_resolve(doc):
+    targets = re.findall(r'\]\(([^)#\s]+)', doc.read_text(encoding='utf-8'))
+    local = [target for target in targets if '://' not in target]
+    assert not [target for target in local if not (doc.parent / target).exists()]
+
+
+@every_doc
+def test_files_exist(doc):
+    pattern = rf'(?<![\w/.])((?:{"|".join(FOLDERS)})/[\w./-]*\w)'
+    names = set(re.findall(pattern, doc.read_text(encoding='utf-8')))
+    assert not [name for name in names if not (REPO / name).exists()]
+
+
+@every_doc
+def test_make_targets_and_variables_exist(doc):
+    text = '\n'.join(find_code(doc.read_text(encoding='utf-8')))
+    text = text.replace('\\\n', ' ')
+    used = set(re.findall(r'\bmake ([a-z][\w-]*)', text))
+    assert used <= make_targets()
+    calls = re.findall(r'\bmake [a-z][^\n]*', text)
+    variables = {name for call in calls for name in re.findall(r'\b([A-Z]+)=', call)}
+    defined = re.findall(r'^([A-Z_]+)\s*\?=', (REPO / 'Makefile').read_text(), re.M)
+    assert variables <= set(defined)
+
+
+@every_doc
+def test_options_exist(doc):
+    code = find_code(doc.read_text(encoding='utf-8'))
+    lines = [line for text in code for line in text.splitlines() if 'pip ' not in line]
+    used = {o for line in lines for o in re.findall(r'(?<![\w-])(--[a-z][\w-]*)', line)}
+    assert used <= option_names()
+
+
+@every_doc
+def test_python_names_exist(doc):
+    code = ' '.join(find_code(doc.read_text(encoding='utf-8')))
+    for name in set(re.findall(r'\bcape_mm(?:\.\w+)+', code)):
+        assert resolve(name) is not None
+
+
+@every_doc
+def test_classes_exist(doc):
+    text = re.sub(r'```.*?```', '', doc.read_text(encoding='utf-8'), flags=re.DOTALL)
+    for name in set(re.findall(r'`([A-Z]\w*[a-z]\w*[A-Z]\w*)(?:\(\))?`', text)):
+        is_registered = any(registry.get(name) for registry in REGISTRIES)
+        assert is_registered or any(hasattr(home, name) for home in HOMES), name
+
+
+@pytest.mark.parametrize('path', [*DOCS, *CARDS, *TOOLS], ids=lambda path: path.name)
+def test_commands_parse(path, monkeypatch):
+    """The tools' own parsers take every line, and the options fit the config."""
+    commands = list(find_commands(path))
+    for tool, *arguments in commands:
+        parsed = parse(tool, arguments, monkeypatch)
+        if hasattr(parsed, 'config') and parsed.config != 'CONFIG':
+            options = parse_cfg_options(parsed.cfg_options)
+            load_config(REPO / parsed.config, options)
+    assert commands or path.name in ('conventions.md', 'extending.md', 'mp100.md')
+
+
+@every_doc
+def test_nothing_is_left_to_fill_in(doc):
+    assert not re.findall(r'@@\w*|TODO|FIXME|XXX', doc.read_text(encoding='utf-8'))
+
+
+def test_no_path_of_one_machine_anywhere():
+    """Nobody else has the folders of the machine that a file was written on."""
+    paths = [p for folder in FOLDERS for p in (REPO / folder).rglob('*') if p.is_file()]
+    paths += [p for p in REPO.iterdir() if p.is_file()] + [REPO / '.ci/run']
+    texts = {p: p.read_bytes().decode(errors='replace') for p in paths}
+    pattern = re.compile(r'(?<![\w.>-])/(?:work|root|home)\b(?![-_])')
+    sources = (p for p in texts if p.suffix not in ('.pyc', '.png'))
+    assert not [str(p.relative_to(REPO)) for p in sources if pattern.search(texts[p])]

@@ -16,7 +16,7 @@ class ConfigError(CapeError, ValueError):
 
 
 class MissingDataError(CapeError, FileNotFoundError):
-    """A data root, annotation file or frozen-episode file is not where it should be."""
+    """A data root, annotation file or image is not where it should be."""
 
 
 class AnnotationFormatError(CapeError, ValueError):
@@ -57,3 +57,7 @@ class EmptyAnnotationError(InstanceLoadError, ValueError):
     """No keypoint of an instance is visible after cropping and augmentation."""
 
     reason = 'no visible keypoint in the crop'
+
+
+class TrainingDivergedError(CapeError, ArithmeticError):
+    """The loss became NaN or infinite."""

@@ -8,8 +8,8 @@ Layout: data_root/annotations/*.json and data_root/images/<file_name of the JSON
 Run:    python tools/train.py configs/cape_custom.py --cfg-options data_root=MY/DATA \
             train_ann_file=annotations/train.json val_ann_file=annotations/val.json \
             test_ann_file=annotations/val.json
-Start from a trained model instead of ImageNet: load_from=CHECKPOINT. Without a
-connection for the ImageNet weights: model.backbone.init_cfg=None.
+Start from a trained model instead of ImageNet: load_from=CHECKPOINT
+model.backbone.init_cfg=None. Without ImageNet weights: cape_custom_scratch.py.
 Result: your own.
 """
 

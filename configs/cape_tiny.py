@@ -16,20 +16,19 @@ _base_ = [
 ]
 
 data_root = 'data/synthetic_tiny'
-input_size = (128, 128)
 train_pipeline = [
     dict(type='LoadInstanceImage'),
     dict(type='InstanceCrop', padding=1.25),
     dict(type='RandomInstanceAffine', rotation=30.0, scale=(0.8, 1.25), shift=0.08),
     dict(type='EpisodeFlip', prob=0.5),
-    dict(type='WarpInstance', input_size=input_size),
+    dict(type='WarpInstance', input_size=(128, 128)),
     dict(type='RandomPhotometric'),
     dict(type='PackInstance', hide_outside=True),
 ]
 test_pipeline = [
     dict(type='LoadInstanceImage'),
     dict(type='InstanceCrop', padding=1.25),
-    dict(type='WarpInstance', input_size=input_size),
+    dict(type='WarpInstance', input_size=(128, 128)),
     dict(type='PackInstance', hide_outside=False),
 ]
 

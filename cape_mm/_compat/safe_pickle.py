@@ -37,6 +37,8 @@ class Unpickler(pickle.Unpickler):
         """
         from cape_mm.compat import _history_statistic
 
+        if module == '__builtin__':  # what protocol 2 calls it
+            module = 'builtins'
         if (module, name) == ('builtins', 'getattr'):
             return _history_statistic
         is_storage = module == 'torch' and name.endswith('Storage')

@@ -12,6 +12,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.structures import BaseDataElement
 from mmpose.registry import METRICS
 
+from ..errors import MissingDataError
 from .pair_records import (
     PCK_KEYS,
     VALUE_KEYS,
@@ -93,7 +94,8 @@ class EpisodePCK(BaseMetric):
             The metrics, the same on every process.
 
         Raises:
-            ValueError: no pair at all was scored, or two episodes share an index.
+            MissingDataError: no pair at all was scored.
+            ValueError: two episodes share an index.
         """
         gathered = all_gather_object(self.results)
         records = [record for results in gathered for record in results]
@@ -116,13 +118,13 @@ class EpisodePCK(BaseMetric):
             keyed by ``'<id> <name>'``.
 
         Raises:
-            ValueError: no pair at all was scored.
+            MissingDataError: no pair at all was scored.
         """
         scored = [record for record in results if record.drop_reason is None]
         dropped = [record for record in results if record.drop_reason is not None]
         reasons = dict(Counter(record.drop_reason for record in dropped))
         if not scored:
-            raise ValueError(
+            raise MissingDataError(
                 f'no support-query pair was scored ({len(dropped)} were dropped: '
                 f'{reasons}). Check that the images are where data_root and '
                 f'data_prefix point to, and that the sampler yields episodes.'

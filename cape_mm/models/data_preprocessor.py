@@ -113,7 +113,8 @@ def _collate_supports(samples: list[EpisodeDataSample]) -> dict:
         support = sample.support_instances
         visible = support.is_visible.cpu()
         shots, k = visible.shape
-        unit = pixels_to_unit(support.keypoints.cpu(), sample.input_size)
+        # evaluation keeps labelled points outside the crop: take the nearest border
+        unit = pixels_to_unit(support.keypoints.cpu(), sample.input_size).clamp(0, 1)
         # what an invisible keypoint's coordinates say must not reach the model
         points[row, :shots, :k] = unit.masked_fill(~visible[..., None], 0)
         is_visible[row, :shots, :k] = visible

@@ -21,7 +21,8 @@ class EpisodeDataSample(BaseDataElement):
     ``gt_instances`` (N = Q) and ``support_instances`` (N = S) each hold
 
     - ``keypoints`` float32 (N, K, 2), ``keypoints_orig`` float32 (N, K, 2),
-      ``is_visible`` bool (N, K): visible and inside the crop,
+      ``is_visible`` bool (N, K): what a model may use; in training also inside the
+      crop (``PackInstance.hide_outside``),
       ``is_visible_orig`` bool (N, K): labelled visible in the source image
     - ``bboxes`` float32 (N, 4), ``ann_ids`` and ``img_ids`` int64 (N,)
 

@@ -19,6 +19,7 @@ default_hooks = dict(
 custom_hooks = [
     dict(type='AccumulationWindowHook'),
     dict(type='EpochSeedHook'),
+    dict(type='FiniteLossHook'),
     dict(type='TrainingBannerHook'),
     dict(type='ResourceHook'),
 ]

@@ -7,15 +7,16 @@ train_ann_file = 'annotations/mp100_split1_train.json'
 val_ann_file = 'annotations/mp100_split1_val.json'
 test_ann_file = 'annotations/mp100_split1_test.json'
 
-# the official draw asks for different instances, not for different images
-official = dict(num_queries=15, distinct_images=False)
-
 train_dataloader = dict(dataset=dict(data_root=data_root, ann_file=train_ann_file))
 val_dataloader = dict(
-    sampler=dict(episodes_per_category=100, **official),
+    sampler=dict(
+        num_queries=15,
+        episodes_per_category=100,
+        distinct_images=False,  # the official draw asks for different instances only
+    ),
     dataset=dict(data_root=data_root, ann_file=val_ann_file),
 )
 test_dataloader = dict(
-    sampler=dict(episodes_per_category=200, **official),
+    sampler=dict(num_queries=15, episodes_per_category=200, distinct_images=False),
     dataset=dict(data_root=data_root, ann_file=test_ann_file),
 )

@@ -11,6 +11,7 @@ from episode_samples import make_instances, make_sample, random_sample
 from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
 
+from cape_mm.errors import MissingDataError
 from cape_mm.evaluation import EpisodePCK
 from cape_mm.evaluation.episode_pck import QuietDict
 from cape_mm.structures import EpisodeDataSample
@@ -196,7 +197,7 @@ def test_non_finite_prediction_is_refused():
 
 
 def test_no_pair_at_all_is_an_error():
-    with pytest.raises(ValueError, match='no support-query pair was scored'):
+    with pytest.raises(MissingDataError, match='no support-query pair was scored'):
         EpisodePCK().evaluate(10)
 
 

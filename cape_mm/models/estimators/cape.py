@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pickle import UnpicklingError
-
 import torch
 from mmengine.model import BaseModel
 from mmengine.structures import InstanceData
 from mmpose.registry import MODELS
 
-from ...errors import CheckpointError
 from ...structures import EpisodeDataSample, EpisodeInputs
 from ...structures.geometry import apply_affine, pixels_to_unit, unit_to_pixels
 from ..encoders import JointEncoder, KeypointTokens, PoseGraphEncoder
 from ..heads import EpisodeContext, QueryTargets
+from .pretrained import expect_pretrained
 
 
 @MODELS.register_module()
@@ -82,20 +80,13 @@ class CAPE(BaseModel):
         """Initialise, and say clearly when pretrained weights can't be had.
 
         Raises:
-            CheckpointError: the weights named in an ``init_cfg`` can't be read.
+            CheckpointError: the weights named in an ``init_cfg`` can't be read or do
+                not fit.
         """
-        try:
+        if self.is_init:
+            return
+        with expect_pretrained(self):
             super().init_weights()
-        # a cut or foreign file is a RuntimeError, EOFError or UnpicklingError of torch;
-        # no connection a URLError, which is an OSError
-        except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise CheckpointError(
-                f'the pretrained weights of the backbone could not be read: {reason}. '
-                f'Without a connection, put the file on this machine and set '
-                f'model.backbone.init_cfg.checkpoint=FILE, or train from scratch with '
-                f'--cfg-options model.backbone.init_cfg=None.'
-            ) from error
 
     def forward(
         self,

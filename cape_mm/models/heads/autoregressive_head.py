@@ -177,7 +177,8 @@ class AutoregressiveHead(BaseHead):
         Args:
             context: encoded episodes.
             mode: 'parallel' returns the proposals, 'ar' decodes step by step,
-                'ar+refine' adds a pass in which every keypoint sees all others.
+                'ar+refine' adds a pass in which every keypoint sees all others;
+                training never takes that pass.
 
         Returns:
             Points in [0, 1], float32 (N, K, 2), and scores in [0, 1], float32 (N, K).

@@ -217,11 +217,27 @@ def test_unreadable_pretrained_weights_are_explained(tmp_path, content):
     file = tmp_path / 'resnet.pth'
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(
-        CheckpointError, match=r'model\.backbone\.init_cfg=None'
-    ) as info:
+    with pytest.raises(CheckpointError, match=r'\(backbone from .*resnet\.pth\)') as info:
         build_pretrained(file)
     assert 'init_cfg.checkpoint=FILE' in str(info.value)
+    assert 'cape_custom_scratch.py' in str(info.value)
+
+
+def test_foreign_pretrained_weights_are_refused(tmp_path):
+    torch.save(dict(conv9=torch.ones(3, 3)), tmp_path / 'foreign.pth')
+    with pytest.raises(CheckpointError, match='do not fit .*: only 0 of'):
+        build_pretrained(tmp_path / 'foreign.pth')
+
+
+def test_other_errors_of_the_initialisation_stay_themselves(monkeypatch):
+    model = MODELS.build(cape_config())
+    monkeypatch.setattr(model.backbone, 'init_weights', broken)
+    with pytest.raises(RuntimeError, match='a defect'):
+        model.init_weights()
+
+
+def broken():
+    raise RuntimeError('a defect')
 
 
 def test_pretrained_weights_without_a_connection(tmp_path, monkeypatch):
@@ -230,5 +246,5 @@ def test_pretrained_weights_without_a_connection(tmp_path, monkeypatch):
 
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     monkeypatch.setattr('torch.hub.urlopen', refuse)
-    with pytest.raises(CheckpointError, match='service not known.*init_cfg=None'):
+    with pytest.raises(CheckpointError, match='service not known.*init_cfg.checkpoint=FILE'):
         build_pretrained('torchvision://resnet18')

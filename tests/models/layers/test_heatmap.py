@@ -67,6 +67,21 @@ def test_half_precision_maps_are_read_in_float32():
     torch.testing.assert_close(points[0, 0], torch.tensor([3.5 / 8, 5.5 / 8]))
 
 
+def test_autocast_does_not_round_coordinates(rng):
+    """bfloat16 has 8 bits: it would move a point by up to half a pixel of 256."""
+    logits = torch.randn(2, 4, 16, 16, generator=rng)
+    expected = local_soft_argmax(logits)
+    with torch.autocast('cpu', torch.bfloat16):
+        points, scores = local_soft_argmax(logits)
+    assert points.dtype == scores.dtype == torch.float32
+    torch.testing.assert_close((points, scores), expected, rtol=0, atol=1e-6)
+
+
+def test_nan_points_are_sampled_without_a_crash():
+    points = torch.full((1, 2, 2), float('nan'), requires_grad=True)
+    sample_at(torch.ones(1, 3, 4, 4), points).sum().backward()
+
+
 def test_gradient_pulls_the_point():
     logits = peaks((3, 4, 3.0)).requires_grad_()
     points, _ = local_soft_argmax(logits)

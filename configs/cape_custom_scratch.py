@@ -5,7 +5,8 @@ pretrained statistics: group normalisation. Expect it to need far more data than
 cape_custom.py; load_from=CHECKPOINT of configs/cape_synthetic.py is a better start.
 
 Run:    python tools/train.py configs/cape_custom_scratch.py --cfg-options \
-            data_root=MY/DATA train_ann_file=annotations/train.json ...
+            data_root=MY/DATA train_ann_file=annotations/train.json \
+            val_ann_file=annotations/val.json test_ann_file=annotations/val.json
 Result: your own.
 """
 

@@ -186,15 +186,26 @@ def test_all_images_of_a_category_gone_in_training(train, root, tmp_path):
     gone = images_of(root, 'train').popitem()[1]
     for path in gone:
         path.unlink()
-    outcome = train(
-        'train_dataloader.num_workers=1',
-        'train_dataloader.sampler.episodes_per_epoch=40',
-    )
-    assert outcome.code == 2
-    for fragment in ('could not be completed', 'not found', 'Restore the images'):
-        assert fragment in outcome.message
-    assert gone[0].parent.name in outcome.message
+    outcome = train()
+    check(outcome, '0 usable instances', 'the image files of', 'more are missing')
+    assert f'{gone[0].parent.name} {len(gone)} of {len(gone)}' in outcome.out
     assert not (tmp_path / 'w/epoch_1.pth').exists()
+
+
+def test_all_images_gone(train, test, root):
+    for split, run in (('train', train), ('test', test)):
+        paths = [path for found in images_of(root, split).values() for path in found]
+        for path in paths:
+            path.unlink()
+        check(run(), 'none of the', str(root / 'images'), str(paths[0].parent.parent))
+
+
+def test_malformed_values(train, root):
+    def spoil(content: dict) -> None:
+        content['annotations'][0]['bbox'] = ['10', '10', '20', '20']
+
+    path = edit(root, 'train', spoil)
+    check(train(), str(path), 'annotation', 'flat list of numbers', "['10', '10'")
 
 
 def test_missing_checkpoint(test, tmp_path):

@@ -1,21 +1,21 @@
-"""Write the synthetic MP-100: procedural objects in MP-100's own layout.
-
-Example:
-    python tools/make_synthetic.py --out data/synthetic --size tiny
-"""
+"""Write the synthetic MP-100: procedural objects in MP-100's own layout."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+EXAMPLE = """example:
+  python tools/make_synthetic.py --out data/synthetic --size tiny
+"""
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('--out', required=True, help='data root to create')
     parser.add_argument(
@@ -35,21 +35,32 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    args = parse_args()
+def write(args: argparse.Namespace) -> None:
+    """Write the data set and print its counts.
+
+    Raises:
+        ConfigError: the output folder holds something else, or can not be written.
+    """
     from cape_mm.datasets.synthetic import write_synthetic_mp100
-    from cape_mm.errors import CapeError
+    from cape_mm.errors import ConfigError
 
     try:
         summary = write_synthetic_mp100(
             args.out, args.size, args.seed, args.num_workers, args.force
         )
-    except (CapeError, OSError) as error:
-        sys.exit(f'{Path(__file__).name}: {error}')
-    except KeyboardInterrupt:
-        sys.exit(f'\n{Path(__file__).name}: interrupted, nothing was written')
+    except OSError as error:
+        raise ConfigError(f'--out {args.out}: {error}') from error
     print(summary)
 
 
+def main() -> int:
+    """Write the data set."""
+    args = parse_args()
+    # Not at the top: --help should not wait for torch and mmpose.
+    from cape_mm.apis import run_cli
+
+    return run_cli(lambda: write(args), interrupt_hint='Nothing was written.')
+
+
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

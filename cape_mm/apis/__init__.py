@@ -3,7 +3,8 @@
 from .checkpoint import load_checkpoint_strict
 from .cli import run_cli
 from .config_checks import check_config
-from .config_loading import load_config, parse_cfg_options
+from .config_loading import load_config
+from .config_options import parse_cfg_options
 from .runner import test, train
 
 __all__ = [

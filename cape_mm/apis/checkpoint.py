@@ -70,10 +70,10 @@ def _torch_load(path: Path, trust: bool) -> object:
     try:
         return torch.load(path, map_location='cpu', **options)
     except pickle.UnpicklingError as error:
-        reason = str(error).strip().splitlines()[0]
         raise CheckpointError(
             f'checkpoint {path}: not loaded, because it is no checkpoint, or holds '
-            f'more than weights and plain values, which could run code ({reason}). '
+            f'more than weights and plain values, which could run code '
+            f'({why_refused(error)}). '
             f'Pass trust=True to load_checkpoint_strict if you made the file yourself.'
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
@@ -82,6 +82,19 @@ def _torch_load(path: Path, trust: bool) -> object:
             f'checkpoint {path} ({path.stat().st_size:,} bytes): damaged or cut short '
             f'({reason}). Use an earlier epoch_<N>.pth of the same folder.'
         ) from error
+
+
+def why_refused(error: pickle.UnpicklingError) -> str:
+    """The sentence that names the cause, out of torch's page of advice.
+
+    e.g. ``Unsupported global: GLOBAL posix.system was not an allowed global``.
+    """
+    text = re.sub(r'\x1b\[[0-9;]*[A-Za-z]', '', str(error))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    causes = [line for line in lines if re.search('GLOBAL|WeightsUnpickler', line)]
+    cause = (causes or lines or [type(error).__name__])[0]
+    sentence = cause.removeprefix('WeightsUnpickler error: ').split('. ')[0]
+    return sentence.removesuffix(' by default').rstrip('.')
 
 
 def describe_origin(checkpoint: Mapping) -> str:
@@ -140,10 +153,27 @@ def _summary(kind: str, names: Sequence[str]) -> str:
     return f'  {len(names)} {kind}: {shown}{more}\n'
 
 
+def load_weights(model: nn.Module, checkpoint: Mapping, path: str | Path) -> None:
+    """Load all weights of a checkpoint into a model, or leave the model untouched.
+
+    Args:
+        model: the model, bare or in a distributed wrapper.
+        checkpoint: what :func:`read_checkpoint` returned.
+        path: where it was read from, for the message.
+
+    Raises:
+        CheckpointError: the checkpoint is of another architecture.
+    """
+    inner = model.module if is_model_wrapper(model) else model
+    origin = describe_origin(checkpoint)
+    check_architecture(inner, checkpoint['state_dict'], path, origin)
+    inner.load_state_dict(checkpoint['state_dict'])
+
+
 def load_checkpoint_strict(
     model: nn.Module, path: str | Path, trust: bool = False
 ) -> dict:
-    """Load all weights of a checkpoint into a model, or leave the model untouched.
+    """Load all weights of a checkpoint file into a model, or leave it untouched.
 
     Args:
         model: the model, bare or in a distributed wrapper.
@@ -157,9 +187,6 @@ def load_checkpoint_strict(
         CheckpointError: the file is missing or unreadable, or is of another
             architecture.
     """
-    inner = model.module if is_model_wrapper(model) else model
     checkpoint = read_checkpoint(path, trust)
-    origin = describe_origin(checkpoint)
-    check_architecture(inner, checkpoint['state_dict'], path, origin)
-    inner.load_state_dict(checkpoint['state_dict'])
+    load_weights(model, checkpoint, path)
     return dict(checkpoint.get('meta') or {})

@@ -12,6 +12,7 @@ from mmengine.registry import WEIGHT_INITIALIZERS, Registry
 from mmpose.registry import DATA_SAMPLERS, DATASETS, METRICS, MODELS, TRANSFORMS
 
 from ..errors import CheckpointError, ConfigError, MissingDataError
+from .config_advice import warn_frozen_random_norm
 
 REGISTRY_KEYS = {'type', '_scope_'}
 WORLD_SIZE_VARIABLES = {
@@ -25,6 +26,8 @@ RUNNER_SETS = {'dataset'}
 
 def check_config(cfg: Mapping, mode: str) -> None:
     """Refuse a config that cannot work, with one message that says what to do.
+
+    What works but hardly trains is logged as a warning.
 
     Args:
         cfg: the merged config.
@@ -47,6 +50,7 @@ def check_config(cfg: Mapping, mode: str) -> None:
     check_model(cfg.get('model'))
     if mode == 'train':
         check_batches(cfg)
+        warn_frozen_random_norm(cfg)
     check_load_from(cfg.get('load_from'))
 
 

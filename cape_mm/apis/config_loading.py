@@ -2,46 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
-import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 import torch.distributed as torch_dist
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.logging import print_log
-from mmengine.runner import Runner
 
 from ..errors import CheckpointError, ConfigError
-from .config_checks import iterate_datasets, suggest
+from .config_options import check_option_names, spread_data_options, warn_data_roots
 
-LOADERS = ('train', 'val', 'test')
-CONFIG_ONLY_KEYS = {
-    'activation_checkpointing',
-    'compile',
-    'custom_imports',
-    'efficient_conv_bn_eval',
-    'find_unused_parameters',
-    'model_wrapper_cfg',
-    'runner_type',
-    'sync_bn',
-}
-"""Top-level keys that MMEngine reads from the config, not as a Runner argument."""
-
-
-def parse_cfg_options(pairs: Sequence[str] | None) -> dict:
-    """Parse ``key=value`` texts as MMEngine does, e.g. ``a.b=3`` or ``c="[1,2]"``.
-
-    Raises:
-        ConfigError: a text has no ``=``.
-    """
-    for pair in pairs or ():
-        if '=' not in pair:
-            raise ConfigError(f'--cfg-options: expected key=value, got {pair!r}')
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--options', nargs='*', action=DictAction, default={})
-    return parser.parse_args(['--options', *(pairs or ())]).options
+BFLOAT16_CAPABILITY = (8, 0)
+"""Ampere; ``torch.cuda.is_bf16_supported`` also counts GPUs that emulate it."""
 
 
 def load_config(path: str | Path, cfg_options: Mapping | None = None) -> Config:
@@ -49,11 +22,12 @@ def load_config(path: str | Path, cfg_options: Mapping | None = None) -> Config:
 
     An override of the top-level ``data_root`` reaches all data sets, and one of
     ``train_ann_file``, ``val_ann_file`` or ``test_ann_file`` that loader's data sets;
-    MMEngine itself does not recompute what a config derived from a variable.
+    MMEngine itself does not recompute what a config derived from a variable, so an
+    override of any other variable is refused.
 
     Raises:
         ConfigError: the file is missing or unreadable, or an override names an unknown
-            top-level key or does not fit the config's structure.
+            top-level key or a variable, or does not fit the config's structure.
     """
     path = Path(path)
     if not path.is_file():
@@ -65,38 +39,14 @@ def load_config(path: str | Path, cfg_options: Mapping | None = None) -> Config:
     except (SyntaxError, OSError) as error:
         raise ConfigError(f'config file {path} can not be read: {error}') from error
     options = dict(cfg_options or {})
-    _check_option_names(cfg, options)
+    check_option_names(cfg, options)
     try:
         cfg.merge_from_dict(options)
     except (TypeError, KeyError) as error:
         raise ConfigError(f'--cfg-options do not fit {path}: {error}') from error
-    _spread_data_options(cfg, options)
+    spread_data_options(cfg, options)
+    warn_data_roots(cfg, options)
     return cfg
-
-
-def _check_option_names(cfg: Config, options: Iterable[str]) -> None:
-    known = set(inspect.signature(Runner.__init__).parameters) | CONFIG_ONLY_KEYS
-    known |= set(cfg.keys())
-    for option in options:
-        head = option.split('.')[0]
-        if head not in known:
-            raise ConfigError(
-                f'--cfg-options: {cfg.filename} has no top-level key {head!r}'
-                f'{suggest(head, known)}'
-            )
-
-
-def _spread_data_options(cfg: Config, options: Mapping) -> None:
-    for name in LOADERS:
-        loader = f'{name}_dataloader'
-        datasets = iterate_datasets((cfg.get(loader) or {}).get('dataset'))
-        for dataset in datasets:
-            for option, key in (
-                ('data_root', 'data_root'),
-                (f'{name}_ann_file', 'ann_file'),
-            ):
-                if option in options and f'{loader}.dataset.{key}' not in options:
-                    dataset[key] = options[option]
 
 
 def set_work_dir(cfg: Config, work_dir: str | Path | None) -> None:
@@ -110,10 +60,10 @@ def set_work_dir(cfg: Config, work_dir: str | Path | None) -> None:
 def set_amp(cfg: Config, amp: bool) -> None:
     """Switch mixed precision on if asked for, in the form that the device has.
 
-    A GPU gets MMEngine's ``AmpOptimWrapper``, in bfloat16 where it has that (no loss
-    scaling needed), else in float16 with dynamic loss scaling; the CPU gets bfloat16
-    autocast through ``CpuAmpOptimWrapper``, also where the config itself asks for
-    ``AmpOptimWrapper``.
+    A GPU gets MMEngine's ``AmpOptimWrapper``, in bfloat16 where it has units for that
+    (no loss scaling needed), else in float16 with dynamic loss scaling; the CPU gets
+    bfloat16 autocast through ``CpuAmpOptimWrapper``, also where the config itself asks
+    for ``AmpOptimWrapper``.
 
     Raises:
         ConfigError: the config's own wrapper is of another type.
@@ -126,7 +76,7 @@ def set_amp(cfg: Config, amp: bool) -> None:
         raise ConfigError(f'--amp does not know how to change optim_wrapper {kind!r}')
     if torch.cuda.is_available():
         wrapper.type = 'AmpOptimWrapper'
-        has_bfloat16 = torch.cuda.is_bf16_supported()
+        has_bfloat16 = torch.cuda.get_device_capability() >= BFLOAT16_CAPABILITY
         wrapper.setdefault('dtype', 'bfloat16' if has_bfloat16 else 'float16')
         is_float16 = wrapper.dtype == 'float16'
         wrapper.setdefault('loss_scale', 'dynamic' if is_float16 else 1.0)

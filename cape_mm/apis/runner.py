@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmengine.config import Config
@@ -11,11 +11,19 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from ..engine.trained_categories import (
+    describe_overlap,
+    remember_categories,
+    trained_categories_of,
+    usable_categories,
+)
 from ..errors import CheckpointError, ConfigError
+from ..version import __version__
 from .checkpoint import (
+    NUM_SHOWN,
     check_architecture,
     describe_origin,
-    load_checkpoint_strict,
+    load_weights,
     read_checkpoint,
 )
 from .config_checks import check_config
@@ -96,7 +104,8 @@ def test(
         out: metrics file; default ``<work_dir>/metrics.json``.
 
     Returns:
-        The metrics.
+        The metrics; under ``run`` what they were measured on, and
+        ``trained_categories_in_test`` if the model was trained on some of them.
 
     Raises:
         CapeError: what the config, the data or the checkpoint makes impossible.
@@ -108,13 +117,17 @@ def test(
     # The checkpoint is loaded strictly by us, not leniently by the runner.
     cfg.launcher, cfg.load_from, cfg.resume = launcher, None, False
     check_config(cfg, 'test')
-    read_checkpoint(checkpoint)  # a wrong path shows before the data are indexed
+    content = read_checkpoint(checkpoint)  # a wrong path shows before any work
     if show_dir is not None:
         set_pictures(cfg, show_dir, num_show)
     join_processes(cfg)
     runner = build_runner(cfg)
-    load_checkpoint_strict(runner.model, checkpoint)
+    load_weights(runner.model, content, checkpoint)
     metrics = runner.test()
+    num_trained = count_trained(runner, content)
+    if num_trained:
+        metrics['trained_categories_in_test'] = num_trained
+    metrics['run'] = describe_run(runner, config_path, checkpoint)
     if is_main_process():
         path = Path(out) if out is not None else Path(cfg.work_dir) / 'metrics.json'
         write_metrics(metrics, path)
@@ -123,6 +136,34 @@ def test(
         if show_dir is not None:
             print(f'pictures: {show_dir}')
     return metrics
+
+
+def count_trained(runner: Runner, checkpoint: Mapping) -> int:
+    """Number of tested categories that the checkpoint was trained on, with a warning.
+
+    0 also where the checkpoint does not name the categories of its training.
+    """
+    tested = usable_categories(runner.test_loop.dataloader.dataset)
+    trained = trained_categories_of(checkpoint)
+    warning = describe_overlap(tested, trained, 'test')
+    if warning is not None:
+        runner.logger.warning(warning)
+    return len(tested.keys() & trained.keys())
+
+
+def describe_run(
+    runner: Runner, config_path: str | Path, checkpoint: str | Path
+) -> dict[str, str | int]:
+    """What metrics were measured on and with, to tell results apart later."""
+    dataloader = runner.test_loop.dataloader
+    run = dict(
+        config=str(config_path),
+        checkpoint=str(checkpoint),
+        cape_mm_version=__version__,
+        episodes_sha256=getattr(dataloader.sampler, 'episodes_sha256', None),
+        num_missing_images=getattr(dataloader.dataset, 'num_missing_images', None),
+    )
+    return {key: value for key, value in run.items() if value is not None}
 
 
 def build_runner(cfg: Config) -> Runner:
@@ -157,7 +198,7 @@ def check_start(runner: Runner, path: str | None, resume: bool) -> None:
     """Refuse to start from weights of another architecture.
 
     MMEngine loads what fits and only logs the rest. A resume must fit exactly; for
-    fine-tuning (``load_from``), which may replace a part, at least one weight must.
+    fine-tuning (``load_from``), which may replace a part, half of the model must.
 
     Raises:
         CheckpointError: the weights do not fit the runner's model, or the file to
@@ -168,14 +209,27 @@ def check_start(runner: Runner, path: str | None, resume: bool) -> None:
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     checkpoint = read_checkpoint(path)
     weights, expected = checkpoint['state_dict'], model.state_dict()
-    fits = any(
-        name in weights and weights[name].shape == value.shape
+    others = [
+        name
         for name, value in expected.items()
-    )
-    if resume or not fits:
+        if name not in weights or weights[name].shape != value.shape
+    ]
+    if resume or 2 * len(others) > len(expected):
         check_architecture(model, weights, path, describe_origin(checkpoint))
-    if resume and not {'meta', 'optimizer', 'message_hub'} <= checkpoint.keys():
+    if not resume:
+        runner.logger.info(describe_fit(len(expected), others))
+        remember_categories(runner.message_hub, trained_categories_of(checkpoint))
+    elif not {'meta', 'optimizer', 'message_hub'} <= checkpoint.keys():
         raise CheckpointError(
             f'--resume: {path} holds weights, but no state of a training. Start a new '
             f'one from these weights with --cfg-options load_from={path}.'
         )
+
+
+def describe_fit(num_weights: int, others: Sequence[str]) -> str:
+    """How many weights ``load_from`` gives, and the first that it does not."""
+    text = f'load_from: {num_weights - len(others)} of {num_weights} weights fit'
+    if not others:
+        return text
+    shown = ', '.join(others[:NUM_SHOWN]) + (', ...' if others[NUM_SHOWN:] else '')
+    return f'{text}; the others start afresh: {shown}'

@@ -6,14 +6,14 @@ import contextlib
 import io
 import json
 import os
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from pycocotools.coco import COCO
 
 from ..errors import AnnotationFormatError, MissingDataError
+from .entry_checks import check_annotations, check_categories, check_images
 
 REQUIRED_LISTS = ('images', 'annotations', 'categories')
-REQUIRED_IMAGE_KEYS = ('id', 'file_name', 'width', 'height')
 
 
 def read_annotation_file(path: str | os.PathLike) -> COCO:
@@ -28,7 +28,8 @@ def read_annotation_file(path: str | os.PathLike) -> COCO:
     Raises:
         MissingDataError: the file does not exist.
         AnnotationFormatError: it is no JSON, has not the lists of a COCO file, or an
-            image entry is incomplete or points outside the data root.
+            entry is incomplete or malformed (see
+            :mod:`~cape_mm.datasets.entry_checks`).
     """
     path = Path(path)
     if not path.is_file():
@@ -64,15 +65,9 @@ def _check_layout(content: object, source: str) -> None:
         )
     for name in REQUIRED_LISTS:
         _check_entries(content[name], name, source)
-    for image in content['images']:
-        _check_image(image, source)
-    for ann in content['annotations']:
-        absent = [key for key in ('id', 'image_id', 'category_id') if key not in ann]
-        if absent:
-            raise AnnotationFormatError(
-                f'{source}: annotation {ann.get("id", "without id")} has no '
-                f'{", ".join(absent)}'
-            )
+    check_images(content['images'], source)
+    check_annotations(content['annotations'], source)
+    check_categories(content['categories'], source)
 
 
 def _check_entries(entries: list, name: str, source: str) -> None:
@@ -82,17 +77,3 @@ def _check_entries(entries: list, name: str, source: str) -> None:
                 f'{source}: every entry of "{name}" is an object, but one is of type '
                 f'{type(entry).__name__}: {entry!r}'
             )
-
-
-def _check_image(image: dict, source: str) -> None:
-    absent = [key for key in REQUIRED_IMAGE_KEYS if key not in image]
-    if absent:
-        raise AnnotationFormatError(
-            f'{source}: image {image.get("id", image)} has no {", ".join(absent)}'
-        )
-    file_name = PurePosixPath(str(image['file_name']).replace('\\', '/'))
-    if file_name.is_absolute() or '..' in file_name.parts:
-        raise AnnotationFormatError(
-            f'{source}: image {image["id"]} points outside the data root: '
-            f'{image["file_name"]!r}. File names are relative to the image folder.'
-        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 from ..errors import AnnotationFormatError
 from ..structures.skeleton import check_skeleton
@@ -47,9 +48,13 @@ def zero_based_skeleton(
         0-based pairs in the file's order, repeated edges and self-loops left out.
 
     Raises:
+        TypeError: an index is no integer.
         ValueError: an index fits neither way of counting.
     """
-    nodes = [int(node) for edge in edges for node in edge]
+    nodes = [node for edge in edges for node in edge]
+    for node in nodes:
+        if not isinstance(node, Integral) or isinstance(node, bool):
+            raise TypeError(f'skeleton index {node!r} is not an integer')
     is_one_based = bool(nodes) and min(nodes) >= 1 and max(nodes) == num_keypoints
     shifted = [[int(node) - int(is_one_based) for node in edge] for edge in edges]
     check_skeleton(shifted, num_keypoints)
@@ -92,8 +97,14 @@ def read_categories(
 def _read_category(raw: dict, lengths: Counter, source: str) -> Category:
     if 'id' not in raw:
         raise AnnotationFormatError(f'{source}: a category has no "id": {raw}')
-    names = tuple(str(name) for name in raw.get('keypoints') or ())
     name = str(raw.get('name', raw['id']))
+    names = raw.get('keypoints') or ()
+    if not isinstance(names, (list, tuple)):
+        raise AnnotationFormatError(
+            f'{source}: category {raw["id"]} ({name!r}): "keypoints" should be a list '
+            f'of names, but is {names!r}'
+        )
+    names = tuple(str(name) for name in names)
     num_keypoints = lengths.most_common(1)[0][0] if lengths else len(names)
     try:
         skeleton = zero_based_skeleton(raw.get('skeleton') or (), num_keypoints)

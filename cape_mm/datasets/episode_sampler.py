@@ -15,6 +15,7 @@ from torch.utils.data import Sampler
 
 from ..errors import ConfigError, ImpossibleEpisodeError
 from ..structures import Episode
+from .frozen_episodes import episodes_sha256
 from .mp100_dataset import MP100EpisodeDataset
 
 OFFICIAL_SEED = 1
@@ -96,7 +97,8 @@ class EpisodeSampler(Sampler[Episode]):
     ) -> dict[int, InstanceIds]:
         pools, problems = {}, []
         for category_id, pool in dataset.instances_by_category.items():
-            problem = self._problem_of(pool)
+            num_left_out = dataset.num_without_image[category_id]
+            problem = self._problem_of(pool, num_left_out)
             if problem is None and pool:
                 pools[category_id] = pool
             elif problem is not None:
@@ -120,19 +122,38 @@ class EpisodeSampler(Sampler[Episode]):
         print_log(f'{message}: left out', logger='current', level=logging.WARNING)
         return pools
 
-    def _problem_of(self, pool: InstanceIds) -> str | None:
-        """Why some draw from these instances could fail; None if none can."""
+    def _problem_of(self, pool: InstanceIds, num_left_out: int) -> str | None:
+        """Why some draw from these instances could fail; None if none can.
+
+        A category that the file has no annotations of is none of the problems.
+        """
+        if not pool and not num_left_out:
+            return None
         per_image = Counter(img_id for _, img_id in pool).most_common()
-        if not pool:
-            return None
-        if not self.distinct_images:
+        problem = f'{len(pool)} usable instances'
+        if self.distinct_images:
+            # at worst the supports lie on the fullest images
+            spare = sum(count for _, count in per_image[self.num_shots :])
+            enough = spare >= self.num_queries and len(pool) > self.num_shots
+            problem += f' on {len(per_image)} images'
+        else:
             enough = len(pool) >= self.num_shots + self.num_queries
-            return None if enough else f'{len(pool)} usable instances'
-        # at worst the supports lie on the fullest images
-        spare = sum(count for _, count in per_image[self.num_shots :])
-        if spare >= self.num_queries and len(pool) > self.num_shots:
-            return None
-        return f'{len(pool)} usable instances on {len(per_image)} images'
+        if num_left_out:
+            problem += f' (the image files of {num_left_out} more are missing)'
+        return None if enough else problem
+
+    @property
+    def episodes_sha256(self) -> str:
+        """Fingerprint of the evaluation draw, the same on every rank.
+
+        See :func:`~cape_mm.datasets.frozen_episodes.episodes_sha256`.
+
+        Raises:
+            AttributeError: in training, where no list of episodes exists.
+        """
+        if self.mode != 'eval':
+            raise AttributeError("episodes_sha256: only mode='eval' has fixed episodes")
+        return episodes_sha256(self.episodes)
 
     def _draw_evaluation(self) -> list[Episode]:
         rng = random.Random(self.seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -16,6 +17,12 @@ from ..structures import Episode, EpisodeDataSample
 from .annotation_file import read_annotation_file
 from .categories import Category, read_categories
 from .episode_packing import pack_episode
+from .image_files import (
+    count_by_folder,
+    describe_missing_files,
+    find_missing_files,
+    refuse_if_all_missing,
+)
 from .instance_filters import FilterReport, Instance, select_instances
 
 
@@ -28,10 +35,21 @@ class MP100EpisodeDataset(BaseDataset):
     (Q, 3, H, W). Which episodes there are is the sampler's business
     (:class:`~cape_mm.datasets.episode_sampler.EpisodeSampler`).
 
-    Empty annotations are dropped when the index is built and counted by reason. An
-    instance that turns out missing, corrupt or empty while loading is redrawn within
-    its category in training; in evaluation its pairs are dropped and recorded in the
-    data sample. ``len(dataset)`` is the number of usable instances.
+    Empty annotations are dropped when the index is built and counted by reason. Image
+    files are looked for once: one warning counts the missing ones by folder, and
+    training does not draw their instances; evaluation does, so that the draw stays that
+    of the complete data. An instance that turns out missing, corrupt or empty while
+    loading is redrawn within its category in training; in evaluation its pairs are
+    dropped and recorded in the data sample. ``len(dataset)`` is the number of usable
+    instances, with or without an image.
+
+    Attributes:
+        categories: by category id, in the file's order.
+        instances_by_category: annotation and image ids that a sampler draws from.
+        filter_report: what became of the file's annotations.
+        missing_images: number of missing image files by folder.
+        num_without_image: usable instances that training leaves out of
+            ``instances_by_category``, by category id; empty in evaluation.
 
     Args:
         ann_file: annotation JSON, relative to ``data_root``.
@@ -42,10 +60,12 @@ class MP100EpisodeDataset(BaseDataset):
         pipeline: transforms of one instance, ending with ``PackInstance``.
         test_mode: evaluation: drop and count instead of redrawing.
         max_redraws: tries to replace an instance of one episode before giving up.
+        check_images: look for every image file when the index is built.
         metainfo: overrides of the dataset's meta information.
 
     Raises:
-        MissingDataError: the data root or the annotation file does not exist.
+        MissingDataError: the data root, the annotation file or every image file does
+            not exist.
         AnnotationFormatError: the file is not COCO-keypoint JSON.
     """
 
@@ -59,13 +79,17 @@ class MP100EpisodeDataset(BaseDataset):
         pipeline: Sequence[dict | Callable] = (),
         test_mode: bool = False,
         max_redraws: int = 10,
+        check_images: bool = True,
         metainfo: dict | None = None,
     ) -> None:
         self.max_redraws = max_redraws
+        self.check_images = check_images
         self.filter_report = FilterReport()
         self.categories: dict[int, Category] = {}
         self.index_of: dict[int, int] = {}
         self.instances_by_category: dict[int, list[tuple[int, int]]] = {}
+        self.missing_images: Counter[str] = Counter()
+        self.num_without_image: Counter[int] = Counter()
         super().__init__(
             ann_file=ann_file,
             metainfo=metainfo,
@@ -91,11 +115,37 @@ class MP100EpisodeDataset(BaseDataset):
         instances, self.filter_report = select_instances(coco, self.categories)
         print_log(f'{self.ann_file}: {self.filter_report}', logger='current')
         self.index_of = {inst.ann_id: i for i, inst in enumerate(instances)}
+        missing = self._find_missing(instances) if self.check_images else set()
+        self._fill_pools(instances, set() if self.test_mode else missing)
+        return instances
+
+    def _find_missing(self, instances: Sequence[Instance]) -> set[str]:
+        file_names = [inst.file_name for inst in instances]
+        folder = self._image_folder()
+        missing = find_missing_files(file_names, folder)
+        expected = self.data_prefix['img']  # not the folder looked in as a fallback
+        refuse_if_all_missing(missing, file_names, expected, self.ann_file)
+        if missing:
+            message = describe_missing_files(missing, file_names, folder)
+            print_log(
+                f'{self.ann_file}: {message}', logger='current', level=logging.WARNING
+            )
+        self.missing_images = count_by_folder(missing)
+        return set(missing)
+
+    def _fill_pools(self, instances: Sequence[Instance], left_out: set[str]) -> None:
         self.instances_by_category = {key: [] for key in self.categories}
         for inst in instances:
-            by_category = self.instances_by_category[inst.category_id]
-            by_category.append((inst.ann_id, inst.img_id))
-        return instances
+            if inst.file_name in left_out:
+                self.num_without_image[inst.category_id] += 1
+            else:
+                by_category = self.instances_by_category[inst.category_id]
+                by_category.append((inst.ann_id, inst.img_id))
+
+    @property
+    def num_missing_images(self) -> int:
+        """Number of distinct image files that are not on disk."""
+        return self.missing_images.total()
 
     def get_instance(self, ann_id: int) -> Instance:
         """The usable annotation with this id.
@@ -113,10 +163,11 @@ class MP100EpisodeDataset(BaseDataset):
 
     def image_path(self, instance: Instance) -> str:
         """Path of an instance's image file."""
+        return os.path.join(self._image_folder(), instance.file_name)
+
+    def _image_folder(self) -> str:
         folder = self.data_prefix['img']
-        if not os.path.isdir(folder):
-            folder = self.data_root
-        return os.path.join(folder, instance.file_name)
+        return folder if os.path.isdir(folder) else self.data_root
 
     def __getitem__(self, episode: Episode) -> dict:
         if not isinstance(episode, Episode):

@@ -23,6 +23,8 @@ OVERALL_ROWS = (
     'NME',
     'EPE',
 )
+COUNT_KEYS = {'num_pairs', 'num_categories', 'num_pairs_dropped'}
+ROW_KEYS = {'PCK@0.2', 'copy_support/PCK@0.2', 'mPCK5', 'num_pairs'}
 MAX_NAME_WIDTH = 36
 
 
@@ -35,13 +37,28 @@ def format_table(metrics: Mapping[str, Any]) -> str:
     Returns:
         Lines without a trailing newline: the overall values beside the copy-support
         floor, one line per category, the pairs scored and dropped. PCK, AUC and NME
-        are in percent, EPE in pixels.
+        are in percent, EPE in pixels. Metrics of another kind, or with a prefix, are
+        listed as they are, one number per line.
     """
+    if not _is_episode_pck(metrics):
+        return '\n'.join(_plain_lines(metrics))
     blocks = [_overall_lines(metrics)]
     if metrics.get('per_category'):
         blocks.append(_category_lines(metrics['per_category']))
     blocks.append(_pair_lines(metrics))
     return '\n\n'.join('\n'.join(block) for block in blocks)
+
+
+def _is_episode_pck(metrics: Mapping[str, Any]) -> bool:
+    rows = (metrics.get('per_category') or {}).values()
+    return metrics.keys() >= COUNT_KEYS and all(row.keys() >= ROW_KEYS for row in rows)
+
+
+def _plain_lines(metrics: Mapping[str, Any]) -> list[str]:
+    scalars = {k: v for k, v in metrics.items() if isinstance(v, (int, float))}
+    width = max(map(len, scalars), default=0)
+    lines = [f'{key:<{width}}  {value:.6g}' for key, value in scalars.items()]
+    return lines or ['the metrics hold no number']
 
 
 def _overall_lines(metrics: Mapping[str, Any]) -> list[str]:

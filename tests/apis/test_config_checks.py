@@ -7,6 +7,7 @@ import copy
 import pytest
 from mmpose.registry import DATA_SAMPLERS, DATASETS
 
+from cape_mm.apis import config_checks
 from cape_mm.apis.config_checks import accepted_arguments, check_config, suggest
 from cape_mm.errors import CheckpointError, ConfigError, MissingDataError
 
@@ -56,6 +57,16 @@ def test_good_config_passes_and_only_data_in_use_must_exist(cfg):
     check_config(cfg, 'train')
     with pytest.raises(MissingDataError, match=r'test_dataloader: annotation file'):
         check_config(cfg, 'test')
+
+
+def test_advice_is_for_training(cfg, monkeypatch):
+    asked = []
+    monkeypatch.setattr(config_checks, 'warn_frozen_random_norm', asked.append)
+    check_config(cfg, 'train')
+    assert asked == [cfg]
+    cfg['test_dataloader'] = cfg['val_dataloader']
+    check_config(cfg, 'test')
+    assert asked == [cfg]
 
 
 def test_missing_annotation_file(cfg, tmp_path):

@@ -13,11 +13,13 @@ from mmengine.config import Config
 
 import cape_mm.engine  # noqa: F401  (registers the hooks)
 from cape_mm.apis import runner as api
+from cape_mm.apis.checkpoint import read_checkpoint
 from cape_mm.errors import CheckpointError, ConfigError, MissingDataError
+from cape_mm.version import __version__
 
 
 def load_weight(path):
-    return torch.load(path, weights_only=True)['state_dict']['linear.weight']
+    return read_checkpoint(path)['state_dict']['linear.weight']
 
 
 def test_train_resume_and_test(toy_config, tmp_path, capsys):
@@ -59,6 +61,130 @@ def test_checkpoint_of_another_architecture(toy_config, tmp_path):
         api.train(
             toy_config, tmp_path / 'n', cfg_options={'load_from': str(path), **wider}
         )
+
+
+def read_logs(work_dir):
+    return ''.join(path.read_text() for path in sorted(work_dir.glob('*/*.log')))
+
+
+def named(name, **options):
+    """Options of a run with a logger of its own; runs within a second share one."""
+    return dict(experiment_name=name, **options)
+
+
+def fine_tune(toy_config, tmp_path, weights):
+    """Start from a file of these weights; what the log says."""
+    path = tmp_path / 'weights.pth'
+    torch.save(weights, path)
+    options = named(f'fine_tune_{len(weights)}', load_from=str(path))
+    api.train(toy_config, tmp_path / 'w', cfg_options=options)
+    return read_logs(tmp_path / 'w')
+
+
+def test_load_from_says_how_much_fits(toy_config, tmp_path):
+    weight, bias = torch.zeros(4, 3), torch.zeros(5)
+    log = fine_tune(
+        toy_config, tmp_path, {'linear.weight': weight, 'linear.bias': bias}
+    )
+    assert 'load_from: 1 of 2 weights fit; the others start afresh: linear.bias' in log
+
+
+def test_load_from_refuses_less_than_half(toy_config, tmp_path):
+    toy_parts = tmp_path / 'toy_parts_of_the_runner_test.py'
+    toy_parts.write_text(
+        toy_parts.read_text().replace('super().__init__()\n', THIRD_TENSOR, 1)
+    )
+    with pytest.raises(CheckpointError, match='2 missing: scale, linear.bias'):
+        fine_tune(toy_config, tmp_path, {'linear.weight': torch.zeros(4, 3)})
+
+
+THIRD_TENSOR = """super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(1))
+"""
+
+
+def test_describe_fit():
+    assert api.describe_fit(342, []) == 'load_from: 342 of 342 weights fit'
+    assert api.describe_fit(342, list('abcd')) == (
+        'load_from: 338 of 342 weights fit; the others start afresh: a, b, c, ...'
+    )
+
+
+def add_categories(toy_config):
+    """Toy data sets: trained on cat, dog and (without an instance) hen; the others'."""
+    toy_parts = toy_config.with_name('toy_parts_of_the_runner_test.py')
+    toy_parts.write_text(
+        toy_parts.read_text()
+        + """
+from types import SimpleNamespace
+
+def _add_categories(self, ann_file, data_root=''):
+    _old_init(self, ann_file)
+    names = {1: 'cat', 2: 'dog', 3: 'hen'}
+    if not ann_file.startswith('train'):
+        names = {2: 'dog', 3: 'hen', 4: 'emu'}
+    self.categories = {i: SimpleNamespace(name=name) for i, name in names.items()}
+    self.instances_by_category = {i: [(1, 1)] for i in names}
+    if ann_file.startswith('train'):
+        self.instances_by_category[3] = []
+    self.num_missing_images = 7
+
+_old_init = RunToyDataset.__init__
+RunToyDataset.__init__ = _add_categories
+RunToySampler.episodes_sha256 = 'abc'
+"""
+    )
+
+
+def test_categories_that_are_trained_and_tested(toy_config, tmp_path):
+    add_categories(toy_config)
+    api.train(toy_config, tmp_path / 'w', cfg_options=named('trained'))
+    log = read_logs(tmp_path / 'w')
+    assert 'val categories  3, 1 of them trained on' in log
+    warning = '1 of 3 {} categories are also trained on (dog): {} results say nothing'
+    assert warning.format('val', 'val') in log
+
+    path = tmp_path / 'w' / 'epoch_2.pth'
+    metrics = api.test(toy_config, path, tmp_path / 't', cfg_options=named('tested'))
+    assert metrics['trained_categories_in_test'] == 1
+    assert warning.format('test', 'test') in read_logs(tmp_path / 't')
+
+    # what a fine-tuned model saw before counts as well
+    options = named('tuned', load_from=str(path), train_ann_file='other.json')
+    api.train(toy_config, tmp_path / 'f', cfg_options=options)
+    tuned = read_checkpoint(tmp_path / 'f' / 'epoch_2.pth')
+    seen = tuned['message_hub']['runtime_info']['train_categories']
+    assert seen == [[1, 'cat'], [2, 'dog'], [3, 'hen'], [4, 'emu']]
+
+
+def test_metrics_say_what_they_were_measured_on(toy_config, tmp_path):
+    api.train(toy_config, tmp_path / 'w', cfg_options={'train_cfg.max_epochs': 1})
+    path = tmp_path / 'w' / 'epoch_1.pth'
+    expected = dict(
+        config=str(toy_config), checkpoint=str(path), cape_mm_version=__version__
+    )
+    metrics = api.test(toy_config, path, tmp_path / 't')
+    assert metrics['run'] == expected
+    assert 'trained_categories_in_test' not in metrics
+
+    add_categories(toy_config)
+    sys.modules.pop('toy_parts_of_the_runner_test')
+    api.test(toy_config, path, tmp_path / 't')
+    written = json.loads((tmp_path / 't' / 'metrics.json').read_text())
+    expected.update(episodes_sha256='abc', num_missing_images=7)
+    assert written['run'] == expected
+    assert written['mPCK5'] == 0.5
+
+
+def test_checkpoint_is_read_once(toy_config, tmp_path, monkeypatch):
+    api.train(toy_config, tmp_path / 'w', cfg_options={'train_cfg.max_epochs': 1})
+    path, read = tmp_path / 'w' / 'epoch_1.pth', torch.load
+    paths = []
+    monkeypatch.setattr(
+        torch, 'load', lambda file, **kwargs: paths.append(file) or read(file, **kwargs)
+    )
+    api.test(toy_config, path, tmp_path / 't')
+    assert paths == [path]
 
 
 def test_resume_needs_the_state_of_a_training(toy_config, tmp_path):

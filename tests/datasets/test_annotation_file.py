@@ -79,6 +79,99 @@ def test_incomplete_annotation(tmp_path, key):
         read_annotation_file(path)
 
 
+@pytest.mark.parametrize('name', ['images', 'annotations', 'categories'])
+@pytest.mark.parametrize('value', [None, '5', 5.0, True, -1, [5], 2**63])
+def test_id_that_is_no_integer(tmp_path, name, value):
+    entry = dict(images=IMAGE, annotations=ANNOTATION, categories=CATEGORY)[name]
+    path = write(tmp_path / 'a.json', **{name: [dict(entry, id=value)]})
+    with pytest.raises(
+        AnnotationFormatError, match=r'a\.json: .*"id" should be a non-'
+    ):
+        read_annotation_file(path)
+
+
+@pytest.mark.parametrize('key', ['image_id', 'category_id'])
+@pytest.mark.parametrize('value', [None, '5', 5.0, True, -1, {}])
+def test_reference_that_is_no_integer(tmp_path, key, value):
+    path = write(tmp_path / 'a.json', annotations=[dict(ANNOTATION, **{key: value})])
+    with pytest.raises(AnnotationFormatError, match=rf'a\.json: annotation 5: "{key}"'):
+        read_annotation_file(path)
+
+
+def test_category_without_id(tmp_path):
+    path = write(tmp_path / 'a.json', categories=[dict(name='cat')])
+    with pytest.raises(AnnotationFormatError, match='category without id has no id'):
+        read_annotation_file(path)
+
+
+def test_image_id_used_twice(tmp_path):
+    images = [IMAGE, dict(IMAGE, id=2), dict(IMAGE, file_name='cat/b.jpg')]
+    path = write(tmp_path / 'a.json', images=images)
+    with pytest.raises(
+        AnnotationFormatError, match=r'a\.json: image 1 is listed twice'
+    ):
+        read_annotation_file(path)
+
+
+@pytest.mark.parametrize('key', ['width', 'height'])
+@pytest.mark.parametrize('value', [None, '8', [8], True])
+def test_image_size_that_is_no_number(tmp_path, key, value):
+    path = write(tmp_path / 'a.json', images=[dict(IMAGE, **{key: value})])
+    with pytest.raises(
+        AnnotationFormatError, match=rf'a\.json: image 1: "{key}" should'
+    ):
+        read_annotation_file(path)
+
+
+@pytest.mark.parametrize('file_name', [None, '', 3, 'a\0.jpg'])
+def test_file_name_that_is_no_name(tmp_path, file_name):
+    path = write(tmp_path / 'a.json', images=[dict(IMAGE, file_name=file_name)])
+    with pytest.raises(AnnotationFormatError, match='image 1: "file_name" should be'):
+        read_annotation_file(path)
+
+
+@pytest.mark.parametrize('key', ['bbox', 'keypoints'])
+@pytest.mark.parametrize(
+    'value', ['1 2', 3, {'x': 1}, ['a', 1], [[1, 2], [3, 4]], [True, 1]]
+)
+def test_numbers_that_are_none(tmp_path, key, value):
+    path = write(tmp_path / 'a.json', annotations=[dict(ANNOTATION, **{key: value})])
+    message = (
+        rf'a\.json: annotation 5: "{key}" should be a flat list of numbers, but is'
+    )
+    with pytest.raises(AnnotationFormatError, match=message):
+        read_annotation_file(path)
+
+
+@pytest.mark.parametrize('area', ['400', [400], True, ''])
+def test_area_that_is_no_number(tmp_path, area):
+    path = write(tmp_path / 'a.json', annotations=[dict(ANNOTATION, area=area)])
+    with pytest.raises(AnnotationFormatError, match='annotation 5: "area" should be'):
+        read_annotation_file(path)
+
+
+def test_long_values_are_cut_in_the_message(tmp_path):
+    annotation = dict(ANNOTATION, keypoints=['x'] * 999)
+    path = write(tmp_path / 'a.json', annotations=[annotation])
+    with pytest.raises(AnnotationFormatError) as info:
+        read_annotation_file(path)
+    assert str(info.value).endswith('...')
+    assert len(str(info.value)) < len(str(path)) + 200
+
+
+@pytest.mark.parametrize(
+    'fields',
+    [
+        dict(bbox=None, keypoints=None, area=None),
+        dict(bbox=[], keypoints=[]),
+        dict(bbox=[None, 1, 2, 3], keypoints=[float('nan'), 1, 2], area=float('nan')),
+    ],
+)
+def test_empties_and_gaps_are_left_to_the_filters(tmp_path, fields):
+    path = write(tmp_path / 'a.json', annotations=[dict(ANNOTATION, **fields)])
+    assert list(read_annotation_file(path).anns) == [5]
+
+
 @pytest.mark.parametrize(
     'file_name',
     ['../a.jpg', 'cat/../../a.jpg', '/etc/a.jpg', '..\\a.jpg', 'a\\..\\a'],

@@ -66,10 +66,31 @@ def test_edge_out_of_range_is_quoted_as_the_file_has_it():
         read_categories([category], [], 'file.json')
 
 
-@pytest.mark.parametrize('skeleton', [[1, 2], [[0, 1, 2]], [['a', 'b']], [[None, 1]]])
+@pytest.mark.parametrize(
+    'skeleton', [[1, 2], [[0, 1, 2]], [['a', 'b']], [[None, 1]], 'ab']
+)
 def test_skeleton_that_is_no_list_of_pairs(skeleton):
     category = dict(id=7, name='lynx', keypoints=list('abc'), skeleton=skeleton)
     with pytest.raises(AnnotationFormatError, match=r'file\.json: category 7'):
+        read_categories([category], [], 'file.json')
+
+
+@pytest.mark.parametrize('node', [0.5, 1.0, '1', True, None])
+def test_skeleton_index_that_is_no_integer(node):
+    category = raw(7, 'abc', [[0, 1], [node, 2]], name='lynx')
+    message = (
+        rf"file\.json: category 7 \('lynx'\): skeleton index {node!r} is not an int"
+    )
+    with pytest.raises(AnnotationFormatError, match=message):
+        read_categories([category], [], 'file.json')
+
+
+@pytest.mark.parametrize('names', [17, 'abc', {'a': 1}])
+def test_keypoint_names_that_are_no_list(names):
+    category = dict(id=7, name='lynx', keypoints=names)
+    with pytest.raises(
+        AnnotationFormatError, match=r"7 \('lynx'\): \"keypoints\" should"
+    ):
         read_categories([category], [], 'file.json')
 
 

@@ -11,10 +11,11 @@ from episode_data import global_rng_states, seed_global_rngs
 from mmengine.runner import Runner
 
 from cape_mm.datasets import EpisodeSampler, episode_sampler
+from cape_mm.datasets.frozen_episodes import episodes_sha256
 from cape_mm.errors import ConfigError, ImpossibleEpisodeError
 
 
-def make_dataset(images_of, per_image=2):
+def make_dataset(images_of, per_image=2, without_image=()):
     """Stand-in for a data set: category id -> number of images."""
     pools, ann_id = {}, 0
     for category_id, num_images in images_of.items():
@@ -25,7 +26,10 @@ def make_dataset(images_of, per_image=2):
                 ann_id += 1
     categories = {key: SimpleNamespace(name=f'cat{key}') for key in images_of}
     return SimpleNamespace(
-        instances_by_category=pools, categories=categories, ann_file='data/train.json'
+        instances_by_category=pools,
+        num_without_image=Counter(without_image),
+        categories=categories,
+        ann_file='data/train.json',
     )
 
 
@@ -180,6 +184,27 @@ def test_unused_categories_are_ignored(log_records):
         train(make_dataset({1: 0}))
 
 
+def test_category_without_image_files_is_a_problem(log_records):
+    dataset = make_dataset({1: 9, 5: 0, 7: 0}, without_image={5: 12})
+    message = r"category 5 \('cat5'\) has 0 usable instances on 0 images \(the image "
+    with pytest.raises(ImpossibleEpisodeError, match=f'{message}files of 12 more are'):
+        train(dataset)
+    with pytest.raises(ImpossibleEpisodeError, match='0 usable instances .*of 12 more'):
+        train(dataset, distinct_images=False)
+    sampler = train(dataset, skip_small_categories=True)
+    assert {episode.category_id for episode in sampler} == {1}
+    (record,) = log_records
+    assert record.levelname == 'WARNING'
+    assert "category 5 ('cat5') has 0 usable" in record.getMessage()
+    assert 'cat7' not in record.getMessage()
+
+
+def test_category_that_missing_files_made_too_small():
+    dataset = make_dataset({1: 9, 5: 2}, without_image={1: 3, 5: 8})
+    with pytest.raises(ImpossibleEpisodeError, match='has 4 usable .*of 8 more'):
+        train(dataset, num_queries=4)
+
+
 @pytest.mark.parametrize(
     'kwargs, message',
     [
@@ -220,6 +245,17 @@ def test_evaluation_draw_against_the_official_one():
     assert found == expected
 
 
+def test_fingerprint_of_the_evaluation_draw(be_rank):
+    sampler = evaluation()
+    expected = episodes_sha256(sampler.episodes)
+    assert sampler.episodes_sha256 == evaluation().episodes_sha256 == expected
+    assert evaluation(draw_seed=2).episodes_sha256 != expected
+    be_rank(1, 3)
+    assert evaluation().episodes_sha256 == expected  # of all ranks' episodes
+    with pytest.raises(AttributeError, match="only mode='eval'"):
+        train().episodes_sha256  # noqa: B018
+
+
 @pytest.mark.parametrize('make', [train, evaluation])
 def test_global_generators_are_neither_read_nor_changed(make):
     seed_global_rngs(11)
@@ -234,6 +270,7 @@ class IndexedPools(torch.utils.data.Dataset):
     """The stand-in as a data set that a data loader accepts."""
 
     instances_by_category = DATASET.instances_by_category
+    num_without_image = DATASET.num_without_image
     categories = DATASET.categories
     ann_file = DATASET.ann_file
 

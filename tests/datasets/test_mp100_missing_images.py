@@ -96,13 +96,14 @@ def test_category_without_images_ends_with_one_clear_error(gap, log_records):
     assert 'image not found' in message
     assert str(tree.image_folder / 'cat1') in message
     assert str(tree.root / 'data.json') in message
-    assert len(log_records) <= 6
+    assert 'after 0 redraws' in message  # nobody is drawn whose file is known missing
 
 
 @pytest.mark.parametrize('max_redraws', [0, 3])
 def test_redraws_are_bounded(gap, log_records, max_redraws):
     tree, ids = gap
-    shutil.rmtree(tree.image_folder / 'cat1')
+    for path in (tree.image_folder / 'cat1').iterdir():
+        path.write_bytes(b'')  # there, so only loading shows it
     dataset = open_tree(tree, train=True, max_redraws=max_redraws)
     log_records.clear()
     with pytest.raises(MissingDataError, match=rf'after {max_redraws} redraws'):
@@ -183,7 +184,7 @@ def test_evaluation_with_all_queries_missing(coco_tree):
 
 def test_error_arrives_as_itself_from_a_data_loader_worker(gap):
     tree, ids = gap
-    shutil.rmtree(tree.image_folder)
+    shutil.rmtree(tree.image_folder / 'cat1')
     dataset = open_tree(tree, train=True)
     try:
         dataset[Episode(1, (ids[0],), (ids[2],))]

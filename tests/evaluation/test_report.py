@@ -75,6 +75,17 @@ def test_empty_pairs_are_explained(metrics):
     assert '3 scored pairs share no visible keypoint' in format_table(metrics)
 
 
+def test_other_metrics_are_listed_plainly(metrics):
+    prefixed = {f'mine/{key}': value for key, value in metrics.items()}
+    table = format_table({**prefixed, 'run': {'config': 'c.py'}})
+    assert line_of(table, 'mine/PCK@0.2') == ['mine/PCK@0.2', '0.876']
+    assert line_of(table, 'mine/num_pairs ') == ['mine/num_pairs', '60000']
+    assert 'c.py' not in table
+    metrics['per_category'] = {'18 face': {'OKS': 0.5}}
+    assert line_of(format_table(metrics), 'mPCK5') == ['mPCK5', '0.7']
+    assert format_table({}) == 'the metrics hold no number'
+
+
 def test_json_round_trip(metrics, tmp_path):
     path = write_metrics(metrics, tmp_path / 'run' / 'metrics.json')
     assert json.loads(path.read_text()) == metrics

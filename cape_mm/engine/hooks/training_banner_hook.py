@@ -10,12 +10,18 @@ import torch
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.optim import OptimWrapperDict
+from mmengine.optim import AmpOptimWrapper, OptimWrapperDict
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpose.registry import HOOKS
 from torch import nn
 from torch.utils.data import DataLoader
 
+from ..trained_categories import (
+    Categories,
+    describe_overlap,
+    remember_categories,
+    usable_categories,
+)
 from .accumulation_window_hook import get_accumulative_counts
 
 
@@ -47,6 +53,12 @@ def describe_data(dataloader: DataLoader) -> str:
         if hasattr(sampler, name):
             parts.append(f'{name} {getattr(sampler, name)}')
     return f'{type(dataset).__name__}: ' + ', '.join(parts)
+
+
+def describe_novelty(evaluated: Categories, trained: Categories) -> str:
+    """Number of categories, and how many of them training sees."""
+    num_trained = len(evaluated.keys() & trained.keys())
+    return f'{len(evaluated)}, {num_trained or "none"} of them trained on'
 
 
 def describe_batch(runner: Runner) -> str:
@@ -101,8 +113,16 @@ def describe_precision(runner: Runner) -> str:
         return 'bfloat16 autocast on the CPU'
     if name == 'AmpOptimWrapper':
         dtype = runner.optim_wrapper.cast_dtype or torch.float16
-        return f'{str(dtype).removeprefix("torch.")} autocast with loss scaling'
+        scaling = ' with loss scaling' if has_loss_scaling(runner.optim_wrapper) else ''
+        return f'{str(dtype).removeprefix("torch.")} autocast{scaling}'
     return 'float32, no autocast'
+
+
+def has_loss_scaling(wrapper: AmpOptimWrapper) -> bool:
+    """Whether gradients are scaled: dynamically, or by a constant other than 1."""
+    scaler = wrapper.loss_scaler
+    is_dynamic = wrapper._scale_update_param is None
+    return scaler.is_enabled() and (is_dynamic or scaler.get_scale() != 1.0)
 
 
 def describe_device() -> str:
@@ -118,15 +138,27 @@ class TrainingBannerHook(Hook):
 
     The *effective batch* is physical batch x accumulation x processes: the number of
     episodes whose mean gradient makes one optimizer update.
+
+    Val categories that are also trained on get a warning. The trained categories are
+    kept in the checkpoints, so that a test can warn as well.
     """
 
     priority = 'LOW'
 
     def before_train(self, runner: Runner) -> None:
-        """Log the block."""
-        runner.logger.info(format_rows('Training', self.collect_rows(runner)))
+        """Log the block, and a warning where validation is not about new categories."""
+        trained = usable_categories(runner.train_dataloader.dataset)
+        if trained:
+            trained = remember_categories(runner.message_hub, trained)
+        rows = self.collect_rows(runner, trained)
+        runner.logger.info(format_rows('Training', rows))
+        if runner.val_loop is not None:
+            evaluated = usable_categories(runner.val_dataloader.dataset)
+            warning = describe_overlap(evaluated, trained, 'val')
+            if warning is not None:
+                runner.logger.warning(warning)
 
-    def collect_rows(self, runner: Runner) -> dict[str, str]:
+    def collect_rows(self, runner: Runner, trained: Categories) -> dict[str, str]:
         """The block's rows, in order."""
         rows = {
             'config': str(runner.cfg.filename or runner.experiment_name),
@@ -136,6 +168,9 @@ class TrainingBannerHook(Hook):
         }
         if runner.val_loop is not None:
             rows['val data'] = describe_data(runner.val_dataloader)
+            evaluated = usable_categories(runner.val_dataloader.dataset)
+            if evaluated and trained:
+                rows['val categories'] = describe_novelty(evaluated, trained)
         rows['batch'] = describe_batch(runner)
         rows['schedule'] = describe_schedule(runner)
         rows['optimizer'] = describe_optimizer(runner)

@@ -217,7 +217,9 @@ def test_unreadable_pretrained_weights_are_explained(tmp_path, content):
     file = tmp_path / 'resnet.pth'
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r'\(backbone from .*resnet\.pth\)') as info:
+    with pytest.raises(
+        CheckpointError, match=r'\(backbone from .*resnet\.pth\)'
+    ) as info:
         build_pretrained(file)
     assert 'init_cfg.checkpoint=FILE' in str(info.value)
     assert 'cape_custom_scratch.py' in str(info.value)
@@ -246,5 +248,7 @@ def test_pretrained_weights_without_a_connection(tmp_path, monkeypatch):
 
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     monkeypatch.setattr('torch.hub.urlopen', refuse)
-    with pytest.raises(CheckpointError, match='service not known.*init_cfg.checkpoint=FILE'):
+    with pytest.raises(
+        CheckpointError, match='service not known.*init_cfg.checkpoint=FILE'
+    ):
         build_pretrained('torchvision://resnet18')

@@ -1,0 +1,139 @@
+"""Overrides of a config by ``--cfg-options``: none may silently do nothing."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from mmengine.config import Config, DictAction
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+
+from ..errors import ConfigError
+from .config_checks import iterate_datasets, suggest
+
+LOADERS = ('train', 'val', 'test')
+SPREAD_KEYS = {'data_root', *(f'{name}_ann_file' for name in LOADERS)}
+"""Variables that :func:`spread_data_options` hands on to the data sets."""
+CONFIG_ONLY_KEYS = {
+    'activation_checkpointing',
+    'compile',
+    'custom_imports',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'runner_type',
+    'sync_bn',
+}
+"""Top-level keys that MMEngine reads from the config, not as a Runner argument."""
+NUM_PLACES = 6
+"""Places of a variable's value that an error message lists."""
+
+
+def parse_cfg_options(pairs: Sequence[str] | None) -> dict:
+    """Parse ``key=value`` texts as MMEngine does, e.g. ``a.b=3`` or ``c="[1,2]"``.
+
+    Raises:
+        ConfigError: a text has no ``=``.
+    """
+    for pair in pairs or ():
+        if '=' not in pair:
+            raise ConfigError(f'--cfg-options: expected key=value, got {pair!r}')
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--options', nargs='*', action=DictAction, default={})
+    return parser.parse_args(['--options', *(pairs or ())]).options
+
+
+def check_option_names(cfg: Config, options: Iterable[str]) -> None:
+    """Refuse overrides of top-level keys that nothing reads.
+
+    Raises:
+        ConfigError: a key is unknown, or is a variable from which the config file
+            computed other values: MMEngine does not recompute them.
+    """
+    read = set(inspect.signature(Runner.__init__).parameters) - {'self'}
+    read |= CONFIG_ONLY_KEYS | SPREAD_KEYS
+    for option in options:
+        head = option.split('.')[0]
+        if head in read:
+            continue
+        places = name_places(cfg, head, read)
+        if head not in cfg:
+            raise ConfigError(
+                f'--cfg-options: {cfg.filename} has no top-level key {head!r}'
+                f'{suggest(head, read)}. {places}'.rstrip(' .')
+            )
+        places = places or (
+            'Set the keys that use it, e.g. train_dataloader.dataset.pipeline....'
+        )
+        raise ConfigError(
+            f'--cfg-options: {head!r} is a variable of {cfg.filename}, and MMEngine '
+            f'does not recompute what the config derived from it, so nothing would '
+            f'change. {places}'
+        )
+
+
+def name_places(cfg: Config, variable: str, read: set[str]) -> str:
+    """Sentence about keys that have a variable's name or value; empty without any."""
+    used = {key: value for key, value in cfg.items() if key in read - SPREAD_KEYS}
+    places = list(find_places(used, variable, cfg.get(variable)))
+    if not places:
+        return ''
+    more = ', ...' if len(places) > NUM_PLACES else ''
+    return f'Set what has its name or value: {", ".join(places[:NUM_PLACES])}{more}'
+
+
+def find_places(
+    config: object, name: str, value: object, path: str = ''
+) -> Iterator[str]:
+    """Dotted paths, as ``--cfg-options`` has them, of all keys of a name or a value."""
+    has_value = value is not None and type(config) is type(value) and config == value
+    if path and (has_value or path.split('.')[-1] == name):
+        yield path
+    elif isinstance(config, Mapping):
+        for key, item in config.items():
+            below = f'{path}.{key}' if path else str(key)
+            yield from find_places(item, name, value, below)
+    elif isinstance(config, (list, tuple)):
+        for index, item in enumerate(config):
+            yield from find_places(item, name, value, f'{path}.{index}')
+
+
+def spread_data_options(cfg: Config, options: Mapping) -> None:
+    """Hand overrides of :data:`SPREAD_KEYS` on to the data sets, in place."""
+    for name in LOADERS:
+        loader = f'{name}_dataloader'
+        datasets = iterate_datasets((cfg.get(loader) or {}).get('dataset'))
+        for dataset in datasets:
+            for option, key in (
+                ('data_root', 'data_root'),
+                (f'{name}_ann_file', 'ann_file'),
+            ):
+                if option in options and f'{loader}.dataset.{key}' not in options:
+                    dataset[key] = options[option]
+
+
+def warn_data_roots(cfg: Config, options: Mapping) -> None:
+    """Log where a loader reads from another place than the config's ``data_root``.
+
+    A child config that only sets the variable changes nothing, because the base config
+    has used it already. A loader's own override is taken as meant.
+    """
+    wanted = cfg.get('data_root')
+    for loader in (f'{name}_dataloader' for name in LOADERS):
+        option = f'{loader}.dataset.data_root'
+        if wanted is None or option in options:
+            continue
+        datasets = iterate_datasets((cfg.get(loader) or {}).get('dataset'))
+        others = [d['data_root'] for d in datasets if 'data_root' in d]
+        others = [root for root in dict.fromkeys(others) if root != wanted]
+        if others:
+            print_log(
+                f'{loader} reads from {", ".join(map(repr, others))}, not from the '
+                f"config's data_root {wanted!r}, which it does not use. To change it, "
+                f'set {option} in the config, or data_root by --cfg-options.',
+                'current',
+                logging.WARNING,
+            )

@@ -1,0 +1,171 @@
+"""Image files are looked for once: counted by folder, left out of training."""
+
+import shutil
+
+import pytest
+from episode_data import CocoTree, assert_same, open_tree
+
+from cape_mm.datasets import EpisodeSampler
+from cape_mm.datasets.image_files import (
+    count_by_folder,
+    describe_missing_files,
+    find_missing_files,
+)
+from cape_mm.errors import ImpossibleEpisodeError, MissingDataError
+from cape_mm.structures import Episode
+
+
+@pytest.fixture
+def tree(coco_tree):
+    """Categories 1 (complete), 2 (2 of 6 images gone), 3 (all 4 gone), 4 (unused)."""
+    coco_tree.fill(1, num_images=6)
+    coco_tree.fill(2, num_images=6, per_image=2)
+    coco_tree.fill(3, num_images=4)
+    coco_tree.add_category(4)
+    for image_id in (8, 9):
+        coco_tree.image_path(image_id).unlink()
+    shutil.rmtree(coco_tree.image_folder / 'cat3')
+    return coco_tree
+
+
+def warnings_of(records):
+    return [r.getMessage() for r in records if r.levelname == 'WARNING']
+
+
+def test_finds_what_is_not_there(tmp_path):
+    (tmp_path / 'a/b.jpg').mkdir(parents=True)  # a folder is no image
+    (tmp_path / 'a/c.jpg').touch()
+    names = ['a/c.jpg', 'x/d.jpg', 'a/b.jpg', 'x/d.jpg', 'a/C.png']
+    found = find_missing_files(names, str(tmp_path))
+    assert found == ['x/d.jpg', 'a/b.jpg', 'a/C.png']
+
+
+def test_folders_are_those_of_the_categories():
+    names = ['cat/1.jpg', 'cat/deep/er/2.jpg', 'dog\\3.jpg', '4.jpg', 'cat/1.jpg']
+    assert count_by_folder(names) == {'cat': 2, 'dog': 1, '.': 1}
+
+
+def test_worst_ten_folders_are_named():
+    names = [f'f{i:02d}/{j}.jpg' for i in range(13) for j in range(2000)]
+    missing = [name for name in names if int(name[4:-4]) < int(name[1:3])]
+    text = describe_missing_files(missing, names, 'data/images')
+    assert text.startswith(
+        'images: 78 of 26,000 files missing: f12 12 of 2,000, f11 11'
+    )
+    assert 'f03 3 of 2,000, and 2 more folders; ' in text
+    assert 'f02' not in text
+    assert text.endswith('the first one is data/images/f01/0.jpg')
+
+
+@pytest.mark.parametrize('train', [True, False])
+def test_one_warning_counts_the_missing_files(tree, log_records, train):
+    dataset = open_tree(tree, train=train)
+    (message,) = warnings_of(log_records)
+    assert 'images: 6 of 16 files missing: cat3 4 of 4, cat2 2 of 6;' in message
+    assert message.endswith(f'the first one is {tree.image_path(8)}')
+    assert dataset.missing_images == {'cat3': 4, 'cat2': 2}
+    assert dataset.num_missing_images == 6
+
+
+def test_complete_data_are_not_mentioned(coco_tree, log_records):
+    coco_tree.fill(1, num_images=3)
+    dataset = open_tree(coco_tree, train=True)
+    assert not warnings_of(log_records)
+    assert (dataset.num_missing_images, dataset.missing_images) == (0, {})
+    assert dataset.num_without_image == {}
+
+
+def test_training_leaves_the_instances_out_of_its_pools(tree):
+    dataset = open_tree(tree, train=True)
+    pools = dataset.instances_by_category
+    assert {key: len(pool) for key, pool in pools.items()} == {1: 6, 2: 8, 3: 0, 4: 0}
+    assert not {8, 9} & {img_id for _, img_id in pools[2]}
+    assert dataset.num_without_image == {2: 4, 3: 4}
+    assert len(dataset) == len(dataset.index_of) == 6 + 12 + 4
+    gone = next(inst.ann_id for inst in dataset.data_list if inst.img_id == 8)
+    assert dataset.get_instance(gone).category_id == 2
+
+
+def test_evaluation_keeps_its_pools_and_its_draw(tree, tmp_path):
+    whole = CocoTree(tmp_path / 'whole')
+    whole.fill(1, num_images=6)
+    whole.fill(2, num_images=6, per_image=2)
+    whole.fill(3, num_images=4)
+    datasets = [open_tree(tree), open_tree(whole)]
+    draws = [
+        list(EpisodeSampler(d, mode='eval', episodes_per_category=5)) for d in datasets
+    ]
+    assert draws[0] == draws[1]
+    assert datasets[0].num_without_image == {}
+
+
+def test_sampler_refuses_a_category_without_images_at_once(tree):
+    dataset = open_tree(tree, train=True)
+    message = r"category 3 \('cat3'\) has 0 usable instances .* of 4 more are missing"
+    with pytest.raises(ImpossibleEpisodeError, match=message):
+        EpisodeSampler(dataset, episodes_per_epoch=5)
+
+
+def test_sampler_skips_it_on_demand_and_draws_only_what_is_there(tree, log_records):
+    dataset = open_tree(tree, train=True)
+    log_records.clear()
+    sampler = EpisodeSampler(
+        dataset, episodes_per_epoch=20, seed=0, skip_small_categories=True
+    )
+    assert {episode.category_id for episode in sampler} == {1, 2}
+    for episode in sampler:
+        dataset[episode]
+    (message,) = warnings_of(log_records)  # no redraw
+    assert 'cat3' in message and 'cat4' not in message
+
+
+def test_redraws_never_try_a_missing_file(tree, log_records):
+    dataset = open_tree(tree, train=True)
+    ids = [inst.ann_id for inst in dataset.data_list if inst.category_id == 2]
+    gone = next(inst.ann_id for inst in dataset.data_list if inst.img_id == 8)
+    log_records.clear()
+    for seed in range(10):
+        item = dataset[Episode(2, (ids[0],), (gone,), seed=seed)]
+        (img_id,) = item['data_samples'].gt_instances.img_ids.tolist()
+        assert img_id in {10, 11, 12}  # 7 is the support's, 8 and 9 are gone
+    assert len(warnings_of(log_records)) == 10
+
+
+@pytest.mark.parametrize('train', [True, False])
+@pytest.mark.parametrize('damage', ['folder moved', 'files gone'])
+def test_all_files_missing_is_refused(coco_tree, train, damage):
+    coco_tree.fill(1, num_images=3)
+    shutil.rmtree(coco_tree.image_folder)
+    if damage == 'files gone':
+        coco_tree.image_folder.mkdir()
+    first = coco_tree.image_path(1)
+    with pytest.raises(MissingDataError) as info:
+        open_tree(coco_tree, train=train)
+    message = str(info.value)
+    assert f'none of the 3 image files of {coco_tree.root / "data.json"} is' in message
+    assert f'in {coco_tree.image_folder}/: ' in message
+    assert f'first one expected is {first}. ' in message
+    assert 'data_root and data_prefix' in message
+
+
+def test_file_without_usable_instances_is_not_a_missing_image(coco_tree):
+    coco_tree.fill(1, num_images=2)
+    shutil.rmtree(coco_tree.image_folder)
+    coco_tree.content['annotations'].clear()
+    assert len(open_tree(coco_tree)) == 0
+
+
+def test_the_look_can_be_switched_off(tree, log_records):
+    dataset = open_tree(tree, train=True, check_images=False)
+    assert not warnings_of(log_records)
+    assert len(dataset.instances_by_category[3]) == 4
+    assert dataset.num_missing_images == 0
+
+
+def test_the_look_changes_nothing_where_all_files_are_there(coco_tree):
+    a, b, c = coco_tree.fill(1, num_images=3)
+    episode = Episode(1, (a,), (b, c), seed=3)
+    with_look = open_tree(coco_tree, train=True)
+    without = open_tree(coco_tree, train=True, check_images=False)
+    assert with_look.instances_by_category == without.instances_by_category
+    assert_same(with_look[episode], without[episode])

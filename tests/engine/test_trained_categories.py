@@ -1,0 +1,49 @@
+"""Categories that are both trained on and evaluated are found by id and name."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from mmengine.logging import MessageHub
+
+from cape_mm.engine.trained_categories import (
+    describe_overlap,
+    remember_categories,
+    trained_categories_of,
+    usable_categories,
+)
+
+
+def test_categories_without_an_instance_do_not_count():
+    names = {1: 'cat', 2: 'dog'}
+    dataset = SimpleNamespace(
+        categories={i: SimpleNamespace(name=name) for i, name in names.items()},
+        instances_by_category={1: [], 2: [(5, 5)]},
+    )
+    assert list(usable_categories(dataset)) == [(2, 'dog')]
+    assert usable_categories(object()) == {}
+
+
+def test_checkpoints_keep_all_of_them_once_and_in_order():
+    hub = MessageHub('test_checkpoints_keep_all_of_them')
+    remember_categories(hub, [(2, 'dog'), (1, 'cat')])
+    assert list(remember_categories(hub, [(1, 'cat'), (3, 'cat')])) == [
+        *((2, 'dog'), (1, 'cat'), (3, 'cat'))
+    ]
+    checkpoint = dict(message_hub=hub.state_dict())
+    assert list(trained_categories_of(checkpoint)) == [
+        *((2, 'dog'), (1, 'cat'), (3, 'cat'))
+    ]
+    assert trained_categories_of(dict(state_dict={})) == {}
+
+
+def test_overlap_is_of_id_and_name():
+    trained = dict.fromkeys((i, f'c{i}') for i in range(10))
+    assert describe_overlap([(1, 'c2'), (11, 'c1')], trained, 'val') is None
+    assert describe_overlap([(1, 'c1'), (11, 'c1')], trained, 'val') == (
+        '1 of 2 val categories are also trained on (c1): val results say nothing about '
+        'novel categories'
+    )
+    warning = describe_overlap(trained, trained, 'test')
+    assert warning.startswith('10 of 10 test categories')
+    assert '(c0, c1, c2, ...): test results' in warning

@@ -2,6 +2,12 @@
 
 from .data_preprocessor import EpisodeDataPreprocessor
 from .estimators import CAPE
-from .heads import AutoregressiveHead, BaseHead
+from .heads import AutoregressiveHead, BaseHead, ProposalHead
 
-__all__ = ['AutoregressiveHead', 'BaseHead', 'CAPE', 'EpisodeDataPreprocessor']
+__all__ = [
+    'AutoregressiveHead',
+    'BaseHead',
+    'CAPE',
+    'EpisodeDataPreprocessor',
+    'ProposalHead',
+]

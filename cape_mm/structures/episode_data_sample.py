@@ -26,8 +26,9 @@ class EpisodeDataSample(BaseDataElement):
       ``is_visible_orig`` bool (N, K): labelled visible in the source image
     - ``bboxes`` float32 (N, 4), ``ann_ids`` and ``img_ids`` int64 (N,)
 
-    ``pred_instances`` (N = Q) holds ``keypoints``, ``keypoints_orig`` and
-    ``keypoint_scores`` float32 (Q, K).
+    ``pred_instances`` (N = Q) holds ``keypoints``, ``keypoints_orig``,
+    ``keypoint_scores`` float32 (Q, K), the confidence, and, where the head tells it,
+    ``keypoints_visible`` float32 (Q, K), the probability that the query shows them.
 
     Meta data: ``category_id``, ``category_name``, ``supercategory``, ``skeleton`` (list
     of index pairs), ``num_keypoints``, ``episode_index``, ``input_size`` (w, h),

@@ -51,13 +51,20 @@ class KeypointTokens(nn.Module):
         embed_dims: C of the feature maps and of the tokens.
         num_scales: how many feature maps the neck gives; all are looked at.
         sigma: width of the Gaussian window in cells of each map.
+        look_at_image: False leaves the support image out (for ablation): all keypoints
+            get the same token, and only coordinates and graph tell them apart.
     """
 
     def __init__(
-        self, embed_dims: int, num_scales: int = 3, sigma: float = 1.0
+        self,
+        embed_dims: int,
+        num_scales: int = 3,
+        sigma: float = 1.0,
+        look_at_image: bool = True,
     ) -> None:
         super().__init__()
         self.sigma = sigma
+        self.look_at_image = look_at_image
         self.project = nn.Sequential(
             nn.Linear(embed_dims * num_scales, embed_dims),
             nn.GELU(),
@@ -83,5 +90,8 @@ class KeypointTokens(nn.Module):
         """
         points = keypoints.flatten(0, 1)
         pooled = [gaussian_pool(fmap, points, self.sigma) for fmap in feature_maps]
-        tokens = self.project(torch.cat(pooled, dim=-1))
+        features = torch.cat(pooled, dim=-1)
+        if not self.look_at_image:
+            features = torch.zeros_like(features)
+        tokens = self.project(features)
         return pool_shots(tokens.unflatten(0, keypoints.shape[:2]), is_visible)

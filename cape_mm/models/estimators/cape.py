@@ -10,7 +10,7 @@ from mmpose.registry import MODELS
 from ...structures import EpisodeDataSample, EpisodeInputs
 from ...structures.geometry import apply_affine, pixels_to_unit, unit_to_pixels
 from ..encoders import JointEncoder, KeypointTokens, PoseGraphEncoder
-from ..heads import EpisodeContext, QueryTargets
+from ..heads import EpisodeContext, Prediction, QueryTargets
 from .pretrained import expect_pretrained
 
 
@@ -103,7 +103,7 @@ class CAPE(BaseModel):
 
         Returns:
             'loss': dictionary of scalars. 'predict': the data samples with
-            ``pred_instances``. 'tensor': points (N, K, 2) in [0, 1] and scores (N, K).
+            ``pred_instances``. 'tensor': the head's :class:`Prediction`.
         """
         if mode == 'loss':
             return self.loss(inputs, data_samples)
@@ -126,17 +126,15 @@ class CAPE(BaseModel):
     ) -> list[EpisodeDataSample]:
         """Fill ``pred_instances``; coordinates in input pixels and source pixels."""
         loaded = [sample for sample in data_samples if len(sample.query_slots)]
-        points = scores = torch.zeros(0)
+        parts = []
         if inputs is not None:
-            context = self.encode(inputs)
-            points, scores = self.head.predict(context, **self.test_cfg)
-            points, scores = points.float().cpu(), scores.float().cpu()
+            predicted = self.head.predict(self.encode(inputs), **self.test_cfg)
+            parts = [None if part is None else part.float().cpu() for part in predicted]
         row = 0
         for sample in loaded:
             end, k = row + len(sample.query_slots), sample.num_keypoints
-            sample.pred_instances = _to_instances(
-                points[row:end, :k], scores[row:end, :k], sample
-            )
+            own = [None if part is None else part[row:end, :k] for part in parts]
+            sample.pred_instances = _to_instances(Prediction(*own), sample)
             row = end
         for sample in data_samples:
             if not len(sample.query_slots):
@@ -202,16 +200,17 @@ def collect_targets(
     )
 
 
-def _to_instances(
-    points: torch.Tensor, scores: torch.Tensor, sample: EpisodeDataSample
-) -> InstanceData:
-    pixels = unit_to_pixels(points, sample.input_size)
+def _to_instances(predicted: Prediction, sample: EpisodeDataSample) -> InstanceData:
+    pixels = unit_to_pixels(predicted.points, sample.input_size)
     original = apply_affine(sample.crop_to_image, pixels.double().numpy())
-    return InstanceData(
+    instances = InstanceData(
         keypoints=pixels,
         keypoints_orig=torch.from_numpy(original).float(),
-        keypoint_scores=scores,
+        keypoint_scores=predicted.scores,
     )
+    if predicted.visibility is not None:
+        instances.keypoints_visible = predicted.visibility
+    return instances
 
 
 def _no_instances(num_keypoints: int) -> InstanceData:

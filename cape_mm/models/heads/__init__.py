@@ -1,12 +1,15 @@
 """Heads: a CAPE method is one head and one config."""
 
 from .autoregressive_head import AutoregressiveHead
-from .base import BaseHead, EpisodeContext, Estimate, QueryTargets
+from .base import BaseHead, EpisodeContext, Estimate, Prediction, QueryTargets
+from .proposal_head import ProposalHead
 
 __all__ = [
     'AutoregressiveHead',
     'BaseHead',
     'EpisodeContext',
     'Estimate',
+    'Prediction',
+    'ProposalHead',
     'QueryTargets',
 ]

@@ -59,14 +59,17 @@ class AutoregressiveDecoder(nn.Module):
             nn.init.normal_(parameter, std=0.02)
 
     def questions(
-        self, context: EpisodeContext, proposals: torch.Tensor
+        self, context: EpisodeContext, proposals: torch.Tensor | None
     ) -> torch.Tensor:
         """Tokens that ask for every keypoint, (N, K, C).
 
         Args:
             context: encoded episodes.
-            proposals: first guess of every keypoint, (x, y) in [0, 1], (N, K, 2).
+            proposals: first guess of every keypoint, (x, y) in [0, 1], (N, K, 2);
+                None if there is none.
         """
+        if proposals is None:
+            return context.keypoint_tokens + self.question_type
         seen = self.question_feature(sample_at(context.fine_map, proposals))
         place = self.point_encoding(proposals)
         return context.keypoint_tokens + place + seen + self.question_type
@@ -89,7 +92,7 @@ class AutoregressiveDecoder(nn.Module):
     def forward(
         self,
         context: EpisodeContext,
-        proposals: torch.Tensor,
+        proposals: torch.Tensor | None,
         emitted: History,
         order: torch.Tensor,
         sees_all: bool = False,
@@ -98,7 +101,7 @@ class AutoregressiveDecoder(nn.Module):
 
         Args:
             context: encoded episodes.
-            proposals: first guesses, (N, K, 2).
+            proposals: first guesses, (N, K, 2), or None.
             emitted: history of all keypoints.
             order: keypoint indices in the order of decoding, (N, K).
             sees_all: questions look at the history of all *other* known keypoints, not
@@ -141,7 +144,10 @@ class AutoregressiveDecoder(nn.Module):
         return hop_bias + (mask[:, None] if sees_all else mask)
 
     def start(
-        self, context: EpisodeContext, proposals: torch.Tensor, order: torch.Tensor
+        self,
+        context: EpisodeContext,
+        proposals: torch.Tensor | None,
+        order: torch.Tensor,
     ) -> DecodingState:
         """Prepare step-by-step decoding; arguments as in :meth:`forward`."""
         memories = [layer.project_memory(context.query_tokens) for layer in self.layers]

@@ -6,18 +6,18 @@ import torch
 from mmpose.registry import MODELS
 from torch import nn
 
-from ..layers.heatmap import local_soft_argmax
-from ..losses import coordinate_l1, heatmap_cross_entropy
+from ...errors import ConfigError
 from .autoregressive_decoder import AutoregressiveDecoder
-from .base import BaseHead, EpisodeContext, Estimate, QueryTargets
-from .decode_order import mixed_order, skeleton_order, take_in_order
+from .base import EpisodeContext, Estimate, Prediction, QueryTargets
+from .decode_order import mixed_order, random_order, skeleton_order, take_in_order
 from .prefix_mix import History, PrefixMix
+from .proposal_head import ProposalHead
 
-MODES = ('parallel', 'ar', 'ar+refine')
+TEST_ORDERS = ('skeleton', 'random')
 
 
 @MODELS.register_module()
-class AutoregressiveHead(BaseHead):
+class AutoregressiveHead(ProposalHead):
     """Finds the keypoints in parallel, then again one by one.
 
     The similarity of every keypoint token with the fine query map is a heat map, its
@@ -31,17 +31,17 @@ class AutoregressiveHead(BaseHead):
         embed_dims: C.
         num_layers: decoder layers.
         num_heads: attention heads.
-        max_hops: largest graph distance that is told apart.
+        max_hops: largest graph distance that is told apart; 0 leaves no graph.
         dropout: probability in the decoder's layers.
-        window_radius: half-width in cells of the window that a point is read from.
-        heatmap_sigma: width in cells of the training target.
-        loss_weights: factors of the four losses, see :meth:`loss`.
         prefix_mix: arguments of :class:`PrefixMix`.
         random_order_prob: share of training queries decoded in random order.
-        init_cfg: initialisation, as everywhere in MMEngine.
+        test_order: 'skeleton', or 'random' (drawn once, for ablation).
+        use_proposals: the decoder is told the proposals, and they are trained. Without
+            (for ablation), it has nothing but the keypoints and the history.
+        **kwargs: arguments of :class:`ProposalHead`.
     """
 
-    modes = MODES
+    modes = ('parallel', 'ar', 'ar+refine')
 
     def __init__(
         self,
@@ -50,21 +50,21 @@ class AutoregressiveHead(BaseHead):
         num_heads: int = 8,
         max_hops: int = 4,
         dropout: float = 0.0,
-        window_radius: int = 2,
-        heatmap_sigma: float = 1.0,
-        loss_weights: dict | None = None,
         prefix_mix: dict | None = None,
         random_order_prob: float = 0.5,
-        init_cfg: dict | None = None,
+        test_order: str = 'skeleton',
+        use_proposals: bool = True,
+        **kwargs,
     ) -> None:
-        super().__init__(init_cfg=init_cfg)
-        self.window_radius = window_radius
-        self.heatmap_sigma = heatmap_sigma
+        super().__init__(embed_dims, **kwargs)
+        if test_order not in TEST_ORDERS:
+            raise ConfigError(
+                f'test_order must be one of {TEST_ORDERS}, got {test_order!r}'
+            )
         self.random_order_prob = random_order_prob
-        self.loss_weights = dict(heatmap=1.0, coordinate=5.0) | (loss_weights or {})
+        self.test_order = test_order
+        self.use_proposals = use_proposals
         self.prefix_mix = PrefixMix(**(prefix_mix or {}))
-        self.keypoint_norm = nn.LayerNorm(embed_dims)
-        self.keypoint_project = nn.Linear(embed_dims, embed_dims)
         self.decoder = AutoregressiveDecoder(
             embed_dims, num_layers, num_heads, max_hops, dropout
         )
@@ -72,106 +72,97 @@ class AutoregressiveHead(BaseHead):
         nn.init.zeros_(self.correction.weight)
         nn.init.zeros_(self.correction.bias)
 
-    def read(self, tokens: torch.Tensor, fine_map: torch.Tensor) -> Estimate:
-        """Search keypoints in the query map.
-
-        Args:
-            tokens: what to search, (N, T, C).
-            fine_map: (N, C, H, W).
-        """
-        sought = self.keypoint_project(self.keypoint_norm(tokens))
-        logits = torch.einsum('ntc,nchw->nthw', sought, fine_map)
-        logits = logits / sought.shape[-1] ** 0.5
-        return Estimate(logits, *local_soft_argmax(logits, self.window_radius))
-
-    def propose(self, context: EpisodeContext) -> Estimate:
-        """First guess of all keypoints at once."""
-        return self.read(context.keypoint_tokens, context.fine_map)
-
     def refine(
         self,
         context: EpisodeContext,
-        proposals: torch.Tensor,
+        proposals: torch.Tensor | None,
         emitted: History,
         order: torch.Tensor,
         sees_all: bool = False,
-    ) -> Estimate:
+    ) -> tuple[torch.Tensor, Estimate]:
         """All decoder steps in one pass, given the history they would have.
 
         Arguments as in :meth:`AutoregressiveDecoder.forward`.
+
+        Returns:
+            The corrected tokens (N, K, C) and what they find.
         """
         answers = self.decoder(context, proposals, emitted, order, sees_all)
         tokens = context.keypoint_tokens + self.correction(answers)
-        return self.read(tokens, context.fine_map)
+        return tokens, self.readout(tokens, context.fine_map)
 
     def decode(
-        self, context: EpisodeContext, proposals: torch.Tensor, order: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+        self,
+        context: EpisodeContext,
+        proposals: torch.Tensor | None,
+        order: torch.Tensor,
+    ) -> tuple[torch.Tensor, Estimate]:
         """One cached step per known keypoint.
 
         Args:
             context: encoded episodes.
-            proposals: first guesses, (N, K, 2).
+            proposals: first guesses, (N, K, 2), or None.
             order: keypoint indices in the order of decoding, (N, K).
 
         Returns:
-            Points (N, K, 2) and scores (N, K) in the keypoints' own order; proposals
-            and zero where no step was made.
+            The corrected tokens (N, K, C) and what they found, in the keypoints' own
+            order. Where no step was made: the plain token, a flat heat map, the
+            crop's centre and score 0.
         """
         state = self.decoder.start(context, proposals, order)
-        points, scores = [], []
+        tokens, found = [], []
         last = None
         for index in range(context.num_steps):
             answer = self.decoder.step(state, index, context.fine_map, last)
             token = state.identities[:, index : index + 1] + self.correction(answer)
-            estimate = self.read(token, context.fine_map)
-            last = estimate.points
-            points.append(last)
-            scores.append(estimate.scores)
-        rest = take_in_order(proposals, order)[:, context.num_steps :]
-        all_points = torch.cat([*points, rest], dim=1)
-        all_scores = torch.cat([*scores, torch.zeros_like(rest[..., 0])], dim=1)
+            tokens.append(token)
+            found.append(self.readout(token, context.fine_map))
+            last = found[-1].points
+        rest = state.identities[:, context.num_steps :]
+        found.append(_nothing_found(context, rest.shape[1]))
         back = order.argsort(dim=1)
-        return take_in_order(all_points, back), take_in_order(all_scores, back)
+        estimate = Estimate(
+            *(
+                take_in_order(torch.cat([getattr(f, key) for f in found], dim=1), back)
+                for key in ('logits', 'points', 'scores')
+            )
+        )
+        return take_in_order(torch.cat([*tokens, rest], dim=1), back), estimate
 
     def loss(
         self, context: EpisodeContext, targets: QueryTargets
     ) -> dict[str, torch.Tensor]:
-        """Heat-map and coordinate losses of proposals and decoder.
+        """Losses of proposals, decoder, confidence and visibility.
 
-        Scored are keypoints visible in the query and in some support. Cross-entropy
-        times ``heatmap`` plus L1 times ``coordinate``, for either stage.
+        Scored are keypoints visible in the query and in some support.
 
         Returns:
-            ``loss_proposal_heatmap``, ``loss_proposal_coordinate``,
-            ``loss_decoder_heatmap`` and ``loss_decoder_coordinate``.
+            ``loss_proposal_*`` and ``loss_decoder_*`` with ``heatmap`` and
+            ``coordinate``; ``loss_confidence``; ``loss_visibility``.
         """
         proposal = self.propose(context)
+        first = proposal.points.detach()
         order = mixed_order(
             context.hops,
-            proposal.scores.detach(),
+            self._order_scores(proposal),
             context.is_known,
             self.random_order_prob,
         )
-        emitted = self.prefix_mix(proposal.points, targets)
-        start = proposal.points.detach()
-        decoded = self.refine(context, start, emitted, order)
+        emitted = self.prefix_mix(first, targets)
+        if not self.use_proposals:
+            first = None
+            # there is no guess to stand in for what the query does not show
+            is_unknown = emitted.is_unknown | ~targets.is_visible
+            emitted = History(emitted.points, is_unknown)
+        tokens, decoded = self.refine(context, first, emitted, order)
         is_scored = targets.is_visible & context.is_known
-        truth = targets.points
-        weight = self.loss_weights
-        losses = {}
-        for stage, estimate in (('proposal', proposal), ('decoder', decoded)):
-            entropy = heatmap_cross_entropy(
-                estimate.logits, truth, is_scored, self.heatmap_sigma
-            )
-            distance = coordinate_l1(estimate.points, truth, is_scored)
-            losses[f'loss_{stage}_heatmap'] = weight['heatmap'] * entropy
-            losses[f'loss_{stage}_coordinate'] = weight['coordinate'] * distance
-        return losses
+        losses = self.readout.loss(decoded, targets, is_scored, 'decoder')
+        if self.use_proposals:
+            losses |= self.readout.loss(proposal, targets, is_scored, 'proposal')
+        guess = proposal if self.use_proposals else decoded
+        return losses | self.reliability.loss(context, tokens, decoded, guess, targets)
 
-    def predict(
-        self, context: EpisodeContext, mode: str = 'ar'
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def predict(self, context: EpisodeContext, mode: str = 'ar') -> Prediction:
         """Find the keypoints.
 
         Args:
@@ -181,22 +172,46 @@ class AutoregressiveHead(BaseHead):
                 training never takes that pass.
 
         Returns:
-            Points in [0, 1], float32 (N, K, 2), and scores in [0, 1], float32 (N, K).
-            An unknown keypoint gets the crop's centre and score 0.
+            The prediction; an unknown keypoint gets the crop's centre and zeros.
 
         Raises:
             ConfigError: unknown mode.
         """
         self.check_mode(mode)
+        if mode == 'parallel':
+            return super().predict(context, mode)
         proposal = self.propose(context)
-        points, scores = proposal.points, proposal.scores
-        if mode != 'parallel':
-            order = skeleton_order(context.hops, scores, context.is_known)
-            points, scores = self.decode(context, proposal.points, order)
+        first = proposal.points if self.use_proposals else None
+        order = self._test_order(context, proposal)
+        tokens, found = self.decode(context, first, order)
         if mode == 'ar+refine':
-            emitted = History(points, torch.zeros_like(context.is_known))
-            refined = self.refine(context, points, emitted, order, sees_all=True)
-            points, scores = refined.points, refined.scores
-        is_known = context.is_known
-        points = torch.where(is_known[..., None], points, points.new_tensor(0.5))
-        return points, scores.masked_fill(~is_known, 0)
+            nothing = torch.zeros_like(context.is_known)
+            emitted = History(found.points, nothing)
+            start = found.points if self.use_proposals else None
+            tokens, found = self.refine(context, start, emitted, order, sees_all=True)
+        guess = proposal if self.use_proposals else found
+        return self.reliability.judge(context, tokens, found, guess)
+
+    def _order_scores(self, proposal: Estimate) -> torch.Tensor:
+        scores = proposal.scores.detach()
+        return scores if self.use_proposals else torch.zeros_like(scores)
+
+    def _test_order(self, context: EpisodeContext, proposal: Estimate) -> torch.Tensor:
+        if self.test_order == 'random':
+            generator = torch.Generator(context.is_known.device).manual_seed(0)
+            return random_order(context.is_known, generator)
+        scores = self._order_scores(proposal)
+        return skeleton_order(context.hops, scores, context.is_known)
+
+
+def _nothing_found(context: EpisodeContext, num_keypoints: int) -> Estimate:
+    """Estimate of keypoints that no step was made for."""
+    rows, _, height, width = context.fine_map.shape
+    points = context.fine_map.new_full(
+        (rows, num_keypoints, 2), 0.5, dtype=torch.float32
+    )
+    return Estimate(
+        context.fine_map.new_zeros(rows, num_keypoints, height, width),
+        points,
+        torch.zeros_like(points[..., 0]),
+    )

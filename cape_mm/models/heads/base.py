@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from mmengine.model import BaseModule
@@ -52,12 +53,36 @@ class Estimate:
     Attributes:
         logits: heat maps, (N, K, H, W).
         points: (x, y) in [0, 1], float32 (N, K, 2).
-        scores: confidence in [0, 1], float32 (N, K).
+        scores: share of the heat map's mass at the peak, in [0, 1], float32 (N, K).
     """
 
     logits: torch.Tensor
     points: torch.Tensor
     scores: torch.Tensor
+
+
+class Prediction(NamedTuple):
+    """What a head says of the queries' keypoints.
+
+    Attributes:
+        points: (x, y) in [0, 1] of the crop, float32 (N, K, 2).
+        scores: confidence that a point is right, in [0, 1], float32 (N, K).
+        visibility: probability that the keypoint shows in the query, float32 (N, K);
+            None from a head that does not tell.
+    """
+
+    points: torch.Tensor
+    scores: torch.Tensor
+    visibility: torch.Tensor | None = None
+
+    def hide_unknown(self, is_known: torch.Tensor) -> Prediction:
+        """Keypoints that no support shows get the crop's centre and zeros."""
+        points = torch.where(is_known[..., None], self.points, 0.5)
+        scores = self.scores.masked_fill(~is_known, 0)
+        visibility = self.visibility
+        if visibility is not None:
+            visibility = visibility.masked_fill(~is_known, 0)
+        return Prediction(points, scores, visibility)
 
 
 class BaseHead(BaseModule, metaclass=ABCMeta):
@@ -89,7 +114,5 @@ class BaseHead(BaseModule, metaclass=ABCMeta):
         """Scalar losses under ``loss_*`` keys."""
 
     @abstractmethod
-    def predict(
-        self, context: EpisodeContext, mode: str
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Points in [0, 1] float32 (N, K, 2) and scores in [0, 1] float32 (N, K)."""
+    def predict(self, context: EpisodeContext, mode: str) -> Prediction:
+        """Find the keypoints; the head is given no label."""

@@ -23,7 +23,9 @@ from tiny_cape import (
 )
 
 from cape_mm.errors import CheckpointError, ConfigError
-from cape_mm.models.heads.autoregressive_head import MODES
+from cape_mm.models import AutoregressiveHead
+
+MODES = AutoregressiveHead.modes
 
 CONFIG = Path(__file__).resolve().parents[3] / 'configs/_base_/cape_resnet50.py'
 
@@ -41,7 +43,7 @@ def test_tensor_mode_gives_unit_coordinates_and_scores(cape):
     cape.eval()
     cape.test_cfg = dict(mode='ar')
     with torch.no_grad():
-        points, scores = cape(prepare(cape, [item])['inputs'])
+        points, scores, visibility = cape(prepare(cape, [item])['inputs'])
     (prediction,) = predict(cape, [item])
     torch.testing.assert_close(points * 64 - 0.5, prediction.keypoints)
     assert torch.equal(scores, prediction.keypoint_scores)

@@ -16,7 +16,9 @@ from tiny_cape import (
     predict,
 )
 
-from cape_mm.models.heads.autoregressive_head import MODES
+from cape_mm.models import AutoregressiveHead
+
+MODES = AutoregressiveHead.modes
 
 PIXELS = 1e-4
 """Rounding of float32, in which points are read from heat maps, in pixels of 64."""
@@ -115,7 +117,7 @@ def test_the_support_image_matters(cape, mode, change):
         image = items[1 - index]['inputs']['support']
         item['inputs']['support'] = image * (change == 'swap')
     distance = mean_distance(predict(cape, items, mode), predict(cape, other, mode))
-    assert distance > 0.5
+    assert distance > 0.2  # it is 0 for a model that never looks
 
 
 @in_all_modes

@@ -10,11 +10,12 @@ from tiny_cape import PLAIN_PREFIX, fill_zero_weights, random_context
 
 from cape_mm.errors import ConfigError
 from cape_mm.models.heads import AutoregressiveHead, QueryTargets
-from cape_mm.models.heads.autoregressive_head import MODES
 from cape_mm.models.heads.decode_order import skeleton_order, take_in_order
 from cape_mm.models.heads.prefix_mix import History
 
 SIZE = 6
+MODES = AutoregressiveHead.modes
+KEYS = ('logits', 'points', 'scores')
 EDGES = ([(0, 1), (1, 2), (2, 3), (3, 4)], [(0, 5), (5, 1), (2, 3)], [])
 
 
@@ -51,10 +52,8 @@ def record_steps(head, monkeypatch):
 @torch.no_grad()
 def test_untrained_decoder_returns_its_proposals(context):
     head = make_head(fill=False)
-    points, scores = head.predict(context, 'parallel')
-    decoded, decoded_scores = head.predict(context, 'ar')
-    torch.testing.assert_close(decoded, points)
-    torch.testing.assert_close(decoded_scores, scores)
+    proposed, decoded = (head.predict(context, mode) for mode in MODES[:2])
+    torch.testing.assert_close(tuple(decoded), tuple(proposed))
 
 
 @torch.no_grad()
@@ -84,15 +83,17 @@ def test_cached_decoding_equals_the_full_pass_at_every_step(context, monkeypatch
     answers = record_steps(head, monkeypatch)
     proposal = head.propose(context)
     order = skeleton_order(context.hops, proposal.scores, context.is_known)
-    points, scores = head.decode(context, proposal.points, order)
-    emitted = History(points, torch.zeros_like(context.is_known))
+    tokens, found = head.decode(context, proposal.points, order)
+    emitted = History(found.points, torch.zeros_like(context.is_known))
     full = take_in_order(head.decoder(context, proposal.points, emitted, order), order)
-    refined = head.refine(context, proposal.points, emitted, order)
+    full_tokens, refined = head.refine(context, proposal.points, emitted, order)
+    pairs = [(tokens, full_tokens)]
+    pairs += [(getattr(found, key), getattr(refined, key)) for key in KEYS]
     for index, answer in enumerate(answers):
         expected = full[:, index : index + 1]
         torch.testing.assert_close(answer, expected, atol=1e-10, rtol=0)
         keypoint = order[:, index : index + 1]
-        for actual, other in ((points, refined.points), (scores, refined.scores)):
+        for actual, other in pairs:
             torch.testing.assert_close(
                 take_in_order(actual, keypoint),
                 take_in_order(other, keypoint),
@@ -105,8 +106,9 @@ def test_cached_decoding_equals_the_full_pass_at_every_step(context, monkeypatch
 @pytest.mark.parametrize('mode', MODES)
 @torch.no_grad()
 def test_unknown_keypoints_get_the_centre_and_score_0(context, mode):
-    points, scores = make_head().predict(context, mode)
+    points, scores, visibility = make_head().predict(context, mode)
     known = context.is_known
+    assert (visibility[~known] == 0).all() and (visibility[known] > 0).all()
     assert (points[~known] == 0.5).all()
     assert (scores[~known] == 0).all()
     assert (scores[known] > 0).all() and (scores <= 1).all()
@@ -128,8 +130,8 @@ def test_more_steps_than_needed_change_nothing(context, mode):
 @torch.no_grad()
 def test_no_known_keypoint_at_all(context, mode):
     empty = replace(context, is_known=context.is_known & False, num_steps=0)
-    points, scores = make_head().predict(empty, mode)
-    assert (points == 0.5).all() and (scores == 0).all()
+    points, scores, visibility = make_head().predict(empty, mode)
+    assert (points == 0.5).all() and (scores == 0).all() and (visibility == 0).all()
 
 
 def test_read_finds_the_cell_that_is_like_the_token():
@@ -137,9 +139,9 @@ def test_read_finds_the_cell_that_is_like_the_token():
     head = make_head()
     tokens, fine_map = torch.randn(1, 2, 16), torch.randn(1, 16, 4, 8)
     tokens, fine_map = tokens.double(), fine_map.double()
-    sought = head.keypoint_project(head.keypoint_norm(tokens))
+    sought = head.readout.project(head.readout.norm(tokens))
     fine_map[0, :, 1, 6] = sought[0, 1].detach() * 50
-    estimate = head.read(tokens, fine_map)
+    estimate = head.readout(tokens, fine_map)
     expected = sought[0, 1] @ fine_map[0, :, 3, 2] / 4
     torch.testing.assert_close(estimate.logits[0, 1, 3, 2], expected)
     torch.testing.assert_close(
@@ -165,16 +167,17 @@ def test_loss_weights_scale_the_losses(context, targets):
         f'loss_{stage}_{kind}'
         for stage in ('proposal', 'decoder')
         for kind in ('heatmap', 'coordinate')
-    }
+    } | {'loss_confidence', 'loss_visibility'}
     torch.manual_seed(0)
     head = make_head(
         prefix_mix=PLAIN_PREFIX,
         random_order_prob=0,
-        loss_weights=dict(heatmap=2.0, coordinate=0.5),
+        loss_weights=dict(heatmap=2.0, coordinate=0.5, confidence=0.3, visibility=0.4),
     )
     weighted = plain_losses(context, targets, head)
+    factors = dict(heatmap=2.0, coordinate=0.1, confidence=3.0, visibility=4.0)
     for key, value in plain.items():
-        factor = 2.0 if key.endswith('heatmap') else 0.1
+        factor = factors[key.split('_')[-1]]
         assert weighted[key] == pytest.approx(factor * value, rel=1e-5)
 
 
@@ -185,7 +188,9 @@ def test_only_keypoints_visible_on_both_sides_are_scored(context, targets):
     plain = plain_losses(context, targets)
     assert plain_losses(context, QueryTargets(points, targets.is_visible)) == plain
     nothing = QueryTargets(points, torch.zeros_like(is_scored))
-    assert set(plain_losses(context, nothing).values()) == {0.0}
+    unscored = plain_losses(context, nothing)
+    assert unscored.pop('loss_visibility') > 0  # that nothing shows can be learned
+    assert set(unscored.values()) == {0.0}
     scored = QueryTargets(1 - targets.points, targets.is_visible)
     assert plain_losses(context, scored) != plain
 
@@ -206,6 +211,6 @@ def test_truth_reaches_later_answers_through_the_history(context, targets):
         )
         start = proposal.points.detach()
         losses.append(
-            head.refine(context, start, emitted, order).logits[0, order[0, 1]]
+            head.refine(context, start, emitted, order)[1].logits[0, order[0, 1]]
         )
     assert (losses[0] - losses[1]).abs().max() > 1e-3

@@ -59,5 +59,9 @@ class EmptyAnnotationError(InstanceLoadError, ValueError):
     reason = 'no visible keypoint in the crop'
 
 
+class NonFinitePredictionError(CapeError, ArithmeticError):
+    """A model predicted NaN or infinite coordinates."""
+
+
 class TrainingDivergedError(CapeError, ArithmeticError):
     """The loss became NaN or infinite."""

@@ -29,6 +29,7 @@ from cape_mm.structures.skeleton import hop_distances
 EMBED_DIMS = 16
 INPUT_SIZE = (64, 64)
 SKELETONS = {
+    1: [],
     5: [(0, 1), (1, 2), (2, 3), (3, 4)],
     6: [(0, 1), (0, 2), (2, 3), (4, 5)],
     7: [],

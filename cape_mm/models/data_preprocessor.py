@@ -9,6 +9,7 @@ import torch
 from mmengine.model import BaseDataPreprocessor
 from mmpose.registry import MODELS
 
+from ..errors import EmptyAnnotationError
 from ..structures import EpisodeDataSample, EpisodeInputs, ImageStack
 from ..structures.geometry import pixels_to_unit
 from ..structures.skeleton import UNREACHABLE, hop_distances
@@ -60,6 +61,9 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
         Returns:
             ``inputs``: :class:`EpisodeInputs`, or None where no episode could be
             loaded; ``data_samples``: all of them.
+
+        Raises:
+            EmptyAnnotationError: no support of an episode shows any keypoint.
         """
         samples: list[EpisodeDataSample] = data['data_samples']
         kept = [i for i, sample in enumerate(samples) if len(sample.query_slots)]
@@ -119,6 +123,11 @@ def _collate_supports(samples: list[EpisodeDataSample]) -> dict:
         points[row, :shots, :k] = unit.masked_fill(~visible[..., None], 0)
         is_visible[row, :shots, :k] = visible
         hops[row, :k, :k] = hop_distances(sample.skeleton, k)
+        if not visible.any():
+            raise EmptyAnnotationError(
+                f'the support of an episode of category {sample.category_id} '
+                f'({sample.get("category_name")!r}) shows no keypoint: mark at least one.'
+            )
     num_queries = torch.tensor([len(sample.query_slots) for sample in samples])
     return dict(
         support_keypoints=points,

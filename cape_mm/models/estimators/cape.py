@@ -7,6 +7,7 @@ from mmengine.model import BaseModel
 from mmengine.structures import InstanceData
 from mmpose.registry import MODELS
 
+from ...errors import NonFinitePredictionError
 from ...structures import EpisodeDataSample, EpisodeInputs
 from ...structures.geometry import apply_affine, pixels_to_unit, unit_to_pixels
 from ..encoders import JointEncoder, KeypointTokens, PoseGraphEncoder
@@ -39,6 +40,8 @@ class CAPE(BaseModel):
             needs ``find_unused_parameters=True`` in the config.
         support_neck: neck of the support backbone; None builds ``neck`` a second time.
         test_cfg: ``mode``: how the head predicts, by default 'ar'.
+        channels_last: keep images and feature maps of backbones in channels-last
+            memory, which GPUs convolve faster in half precision.
         data_preprocessor: config of :class:`EpisodeDataPreprocessor`.
         init_cfg: initialisation, as everywhere in MMEngine.
     """
@@ -55,6 +58,7 @@ class CAPE(BaseModel):
         support_backbone: dict | None = None,
         support_neck: dict | None = None,
         test_cfg: dict | None = None,
+        channels_last: bool = False,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -67,6 +71,12 @@ class CAPE(BaseModel):
         if support_backbone is not None:
             self.support_backbone = MODELS.build(support_backbone)
             self.support_neck = MODELS.build(support_neck or neck)
+        self.memory_format = (
+            torch.channels_last if channels_last else torch.contiguous_format
+        )
+        for name in ('backbone', 'neck', 'support_backbone', 'support_neck'):
+            if getattr(self, name) is not None:
+                getattr(self, name).to(memory_format=self.memory_format)
         self.keypoint_tokens = KeypointTokens(embed_dims, **(keypoint_tokens or {}))
         self.pose_graph_encoder = PoseGraphEncoder(
             embed_dims, **(pose_graph_encoder or {})
@@ -124,7 +134,11 @@ class CAPE(BaseModel):
     def predict(
         self, inputs: EpisodeInputs | None, data_samples: list[EpisodeDataSample]
     ) -> list[EpisodeDataSample]:
-        """Fill ``pred_instances``; coordinates in input pixels and source pixels."""
+        """Fill ``pred_instances``; coordinates in input pixels and source pixels.
+
+        Raises:
+            NonFinitePredictionError: a prediction is NaN or infinite.
+        """
         loaded = [sample for sample in data_samples if len(sample.query_slots)]
         parts = []
         if inputs is not None:
@@ -135,6 +149,7 @@ class CAPE(BaseModel):
             end, k = row + len(sample.query_slots), sample.num_keypoints
             own = [None if part is None else part[row:end, :k] for part in parts]
             sample.pred_instances = _to_instances(Prediction(*own), sample)
+            _check_finite(sample)
             row = end
         for sample in data_samples:
             if not len(sample.query_slots):
@@ -166,8 +181,9 @@ class CAPE(BaseModel):
         self, inputs: EpisodeInputs
     ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """Maps of the supports, B * S rows each, and of the queries, N rows each."""
-        supports = inputs.support_images.flatten(0, 1)
-        queries = inputs.query_images
+        layout = dict(memory_format=self.memory_format)
+        supports = inputs.support_images.flatten(0, 1).contiguous(**layout)
+        queries = inputs.query_images.contiguous(**layout)
         if self.support_backbone is not None:
             support_maps = self.support_neck(self.support_backbone(supports))
             return list(support_maps), list(self.neck(self.backbone(queries)))
@@ -211,6 +227,19 @@ def _to_instances(predicted: Prediction, sample: EpisodeDataSample) -> InstanceD
     if predicted.visibility is not None:
         instances.keypoints_visible = predicted.visibility
     return instances
+
+
+def _check_finite(sample: EpisodeDataSample) -> None:
+    bad = ~sample.pred_instances.keypoints.isfinite().flatten(1).all(dim=1)
+    if bad.any():
+        paths = sample.get('query_img_paths') or ['?'] * len(bad)
+        files = [paths[row] for row in bad.nonzero()[:3, 0]]
+        raise NonFinitePredictionError(
+            f'the prediction for {int(bad.sum())} of {len(bad)} queries of category '
+            f'{sample.category_id} ({sample.get("category_name")!r}) is NaN or infinite: '
+            f'{", ".join(files)}. Either the weights are (a diverged training?) or the '
+            f'images are.'
+        )
 
 
 def _no_instances(num_keypoints: int) -> InstanceData:

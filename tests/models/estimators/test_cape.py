@@ -254,3 +254,12 @@ def test_pretrained_weights_without_a_connection(tmp_path, monkeypatch):
         CheckpointError, match='service not known.*init_cfg.checkpoint=FILE'
     ):
         build_pretrained('torchvision://resnet18')
+
+
+def test_channels_last_changes_the_layout_only():
+    items = [make_episode(1), make_episode(2)]
+    plain, last = (build_cape(seed=1, channels_last=flag) for flag in (False, True))
+    kernel = last.backbone.conv1.weight
+    assert kernel.is_contiguous(memory_format=torch.channels_last)
+    for one, other in zip(predict(plain.eval(), items), predict(last.eval(), items)):
+        torch.testing.assert_close(one.keypoints, other.keypoints, atol=1e-6, rtol=0)

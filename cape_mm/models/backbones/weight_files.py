@@ -1,0 +1,43 @@
+"""Weights that other projects published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from mmengine.runner import CheckpointLoader
+
+
+def checkpoint_of(init_cfg: object) -> str | None:
+    """The file that a backbone's ``init_cfg`` names, None if it names none."""
+    if isinstance(init_cfg, Mapping) and init_cfg.get('type') == 'Pretrained':
+        return str(init_cfg['checkpoint'])
+    return None
+
+
+def read_weights(path: str) -> dict[str, torch.Tensor]:
+    """Read the weights of a file, on the CPU.
+
+    Projects keep them under ``model``, under ``state_dict`` or bare.
+
+    Args:
+        path: what MMEngine's ``init_cfg`` takes: a file, an address, ``torchvision://``.
+
+    Returns:
+        Tensors by the name that the project gave them, without ``module.`` and
+        ``backbone.`` in front.
+
+    Raises:
+        RuntimeError: the file holds no weights.
+    """
+    weights = CheckpointLoader.load_checkpoint(path, map_location='cpu')
+    for key in ('state_dict', 'model'):
+        if isinstance(weights, Mapping) and isinstance(weights.get(key), Mapping):
+            weights = weights[key]
+    if not isinstance(weights, Mapping):
+        raise RuntimeError(f'{path} holds a {type(weights).__name__}, not weights')
+    return {
+        name.removeprefix('module.').removeprefix('backbone.'): value
+        for name, value in weights.items()
+        if isinstance(value, torch.Tensor)
+    }

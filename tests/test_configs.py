@@ -5,24 +5,42 @@ from __future__ import annotations
 import ast
 import runpy
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import pytest
-import torch
+from config_models import (
+    CONFIG_DIR,
+    build_model,
+    check_frozen_statistics,
+    check_learning_rates,
+    check_step,
+    find_configs,
+    read_config,
+)
 from mmengine.config import Config
-from mmengine.model import BaseModule
-from mmengine.optim import build_optim_wrapper
 from mmengine.registry import FUNCTIONS, RUNNERS, WEIGHT_INITIALIZERS, Registry
 from mmpose import registry as mmpose_registry
-from mmpose.registry import MODELS
-from tiny_cape import make_episode, prepare
-from torch.nn.modules.batchnorm import _BatchNorm
 
-from cape_mm.apis import load_config
-
-CONFIG_DIR = Path(__file__).resolve().parents[1] / 'configs'
-CONFIGS = sorted(path.stem for path in CONFIG_DIR.glob('*.py'))
+CONFIGS = [*find_configs(), *find_configs('ablations'), *find_configs('backbones')]
 RECIPES = ['cape_mp100', 'cape_mp100_5shot']
+COARSEST = {'neck.fpn_convs.2.conv.weight', 'neck.fpn_convs.2.conv.bias'}
+"""Of these the support tokens are the only reader."""
+
+UNKNOWN = {'head.decoder.unknown'}
+"""Learns from hidden history only."""
+
+QUESTION = {
+    'head.decoder.question_feature.weight',
+    'head.decoder.question_feature.bias',
+}
+BLIND = {'keypoint_tokens.project.0.weight'}
+IDLE = {
+    'cape_mp100_two_encoders': COARSEST,
+    'ablations/two_encoders': COARSEST,
+    'ablations/no_support_image': COARSEST | BLIND,
+    'ablations/no_prefix_mix': UNKNOWN,
+    'ablations/teacher_forced_ar': QUESTION | UNKNOWN,
+}
+"""Parameters that learn nothing, by config."""
 
 REGISTRY_NAMES = dict(
     model='MODELS',
@@ -47,13 +65,6 @@ REGISTRIES |= dict(init_cfg=WEIGHT_INITIALIZERS, collate_fn=FUNCTIONS)
 """Registry of a ``type``: that of the nearest of these keys around it."""
 
 every_config = pytest.mark.parametrize('name', CONFIGS)
-
-
-def read(name: str) -> Config:
-    """A config without the weights that would have to be downloaded."""
-    cfg = load_config(CONFIG_DIR / f'{name}.py')
-    cfg.model.backbone.init_cfg = None
-    return cfg
 
 
 def find_types(node: object, registry: Registry) -> Iterator[tuple[str, Registry]]:
@@ -83,19 +94,22 @@ def flatten(node: object, prefix: str = '') -> dict[str, object]:
 
 
 def own_leaves(name: str) -> tuple[dict[str, object], dict[str, object]]:
-    """What a config file itself sets, and what its bases had set."""
+    """What a config file itself sets, and what its bases had set and it keeps."""
     own = runpy.run_path(str(CONFIG_DIR / f'{name}.py'))
     own = {k: v for k, v in own.items() if not k.startswith('__')}
     bases = own.pop('_base_')
     merged = Config()
     for base in [bases] if isinstance(bases, str) else bases:
-        merged.merge_from_dict(Config.fromfile(CONFIG_DIR / base).to_dict())
-    return flatten(own), flatten(merged.to_dict())
+        path = (CONFIG_DIR / name).parent / base
+        merged.merge_from_dict(Config.fromfile(path).to_dict())
+    leaves, base_leaves = flatten(own), flatten(merged.to_dict())
+    deleted = tuple(k.removesuffix('_delete_') for k in leaves if '._delete_' in k)
+    return leaves, {k: v for k, v in base_leaves.items() if not k.startswith(deleted)}
 
 
 @every_config
 def test_every_type_is_registered(name):
-    types = list(find_types(read(name).to_dict(), RUNNERS))
+    types = list(find_types(read_config(name).to_dict(), RUNNERS))
     unknown = [kind for kind, registry in types if registry.get(kind) is None]
     assert len(types) > 30
     assert not unknown
@@ -122,7 +136,7 @@ def test_a_variant_contains_only_what_differs(name):
 
 @every_config
 def test_episodes_and_accumulation(name):
-    cfg = read(name)
+    cfg = read_config(name)
     assert cfg.optim_wrapper.accumulative_counts == 4
     assert cfg.optim_wrapper.optimizer.type == 'AdamW'
     assert cfg.optim_wrapper.clip_grad.max_norm > 0
@@ -133,7 +147,9 @@ def test_episodes_and_accumulation(name):
     }
     for loader in ('train', 'val', 'test'):
         sampler = cfg[f'{loader}_dataloader'].sampler
-        assert sampler.num_shots == (5 if name.endswith('5shot') else 1)
+        shots = 5 if name.endswith('5shot') else 1
+        is_drawn = loader == 'train' and name.endswith('anyshot')
+        assert sampler.num_shots == ((1, 5) if is_drawn else shots)
         assert sampler.mode == ('train' if loader == 'train' else 'eval')
         dataset = cfg[f'{loader}_dataloader'].dataset
         assert dataset.data_root == cfg.data_root
@@ -145,7 +161,7 @@ def test_episodes_and_accumulation(name):
 
 @pytest.mark.parametrize('name', RECIPES)
 def test_recipe_of_mp100(name):
-    cfg = read(name)
+    cfg = read_config(name)
     assert cfg.train_dataloader.batch_size == 2
     assert cfg.optim_wrapper.optimizer.lr == 1e-4
     assert cfg.model.backbone.norm_eval is True
@@ -165,63 +181,18 @@ def test_recipe_of_mp100(name):
 
 
 def test_five_shots_differ_from_one_in_nothing_else():
-    one, five = (flatten(read(name).to_dict()) for name in RECIPES)
+    one, five = (flatten(read_config(name).to_dict()) for name in RECIPES)
     assert five.keys() == one.keys()
     loaders = ('train', 'val', 'test')
     expected = {f'{loader}_dataloader.sampler.num_shots' for loader in loaders}
     assert {key for key in five if five[key] != one[key]} == expected
 
 
-def build(cfg: Config) -> BaseModule:
-    """The config's model, with no weight at zero."""
-    torch.manual_seed(0)
-    model = MODELS.build(cfg.model)
-    model.init_weights()
-    for parameter in model.parameters():
-        if not parameter.any():  # a zero stops the gradient of what lies before it
-            torch.nn.init.normal_(parameter, std=0.1)
-    return model
-
-
-def check_learning_rates(model: BaseModule, cfg: Config) -> None:
-    """The backbone's rate is a tenth where it has pretrained weights."""
-    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-    lr = cfg.optim_wrapper.optimizer.lr
-    is_pretrained = bool(cfg.optim_wrapper.paramwise_cfg)
-    rates = {id(p): g['lr'] for g in wrapper.param_groups for p in g['params']}
-    for parameter_name, parameter in model.named_parameters():
-        is_slow = is_pretrained and parameter_name.startswith('backbone.')
-        expected = lr * (0.1 if is_slow else 1.0)
-        assert rates[id(parameter)] == pytest.approx(expected), parameter_name
-
-
-def check_frozen_statistics(model: BaseModule) -> None:
-    """In training mode no BatchNorm uses the statistics of a micro-batch."""
-    model.train()
-    norms = [m for m in model.modules() if isinstance(m, _BatchNorm)]
-    assert not any(norm.training for norm in norms)
-
-
-@every_config
+@pytest.mark.parametrize('name', [*find_configs(), *find_configs('ablations')])
 def test_model_learns_and_predicts(name):
-    cfg = read(name)
-    model = build(cfg)
+    """Those with other backbones: test_backbones.py."""
+    cfg = read_config(name)
+    model = build_model(cfg)
     check_learning_rates(model, cfg)
     check_frozen_statistics(model)
-    num_shots = cfg.train_dataloader.sampler.num_shots
-    items = [make_episode(i, 5 + i, num_shots, num_queries=2) for i in range(2)]
-
-    losses = model(**prepare(model, items), mode='loss')
-    sum(losses.values()).backward()
-    assert all(key.startswith('loss_') for key in losses)
-    idle = [
-        n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()
-    ]
-    assert not idle
-
-    model.eval()
-    samples = model(**prepare(model, items), mode='predict')
-    for i, sample in enumerate(samples):
-        points = sample.pred_instances.keypoints_orig
-        assert points.shape == (2, 5 + i, 2)
-        assert torch.isfinite(points).all()
+    check_step(cfg, model, IDLE.get(name, set()))

@@ -138,7 +138,7 @@ def test_commands_parse(path, monkeypatch):
     commands = list(find_commands(path))
     for tool, *arguments in commands:
         parsed = parse(tool, arguments, monkeypatch)
-        if hasattr(parsed, 'config') and parsed.config != 'CONFIG':
+        if getattr(parsed, 'config', None) not in (None, 'CONFIG'):
             options = parse_cfg_options(parsed.cfg_options)
             load_config(REPO / parsed.config, options)
     assert commands or path.name in ('conventions.md', 'extending.md', 'mp100.md')

@@ -19,12 +19,13 @@ class _ParameterLineFilter(logging.Filter):
 
 @contextmanager
 def quiet_training(logger: MMLogger) -> Iterator[None]:
-    """Silence two habits of MMEngine while a training runs.
+    """Silence what looks like a mistake and is none while a training runs.
 
     - Nearly 500 lines name the learning rate of every single parameter; the banner says
       the same in one line.
     - A scheduler that counts micro-batches steps before the first update of an
       accumulation window, as it should; the warning fears a mistake.
+    - Pinned memory is asked for in the configs; without a GPU there is none to pin.
 
     Args:
         logger: the runner's.
@@ -34,6 +35,7 @@ def quiet_training(logger: MMLogger) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings('ignore', 'Detected call of `scheduler.step')
+            warnings.filterwarnings('ignore', "'pin_memory' argument is set as true")
             yield
     finally:
         logger.removeFilter(parameter_lines)

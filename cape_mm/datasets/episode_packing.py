@@ -68,6 +68,8 @@ def _stack_maps(instances: list[dict]) -> np.ndarray:
 def _stack_images(instances: list[dict]) -> torch.Tensor:
     if not instances:
         return torch.zeros(0, 3, 0, 0, dtype=torch.uint8)
+    if len(instances) == 1:
+        return instances[0]['image'][None]  # no copy
     return torch.stack([instance['image'] for instance in instances])
 
 

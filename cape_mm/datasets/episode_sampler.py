@@ -39,7 +39,8 @@ class EpisodeSampler(Sampler[Episode]):
 
     Args:
         dataset: gives the usable instances by category.
-        num_shots: supports per episode, S.
+        num_shots: supports per episode, S; in training also a pair (low, high): every
+            episode draws its own S from low..high, all equally likely.
         num_queries: queries per episode, Q.
         mode: 'train' or 'eval'.
         episodes_per_epoch: training episodes per epoch, over all ranks.
@@ -61,7 +62,7 @@ class EpisodeSampler(Sampler[Episode]):
     def __init__(
         self,
         dataset: MP100EpisodeDataset,
-        num_shots: int = 1,
+        num_shots: int | tuple[int, int] = 1,
         num_queries: int = 1,
         mode: str = 'train',
         episodes_per_epoch: int | None = None,
@@ -72,7 +73,8 @@ class EpisodeSampler(Sampler[Episode]):
         draw_seed: int = OFFICIAL_SEED,
     ) -> None:
         _check_arguments(mode, episodes_per_epoch, episodes_per_category)
-        if num_shots < 1 or num_queries < 1:
+        self.min_shots, self.max_shots = _read_num_shots(num_shots, mode)
+        if self.min_shots < 1 or num_queries < 1:
             raise ConfigError(
                 f'EpisodeSampler: num_shots and num_queries must be at least 1, got '
                 f'{num_shots} and {num_queries}'
@@ -110,7 +112,7 @@ class EpisodeSampler(Sampler[Episode]):
             return pools
         message = (
             f'{dataset.ann_file}: {"; ".join(problems)}, but an episode needs '
-            f'num_shots + num_queries = {self.num_shots} + {self.num_queries}'
+            f'num_shots + num_queries = {self.max_shots} + {self.num_queries}'
         )
         if self.distinct_images:
             message += ', the queries on other images than the supports'
@@ -133,11 +135,11 @@ class EpisodeSampler(Sampler[Episode]):
         problem = f'{len(pool)} usable instances'
         if self.distinct_images:
             # at worst the supports lie on the fullest images
-            spare = sum(count for _, count in per_image[self.num_shots :])
-            enough = spare >= self.num_queries and len(pool) > self.num_shots
+            spare = sum(count for _, count in per_image[self.max_shots :])
+            enough = spare >= self.num_queries and len(pool) > self.max_shots
             problem += f' on {len(per_image)} images'
         else:
-            enough = len(pool) >= self.num_shots + self.num_queries
+            enough = len(pool) >= self.max_shots + self.num_queries
         if num_left_out:
             problem += f' (the image files of {num_left_out} more are missing)'
         return None if enough else problem
@@ -161,40 +163,55 @@ class EpisodeSampler(Sampler[Episode]):
         for category_id, pool in self.pools.items():
             for _ in range(self.episodes_per_category):
                 chosen = self._draw_instances(pool, rng)
-                seed = len(episodes)
-                episodes.append(self._make_episode(category_id, chosen, seed, seed))
+                place = len(episodes)
+                episodes.append(
+                    self._make_episode(
+                        category_id, chosen, self.max_shots, seed=place, index=place
+                    )
+                )
         return episodes
 
     def _draw_instances(self, pool: InstanceIds, rng: random.Random) -> list[int]:
         if not self.distinct_images:
-            needed = self.num_shots + self.num_queries
+            needed = self.max_shots + self.num_queries
             return [ann_id for ann_id, _ in rng.sample(pool, needed)]
-        return self._choose(rng.sample(pool, len(pool)))
+        return self._choose(rng.sample(pool, len(pool)), self.max_shots)
 
     def _draw_training(self, index: int) -> Episode:
         rng = np.random.default_rng([self.seed, self.epoch, index])
         category_ids = list(self.pools)
         category_id = category_ids[rng.integers(len(category_ids))]
         pool = self.pools[category_id]
-        chosen = self._choose([pool[i] for i in rng.permutation(len(pool))])
+        num_shots = self._draw_num_shots(rng)
+        chosen = self._choose([pool[i] for i in rng.permutation(len(pool))], num_shots)
         seed = int(rng.integers(2**31))
-        return self._make_episode(category_id, chosen, seed, index)
+        return self._make_episode(category_id, chosen, num_shots, seed, index)
 
-    def _choose(self, shuffled: InstanceIds) -> list[int]:
+    def _draw_num_shots(self, rng: np.random.Generator) -> int:
+        if self.min_shots == self.max_shots:
+            return self.max_shots  # nothing is drawn: a pair (n, n) is the same as n
+        return int(rng.integers(self.min_shots, self.max_shots + 1))
+
+    def _choose(self, shuffled: InstanceIds, num_shots: int) -> list[int]:
         """The first S instances, and the first Q of the others that may be queries."""
-        supports, others = shuffled[: self.num_shots], shuffled[self.num_shots :]
+        supports, others = shuffled[:num_shots], shuffled[num_shots:]
         if self.distinct_images:
             images = {img_id for _, img_id in supports}
             others = [ids for ids in others if ids[1] not in images]
         return [ann_id for ann_id, _ in [*supports, *others[: self.num_queries]]]
 
     def _make_episode(
-        self, category_id: int, chosen: list[int], seed: int, index: int
+        self,
+        category_id: int,
+        chosen: list[int],
+        num_shots: int,
+        seed: int,
+        index: int,
     ) -> Episode:
         return Episode(
             category_id=category_id,
-            support_ids=tuple(chosen[: self.num_shots]),
-            query_ids=tuple(chosen[self.num_shots :]),
+            support_ids=tuple(chosen[:num_shots]),
+            query_ids=tuple(chosen[num_shots:]),
             seed=seed,
             index=index,
         )
@@ -227,3 +244,21 @@ def _check_arguments(mode: str, per_epoch: int | None, per_category: int | None)
             f'EpisodeSampler: mode={mode!r} needs {wanted[mode]} >= 1, got '
             f'{given[mode]}'
         )
+
+
+def _read_num_shots(num_shots: int | Sequence[int], mode: str) -> tuple[int, int]:
+    """Smallest and largest number of supports of an episode."""
+    is_pair = isinstance(num_shots, (list, tuple)) and len(num_shots) == 2
+    low, high = num_shots if is_pair else (num_shots, num_shots)
+    if not (type(low) is type(high) is int) or low > high:
+        raise ConfigError(
+            f'EpisodeSampler: num_shots is a number or, in training, a pair '
+            f'(low, high) with low <= high, got {num_shots!r}'
+        )
+    if is_pair and mode == 'eval':
+        raise ConfigError(
+            f"EpisodeSampler: mode='eval' takes one number of shots, got "
+            f'{num_shots!r}. Evaluate once for each, e.g. --cfg-options '
+            f'test_dataloader.sampler.num_shots=5'
+        )
+    return low, high

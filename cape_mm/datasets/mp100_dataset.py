@@ -201,7 +201,7 @@ class MP100EpisodeDataset(BaseDataset):
         num_shots = len(episode.support_ids)
         wanted = list(episode.support_ids + episode.query_ids)
         loaded: dict[int, dict] = {}
-        candidates = self._replacements(episode)
+        candidates: list[int] | None = None
         num_redraws = 0
         for slot in range(len(wanted)):
             while slot not in loaded:
@@ -209,6 +209,8 @@ class MP100EpisodeDataset(BaseDataset):
                     loaded[slot] = self._load_instance(wanted[slot], episode)
                 except InstanceLoadError as error:
                     num_redraws += 1
+                    if candidates is None:  # hardly ever needed
+                        candidates = self._replacements(episode)
                     others = (
                         wanted[num_shots:] if slot < num_shots else wanted[:num_shots]
                     )

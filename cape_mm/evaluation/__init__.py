@@ -1,5 +1,12 @@
 """The official metric, its floor, and how the result is reported."""
 
+from .calibration import (
+    area_under_risk_coverage,
+    auroc,
+    brier_score,
+    expected_calibration_error,
+    risk_coverage,
+)
 from .copy_support import copy_support
 from .episode_pck import EpisodePCK
 from .functional import auc, epe, nme, normalized_distances, pck
@@ -7,12 +14,17 @@ from .report import format_table, write_metrics
 
 __all__ = [
     'EpisodePCK',
+    'area_under_risk_coverage',
     'auc',
+    'auroc',
+    'brier_score',
     'copy_support',
     'epe',
+    'expected_calibration_error',
     'format_table',
     'nme',
     'normalized_distances',
     'pck',
+    'risk_coverage',
     'write_metrics',
 ]

@@ -13,6 +13,14 @@ from mmengine.structures import BaseDataElement
 from mmpose.registry import METRICS
 
 from ..errors import MissingDataError
+from .calibration import (
+    area_under_risk_coverage,
+    auroc,
+    brier_score,
+    expected_calibration_error,
+    risk_at_coverage,
+    risk_coverage,
+)
 from .pair_records import (
     PCK_KEYS,
     VALUE_KEYS,
@@ -20,6 +28,10 @@ from .pair_records import (
     dropped_records,
     scored_records,
 )
+from .score_records import CORRECT_THRESHOLD, unpack_scores
+
+COVERAGE_LEVELS = (0.2, 0.4, 0.6, 0.8, 1.0)
+"""Shares of the keypoints, the most confident first, whose risk is reported."""
 
 
 class QuietDict(dict):
@@ -49,6 +61,13 @@ class EpisodePCK(BaseMetric):
           keypoint counts 0, as in the reference code; ``*_valid``: it is left out
         - ``mPCK5`` averages the thresholds .05 to .25 (CapeFormer and its heirs),
           ``mPCK4`` .05 to .20 (MetaPoint)
+        - ``mean_confidence``, ``ECE@0.2``, ``Brier@0.2``, ``AURC@0.2`` and the table
+          ``risk_coverage@0.2`` take all scored keypoints of all pairs alike, correct
+          being a distance below 0.2; left out if the model gives no
+          ``keypoint_scores``
+        - ``visibility_AUROC``: whether ``keypoints_visible`` tells the keypoints that
+          the query shows from those it does not, among those that all supports show;
+          left out without that field, or if one of the two kinds does not occur
         - dropped pairs (their image could not be loaded) are counted, never scored
 
     The pairs of all ranks are gathered in full, each once, in the order of the episode
@@ -75,7 +94,8 @@ class EpisodePCK(BaseMetric):
 
         Raises:
             ValueError: predictions and labels disagree in number of queries or
-                keypoints, or a scored prediction is NaN or infinite.
+                keypoints, a scored prediction is NaN or infinite, or a confidence is
+                no probability.
         """
         for data_sample in data_samples:
             if isinstance(data_sample, BaseDataElement):
@@ -134,6 +154,8 @@ class EpisodePCK(BaseMetric):
         metrics = {**_means(values), **_valid_means(values)}
         floor_metrics = {**_means(floor), **_valid_means(floor, ('PCK@0.2',))}
         metrics.update({f'copy_support/{k}': v for k, v in floor_metrics.items()})
+        metrics.update(_confidence_metrics(scored))
+        metrics.update(_visibility_metrics(scored))
         metrics.update(
             num_pairs=len(scored),
             num_pairs_dropped=len(dropped),
@@ -191,6 +213,37 @@ def _valid_means(
 def _valid_key(key: str) -> str:
     name, *threshold = key.split('@')
     return '@'.join([f'{name}_valid', *threshold])
+
+
+def _confidence_metrics(scored: list[PairRecord]) -> dict:
+    """How well confidences foretell which keypoints are correct; {} without any."""
+    packed = [record.confidences for record in scored]
+    if None in packed:
+        return {}
+    confidence, is_correct = unpack_scores(packed)
+    if not len(confidence):
+        return {}
+    thr = f'{CORRECT_THRESHOLD:g}'
+    coverage, risk = risk_coverage(confidence, ~is_correct)
+    return {
+        'mean_confidence': float(confidence.mean()),
+        f'ECE@{thr}': expected_calibration_error(confidence, is_correct),
+        f'Brier@{thr}': brier_score(confidence, is_correct),
+        f'AURC@{thr}': area_under_risk_coverage(confidence, ~is_correct),
+        f'risk_coverage@{thr}': QuietDict(
+            (f'{level:g}', risk_at_coverage(coverage, risk, level))
+            for level in COVERAGE_LEVELS
+        ),
+    }
+
+
+def _visibility_metrics(scored: list[PairRecord]) -> dict[str, float]:
+    """Whether predicted visibility tells seen from hidden; {} if that has no answer."""
+    packed = [record.visibilities for record in scored]
+    if None in packed:
+        return {}
+    area = auroc(*unpack_scores(packed))
+    return {} if np.isnan(area) else {'visibility_AUROC': area}
 
 
 def _per_category(results: list[PairRecord]) -> QuietDict:

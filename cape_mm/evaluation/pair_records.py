@@ -18,6 +18,7 @@ from .functional import (
     nme,
     normalized_distances,
 )
+from .score_records import confidence_records, visibility_records
 
 PCK_KEYS = tuple(f'PCK@{thr:g}' for thr in PCK_THRESHOLDS)
 VALUE_KEYS = (*PCK_KEYS, 'AUC', 'NME', 'EPE')
@@ -35,6 +36,11 @@ class PairRecord(NamedTuple):
             None for a dropped pair.
         floor_values: the same of the copied support.
         drop_reason: why the pair could not be evaluated, None for a scored pair.
+        confidences: confidence and correctness of every scored keypoint, packed
+            (see ``score_records``); None without ``keypoint_scores``.
+        visibilities: probability that it is visible, and whether it is, of every
+            keypoint that all supports show, packed; None without
+            ``keypoints_visible``.
     """
 
     episode_index: int
@@ -44,6 +50,8 @@ class PairRecord(NamedTuple):
     values: tuple[float, ...] | None
     floor_values: tuple[float, ...] | None
     drop_reason: str | None
+    confidences: bytes | None = None
+    visibilities: bytes | None = None
 
 
 def scorable_keypoints(
@@ -124,7 +132,7 @@ def scored_records(data_sample: Mapping) -> list[PairRecord]:
 
     Raises:
         ValueError: predictions and labels disagree in number of queries or keypoints,
-            or a scored prediction is NaN or infinite.
+            a scored prediction is NaN or infinite, or a confidence is no probability.
     """
     if not len(data_sample['query_slots']):
         return []
@@ -134,7 +142,8 @@ def scored_records(data_sample: Mapping) -> list[PairRecord]:
     )
     query = _to_numpy(data_sample['gt_instances'])
     support = _to_numpy(data_sample['support_instances'])
-    pred = _to_numpy(data_sample['pred_instances'])['keypoints_orig']
+    predicted = _to_numpy(data_sample['pred_instances'])
+    pred = predicted['keypoints_orig']
     gt = query['keypoints_orig']
     if pred.shape != gt.shape or len(gt) != len(data_sample['query_slots']):
         raise ValueError(
@@ -151,6 +160,8 @@ def scored_records(data_sample: Mapping) -> list[PairRecord]:
     )
     try:
         values = pair_values(pred, gt, mask, norm_size)
+        confidences = confidence_records(predicted, gt, mask, norm_size)
+        visibilities = visibility_records(predicted, query, support)
     except ValueError as error:
         raise ValueError(f'{where}: {error}') from error
     floor_values = pair_values(floor, gt, mask, norm_size)
@@ -160,6 +171,8 @@ def scored_records(data_sample: Mapping) -> list[PairRecord]:
             values=tuple(values[row].tolist()),
             floor_values=tuple(floor_values[row].tolist()),
             drop_reason=None,
+            confidences=confidences[row],
+            visibilities=visibilities[row],
             **_identity(data_sample),
         )
         for row, slot in enumerate(data_sample['query_slots'])
@@ -168,7 +181,10 @@ def scored_records(data_sample: Mapping) -> list[PairRecord]:
 
 def _to_numpy(instances: Mapping | BaseDataElement) -> dict[str, np.ndarray]:
     """The arrays that the metric reads, from instance data of any kind."""
-    names = ('keypoints_orig', 'is_visible_orig', 'bboxes')
+    names = (
+        *('keypoints_orig', 'is_visible_orig', 'bboxes'),
+        *('keypoint_scores', 'keypoints_visible'),
+    )
     return {
         name: value.detach().cpu().numpy()
         if isinstance(value, torch.Tensor)

@@ -23,6 +23,13 @@ OVERALL_ROWS = (
     'NME',
     'EPE',
 )
+CONFIDENCE_PARTS = (
+    ('mean_confidence', 100, ' %'),
+    ('ECE@0.2', 100, ' %'),
+    ('Brier@0.2', 1, ''),
+    ('AURC@0.2', 1, ''),
+    ('visibility_AUROC', 1, ''),
+)
 COUNT_KEYS = {'num_pairs', 'num_categories', 'num_pairs_dropped'}
 ROW_KEYS = {'PCK@0.2', 'copy_support/PCK@0.2', 'mPCK5', 'num_pairs'}
 MAX_NAME_WIDTH = 36
@@ -36,13 +43,16 @@ def format_table(metrics: Mapping[str, Any]) -> str:
 
     Returns:
         Lines without a trailing newline: the overall values beside the copy-support
-        floor, one line per category, the pairs scored and dropped. PCK, AUC and NME
+        floor, what confidences are worth, one line per category, the pairs scored and
+        dropped. PCK, AUC and NME
         are in percent, EPE in pixels. Metrics of another kind, or with a prefix, are
         listed as they are, one number per line.
     """
     if not _is_episode_pck(metrics):
         return '\n'.join(_plain_lines(metrics))
     blocks = [_overall_lines(metrics)]
+    if _has_confidence(metrics):
+        blocks.append(_confidence_lines(metrics))
     if metrics.get('per_category'):
         blocks.append(_category_lines(metrics['per_category']))
     blocks.append(_pair_lines(metrics))
@@ -70,6 +80,28 @@ def _overall_lines(metrics: Mapping[str, Any]) -> list[str]:
         value = _number(metrics[key], scale)
         floor = _number(metrics.get(f'copy_support/{key}'), scale)
         lines.append(f'{f"{key} [{unit}]":<20}{value:>6}{floor:>16}')
+    return lines
+
+
+def _has_confidence(metrics: Mapping[str, Any]) -> bool:
+    return 'mean_confidence' in metrics or 'visibility_AUROC' in metrics
+
+
+def _confidence_lines(metrics: Mapping[str, Any]) -> list[str]:
+    parts = []
+    for key, scale, unit in CONFIDENCE_PARTS:
+        if key in metrics:
+            digits = 1 if unit else 3
+            value = scale * metrics[key]
+            parts.append(f'{key.replace("_", " ")} {value:.{digits}f}{unit}')
+    lines = [', '.join(parts)]
+    curve = metrics.get('risk_coverage@0.2')
+    if curve:
+        listed = ', '.join(
+            f'{100 * float(level):.0f} %: {_number(risk)}'
+            for level, risk in curve.items()
+        )
+        lines.append(f'wrong [%] among the most confident {listed}')
     return lines
 
 

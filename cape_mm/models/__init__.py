@@ -1,5 +1,6 @@
 """Models, registered in MMPose's ``MODELS``."""
 
+from . import backbones
 from .data_preprocessor import EpisodeDataPreprocessor
 from .estimators import CAPE
 from .heads import AutoregressiveHead, BaseHead, ProposalHead
@@ -10,4 +11,5 @@ __all__ = [
     'CAPE',
     'EpisodeDataPreprocessor',
     'ProposalHead',
+    'backbones',
 ]

@@ -126,7 +126,8 @@ def _collate_supports(samples: list[EpisodeDataSample]) -> dict:
         if not visible.any():
             raise EmptyAnnotationError(
                 f'the support of an episode of category {sample.category_id} '
-                f'({sample.get("category_name")!r}) shows no keypoint: mark at least one.'
+                f'({sample.get("category_name")!r}) shows no keypoint: mark one at '
+                f'least.'
             )
     num_queries = torch.tensor([len(sample.query_slots) for sample in samples])
     return dict(

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import torch
 
 
-class ImageStack(Sequence):
+class ImageStack:
     """Images of several episodes, stored together, indexed by episode.
 
     Between a loader's worker and the training process every tensor costs a system call
     of its own; a batch of 64 episodes as 128 tensors keeps the process busy with that
-    alone. This is one tensor per batch.
+    alone. This is one tensor per batch. It is no ``Sequence``: the loaders of older
+    torch versions would pin the parts of one instead of calling :meth:`pin_memory`.
 
     Args:
         images: all images, uint8 (sum of counts, 3, H, W).

@@ -1,7 +1,7 @@
 """1-shot episodes at 256 x 256; the data's own base file names root and files."""
 
 train_pipeline = [
-    dict(type='LoadInstanceImage'),
+    dict(type='LoadInstanceImage', reduce_to=(256, 256)),  # large pictures only
     dict(type='InstanceCrop', padding=1.25),
     dict(type='RandomInstanceAffine', rotation=30.0, scale=(0.8, 1.25), shift=0.08),
     dict(type='EpisodeFlip', prob=0.5),
@@ -20,6 +20,7 @@ train_dataloader = dict(
     batch_size=2,
     num_workers=4,
     persistent_workers=True,
+    pin_memory=True,  # copies to the GPU need not be waited for
     drop_last=True,
     collate_fn=dict(type='collate_episodes'),
     sampler=dict(
@@ -35,6 +36,7 @@ val_dataloader = dict(
     batch_size=4,
     num_workers=4,
     persistent_workers=True,
+    pin_memory=True,
     collate_fn=dict(type='collate_episodes'),
     sampler=dict(
         type='EpisodeSampler',

@@ -7,6 +7,4 @@ Result: not yet run.
 
 _base_ = '../cape_synthetic.py'
 
-model = dict(
-    head=dict(prefix_mix=dict(truth_prob=1.0, noise_std=0.0, drop_prob=0.0))
-)
+model = dict(head=dict(prefix_mix=dict(truth_prob=1.0, noise_std=0.0, drop_prob=0.0)))

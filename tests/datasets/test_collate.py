@@ -4,11 +4,12 @@ import pickle
 
 import pytest
 import torch
+from episode_data import load_batches, open_tree
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import FUNCTIONS
 from tiny_cape import make_episode
 
-from cape_mm.datasets import collate_episodes
+from cape_mm.datasets import EpisodeSampler, collate_episodes
 from cape_mm.models import EpisodeDataPreprocessor
 
 
@@ -42,6 +43,51 @@ def test_survives_the_way_out_of_a_worker(items):
     again = pickle.loads(pickle.dumps(batch))
     assert torch.equal(again['inputs']['query'].images, batch['inputs']['query'].images)
     assert again['inputs']['support'].counts == batch['inputs']['support'].counts
+
+
+def test_batches_of_a_worker_equal_those_of_the_process(coco_tree):
+    coco_tree.fill(1, num_images=9)
+    coco_tree.fill(2, num_images=9)
+    dataset = open_tree(coco_tree, train=True)
+    sampler = EpisodeSampler(
+        dataset, num_shots=(1, 4), num_queries=2, episodes_per_epoch=12, seed=0
+    )
+    here, there = (load_batches(dataset, sampler, n, collate_episodes) for n in (0, 2))
+    for mine, theirs in zip(here, there):
+        for name in ('support', 'query'):
+            left, right = mine['inputs'][name], theirs['inputs'][name]
+            assert torch.equal(left.images, right.images)
+            assert left.counts == right.counts
+            assert right.images.is_shared() and right.images.is_contiguous()
+
+
+def test_any_number_of_shots_reaches_the_model(coco_tree):
+    coco_tree.fill(1, num_images=9, num_keypoints=3)
+    coco_tree.fill(2, num_images=9, num_keypoints=5)
+    dataset = open_tree(coco_tree, train=True)
+    sampler = EpisodeSampler(
+        dataset, num_shots=(1, 5), num_queries=2, episodes_per_epoch=24, seed=1
+    )
+    prepare = EpisodeDataPreprocessor()
+    seen = set()
+    for batch in load_batches(dataset, sampler, 0, collate_episodes):
+        samples = batch['data_samples']
+        together = prepare(batch)['inputs']
+        assert together.query_images.shape[0] == 8
+        for row, sample in enumerate(samples):
+            shots, k = sample.support_instances.is_visible.shape
+            seen.add(shots)
+            images = {n: [v[row]] for n, v in batch['inputs'].items()}
+            alone = prepare(dict(inputs=images, data_samples=[sample]))['inputs']
+            for name in ('support_images', 'support_keypoints', 'support_visible'):
+                mine, theirs = getattr(together, name)[row], getattr(alone, name)[0]
+                if name != 'support_images':
+                    assert not mine[:shots, k:].any()
+                    mine = mine[:, :k]
+                assert torch.equal(mine[:shots], theirs), name
+                assert not mine[shots:].any(), name
+            assert torch.equal(together.is_known[row, :k], alone.is_known[0])
+    assert seen == {1, 2, 3, 4, 5}
 
 
 def test_nothing_could_be_loaded():

@@ -297,3 +297,46 @@ def test_the_runners_seed_decides_training_but_not_the_evaluation_draw():
     fixed = dict(mode='eval', episodes_per_category=10)
     assert episodes_of(3, **fixed) == episodes_of(4, **fixed) == list(evaluation())
     assert episodes_of(3, **fixed, draw_seed=2) != list(evaluation())
+
+
+def test_every_episode_draws_its_number_of_shots():
+    sampler = train(num_shots=(1, 3), length=600)
+    episodes = list(sampler)
+    counts = Counter(len(episode.support_ids) for episode in episodes)
+    assert set(counts) == {1, 2, 3}
+    assert all(abs(n - 200) < 5 * np.sqrt(600 * 2 / 9) for n in counts.values())
+    assert list(train(num_shots=(1, 3), length=600)) == episodes
+    assert sampler.num_shots == (1, 3)  # as given: what the banner shows
+    for episode in episodes:
+        assert len(episode.query_ids) == 1
+        images = {IMAGE_OF[i] for i in episode.support_ids}
+        assert IMAGE_OF[episode.query_ids[0]] not in images
+
+
+def test_a_pair_of_equal_numbers_is_that_number():
+    assert list(train(num_shots=(2, 2))) == list(train(num_shots=2))
+    assert list(train(num_shots=[1, 1])) == list(train())
+
+
+def test_the_largest_number_of_shots_must_be_possible():
+    dataset = make_dataset({1: 9, 5: 3})
+    with pytest.raises(ImpossibleEpisodeError, match=r'num_queries = 3 \+ 1'):
+        train(dataset, num_shots=(1, 3))
+    assert len(list(train(dataset, num_shots=(1, 2)))) == 50
+
+
+@pytest.mark.parametrize('num_shots', [(5, 1), (1,), (1, 2, 3), '5', 1.5, (1, None)])
+def test_number_of_shots_that_is_none(num_shots):
+    with pytest.raises(ConfigError, match='a pair .* got '):
+        train(num_shots=num_shots)
+
+
+def test_pair_that_starts_at_zero():
+    with pytest.raises(ConfigError, match=r'at least 1, got \(0, 2\) and 1'):
+        train(num_shots=(0, 2))
+
+
+@pytest.mark.parametrize('num_shots', [(1, 5), (1, 1)])
+def test_evaluation_takes_one_number_of_shots(num_shots):
+    with pytest.raises(ConfigError, match=r"'eval' takes one number of shots, got \(1"):
+        evaluation(num_shots=num_shots)

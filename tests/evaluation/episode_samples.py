@@ -15,8 +15,13 @@ def make_instances(keypoints, is_visible, boxes):
     )
 
 
-def make_sample(support, query, pred, index=0, slots=None, dropped=(), **meta):
-    """An evaluated episode of instance data and predicted points (Q, K, 2)."""
+def make_sample(
+    support, query, pred, index=0, slots=None, dropped=(), scores=None, **meta
+):
+    """An evaluated episode of instance data and predicted points (Q, K, 2).
+
+    ``scores`` holds further fields of the prediction, each (Q, K).
+    """
     slots = list(range(len(pred))) if slots is None else slots
     meta = {'category_id': 1, 'category_name': 'cat', **meta}
     sample = EpisodeDataSample(
@@ -32,7 +37,10 @@ def make_sample(support, query, pred, index=0, slots=None, dropped=(), **meta):
     )
     sample.support_instances = support
     sample.gt_instances = query
-    sample.pred_instances = InstanceData(keypoints_orig=torch.as_tensor(pred))
+    sample.pred_instances = InstanceData(
+        keypoints_orig=torch.as_tensor(pred),
+        **{key: torch.as_tensor(value) for key, value in (scores or {}).items()},
+    )
     return sample
 
 
@@ -48,5 +56,9 @@ def random_sample(index, num_queries=3, num_keypoints=5, **kwargs):
     support, query = instances(1), instances(num_queries)
     noise = torch.from_numpy(rng.normal(0, 12, (num_queries, num_keypoints, 2)))
     pred = query.keypoints_orig + noise
-    kwargs = {'category_id': index % 2 + 1, **kwargs}
+    scores = {
+        name: rng.random((num_queries, num_keypoints)).astype(np.float32)
+        for name in ('keypoint_scores', 'keypoints_visible')
+    }
+    kwargs = {'scores': scores, 'category_id': index % 2 + 1, **kwargs}
     return make_sample(support, query, pred, index, **kwargs)

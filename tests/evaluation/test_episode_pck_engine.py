@@ -81,6 +81,7 @@ def test_two_processes_equal_one(tmp_path):
     alone = evaluate([0, 1, 2, 4])
     assert results[0] == results[1] == json.loads(json.dumps(alone))
     assert (alone['num_pairs'], alone['num_pairs_dropped']) == (12, 1)
+    assert alone.keys() >= {'ECE@0.2', 'AURC@0.2', 'visibility_AUROC'}
 
 
 def _run_rank(rank, folder):

@@ -70,6 +70,32 @@ def test_partial_result_is_marked(metrics):
     assert line_of(table, '41 gone')[2:] == ['-', '-', '-', '-', '0', '40,000']
 
 
+def test_confidence_has_lines_of_its_own(metrics):
+    assert 'ECE' not in format_table(metrics)
+    metrics.update(
+        {
+            'mean_confidence': 0.876,
+            'ECE@0.2': 0.0321,
+            'Brier@0.2': 0.07,
+            'AURC@0.2': 0.0212,
+            'risk_coverage@0.2': {'0.2': 0.001, '1': 0.124},
+        }
+    )
+    table = format_table(metrics)
+    assert (
+        'mean confidence 87.6 %, ECE@0.2 3.2 %, Brier@0.2 0.070, AURC@0.2 0.021\n'
+        'wrong [%] among the most confident 20 %: 0.1, 100 %: 12.4\n'
+    ) in table
+    assert 'visibility AUROC 0.912' in format_table(
+        {**metrics, 'visibility_AUROC': 0.9123}
+    )
+
+
+def test_visibility_alone_has_a_line(metrics):
+    metrics['visibility_AUROC'] = 0.5
+    assert '\n\nvisibility AUROC 0.500\n\n' in format_table(metrics)
+
+
 def test_empty_pairs_are_explained(metrics):
     metrics['num_pairs_empty'] = 3
     assert '3 scored pairs share no visible keypoint' in format_table(metrics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
@@ -45,14 +46,14 @@ class PackInstance(BaseTransform):
                 f'annotation {results["ann_id"]} has no visible keypoint in its crop: '
                 f'{results["img_path"]}'
             )
-        image = np.ascontiguousarray(results['img'].transpose(2, 0, 1))
+        planes = np.stack(cv2.split(results['img']))  # faster than a transposed copy
         return dict(
-            image=torch.from_numpy(image),
+            image=torch.from_numpy(planes),
             keypoints=torch.from_numpy(keypoints),
             keypoints_orig=torch.from_numpy(results['keypoints_orig']),
             is_visible=torch.from_numpy(is_visible),
             is_visible_orig=torch.from_numpy(is_visible_orig.copy()),
-            bbox=torch.as_tensor(results['bbox'], dtype=torch.float32),
+            bbox=torch.from_numpy(results['bbox'].astype(np.float32)),
             ann_id=results['ann_id'],
             img_id=results['img_id'],
             img_path=results['img_path'],

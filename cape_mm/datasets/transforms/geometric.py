@@ -114,8 +114,9 @@ class WarpInstance(BaseTransform):
     """Apply the described crop to image and keypoints.
 
     Required keys: ``img``, ``keypoints_orig`` (K, 2) and what :class:`InstanceCrop`
-    adds. Added keys: ``img`` uint8 (h, w, 3), ``keypoints`` float32 (K, 2) in pixels of
-    the crop, ``crop_to_image`` float64 (2, 3), ``input_size``.
+    adds; ``img_reduction`` where ``img`` was decoded at a smaller scale. Added keys:
+    ``img`` uint8 (h, w, 3), ``keypoints`` float32 (K, 2) in pixels of the crop,
+    ``crop_to_image`` float64 (2, 3), ``input_size``.
 
     Args:
         input_size: (w, h) of the network input; square, as the crop is.
@@ -136,11 +137,20 @@ class WarpInstance(BaseTransform):
         )
         if results['flip']:
             matrix = mirror_affine(matrix, self.input_size[0])
+        picture_matrix = _on_reduced_image(matrix, results.get('img_reduction', 1))
         results['img'] = cv2.warpAffine(
-            results['img'], matrix, self.input_size, flags=cv2.INTER_LINEAR
+            results['img'], picture_matrix, self.input_size, flags=cv2.INTER_LINEAR
         )
         keypoints = apply_affine(matrix, results['keypoints_orig'])
         results['keypoints'] = keypoints.astype(np.float32)
         results['crop_to_image'] = invert_affine(matrix)
         results['input_size'] = self.input_size
         return results
+
+
+def _on_reduced_image(matrix: np.ndarray, reduction: int) -> np.ndarray:
+    """The same map, from pixels of an image that was reduced in whole blocks."""
+    reduced = matrix.copy()
+    reduced[:, 2] += matrix[:, :2].sum(axis=1) * (reduction - 1) / 2  # block's centre
+    reduced[:, :2] *= reduction
+    return reduced

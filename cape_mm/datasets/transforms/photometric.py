@@ -55,7 +55,8 @@ class RandomPhotometric(BaseTransform):
         boost = 1 + rng.uniform(-self.saturation, self.saturation)
         # every change maps a byte to a byte: tables are faster than floats
         levels = np.arange(256, dtype=np.float64)
-        offset = gain * (1 - slope) * float(img.mean())
+        mean = sum(cv2.mean(img)[:3]) / 3
+        offset = gain * (1 - slope) * mean
         img = cv2.LUT(img, _to_bytes(levels * (gain * slope) + offset))
         tables = [_to_bytes(np.rint(levels + turn) % 180), _to_bytes(levels * boost)]
         tables.append(_to_bytes(levels))

@@ -68,23 +68,26 @@ class _Throughput:
 
 @HOOKS.register_module()
 class ResourceHook(Hook):
-    """Log episodes per second and peak memory, and a summary after training.
+    """Log episodes per second and peak memory, and a summary after training and test.
 
     The training line of ``LoggerHook`` gains ``episodes_per_sec`` and, on a GPU,
     ``peak_mem_mib`` (memory of tensors), on a CPU ``peak_rss_mib`` (resident memory of
-    the process). The line of a finished validation or test gains ``queries_per_sec``.
+    the process). The line of a finished validation or test gains ``queries_per_sec``
+    and, on a GPU, ``peak_mem_mib``. The summary has the peak of every phase.
 
     Convention:
         - episodes per second include data loading, exclude validation, count all ranks
           and are smoothed over ``log_processor.window_size`` iterations
-        - the peak is that of the whole run, on this rank's device; MMEngine's own
+        - the GPU's peak is that of one phase (train, val, test) over the whole run, on
+          this rank's device, model and optimizer state included; MMEngine's own
           ``memory`` restarts at every log line
+        - the CPU's is that of the process since its start: no phase can be told apart
     """
 
     priority = 'NORMAL'  # before LoggerHook prints
 
     def __init__(self) -> None:
-        self._peak_mib = 0.0
+        self._peaks_mib: dict[str, float] = {}
         self._has_gpu = torch.cuda.is_available()
 
     def before_train(self, runner: Runner) -> None:
@@ -95,6 +98,7 @@ class ResourceHook(Hook):
     def before_train_epoch(self, runner: Runner) -> None:
         """Leave out the time since the last epoch (validation, checkpoint)."""
         self._train.start()
+        self._reset_peak()
 
     def after_train_iter(
         self,
@@ -107,26 +111,29 @@ class ResourceHook(Hook):
         # Ranks have equal batches, so no communication is needed.
         num_episodes = count_episodes(data_batch) * get_world_size()
         speed = self._train.step(num_episodes)
-        name, peak = self._measure_peak()
+        name, peak = self._measure_peak('train')
         hub = runner.message_hub
         hub.update_scalar('train/episodes_per_sec', round(speed, 2), resumed=False)
         hub.update_scalar(f'train/{name}', round(peak), resumed=False)
 
     def after_train(self, runner: Runner) -> None:
         """Log the summary."""
-        name, peak = self._measure_peak()
-        kind = 'GPU memory' if name == 'peak_mem_mib' else 'process memory'
         total = time.strftime(
             '%H:%M:%S', time.gmtime(time.perf_counter() - self._started)
         )
         runner.logger.info(
             f'Training took {total}: {self._train.num_items} episodes at '
-            f'{self._train.mean:.2f} episodes/s, peak {kind} {peak:.0f} MiB'
+            f'{self._train.mean:.2f} episodes/s, {self._describe_peaks()}'
         )
+
+    def after_test(self, runner: Runner) -> None:
+        """Log the memory of a test."""
+        runner.logger.info(f'Test: {self._describe_peaks()}')
 
     def _before_epoch(self, runner: Runner, mode: str = 'train') -> None:
         self._eval = _Throughput(window=1)
         self._eval.start()
+        self._reset_peak()
 
     def _after_iter(
         self,
@@ -137,6 +144,7 @@ class ResourceHook(Hook):
         mode: str = 'train',
     ) -> None:
         self._eval.step(count_queries(outputs or ()))
+        self._measure_peak(mode)
 
     def _after_epoch(self, runner: Runner, mode: str = 'train') -> None:
         if mode == 'train':
@@ -145,21 +153,35 @@ class ResourceHook(Hook):
         num_queries = torch.tensor(float(self._eval.num_items))
         all_reduce(num_queries)
         speed = num_queries.item() / max(self._eval.seconds, 1e-9)
-        runner.message_hub.update_scalar(
-            f'{mode}/queries_per_sec', round(speed, 2), resumed=False
-        )
+        hub = runner.message_hub
+        hub.update_scalar(f'{mode}/queries_per_sec', round(speed, 2), resumed=False)
+        name, peak = self._measure_peak(mode)
+        if self._has_gpu:
+            hub.update_scalar(f'{mode}/{name}', round(peak), resumed=False)
 
     def after_val(self, runner: Runner) -> None:
         """Leave a validation inside an iteration-based training out of its speed."""
         if hasattr(self, '_train'):
             self._train.start()
+        self._reset_peak()
 
-    def _measure_peak(self) -> tuple[str, float]:
-        """Name and value (MiB) of the peak so far; LoggerHook resets CUDA's own."""
+    def _reset_peak(self) -> None:
+        """A phase begins: what the last one needed is not its own."""
+        if self._has_gpu:
+            torch.cuda.reset_peak_memory_stats()
+
+    def _describe_peaks(self) -> str:
+        if not self._has_gpu:
+            return f'process peak {peak_rss_mib():.0f} MiB'
+        peaks = [f'{mode} {mib:.0f} MiB' for mode, mib in self._peaks_mib.items()]
+        return f'peak GPU memory: {", ".join(peaks) or "not measured"}'
+
+    def _measure_peak(self, mode: str) -> tuple[str, float]:
+        """Name and value (MiB) of a phase's peak; LoggerHook resets CUDA's own."""
         name = 'peak_mem_mib' if self._has_gpu else 'peak_rss_mib'
         if self._has_gpu:
             peak = torch.cuda.max_memory_allocated() / MIB
         else:
             peak = peak_rss_mib()
-        self._peak_mib = max(self._peak_mib, peak)
-        return name, self._peak_mib
+        self._peaks_mib[mode] = max(self._peaks_mib.get(mode, 0.0), peak)
+        return name, self._peaks_mib[mode]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from mmengine.dist import get_world_size
@@ -51,8 +51,13 @@ def describe_data(dataloader: DataLoader) -> str:
     parts.append(f'{getattr(dataset, "num_instances", len(dataset)):,} {unit}')
     for name in ('num_shots', 'num_queries'):
         if hasattr(sampler, name):
-            parts.append(f'{name} {getattr(sampler, name)}')
+            parts.append(f'{name} {format_count(getattr(sampler, name))}')
     return f'{type(dataset).__name__}: ' + ', '.join(parts)
+
+
+def format_count(value: int | Sequence[int]) -> str:
+    """A number, or the range that a number is drawn from: ``1 to 5``."""
+    return ' to '.join(map(str, value)) if isinstance(value, Sequence) else str(value)
 
 
 def describe_novelty(evaluated: Categories, trained: Categories) -> str:

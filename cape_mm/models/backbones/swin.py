@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from mmengine.logging import MMLogger
+from mmengine.model import BaseModule
 from mmengine.runner import load_state_dict
-from mmpose.models.backbones import SwinTransformer
-from mmpose.models.backbones.utils.ckpt_convert import swin_converter
 from mmpose.registry import MODELS
 
-from .weight_files import checkpoint_of, read_weights
+from .weight_files import checkpoint_of, read_weights, strip_prefixes
 
 
 @MODELS.register_module()
-class SwinBackbone(SwinTransformer):
-    """MMPose's ``SwinTransformer`` whose ``convert_weights`` finds the weights.
+class SwinBackbone(BaseModule):
+    """MMPose's ``SwinTransformer``, pretrained by a file of the Swin authors.
 
-    The authors' files keep them under the key ``model``. MMPose 1.3 looks for
-    ``state_dict`` only, converts the wrapper instead of its content, logs missing keys
-    and goes on with random weights.
+    They keep the weights under the key ``model``. MMPose 1.3 looks for ``state_dict``
+    only, and its converter puts ``backbone.`` before every name: it logs all keys as
+    missing and goes on with random weights.
 
     Args:
-        *args: as MMPose's ``SwinTransformer``.
-        **kwargs: the same; with ``convert_weights=True`` the ``init_cfg`` may name a
-            file of the Swin authors whose windows are as large as the config's.
+        init_cfg: None, or ``dict(type='Pretrained', checkpoint=...)`` with a file of
+            the authors or of MMPose, for windows as large as these.
+        **swin: arguments of MMPose's ``SwinTransformer``; by default a Swin-T.
     """
 
-    def init_weights(self, pretrained: str | None = None) -> None:
+    def __init__(self, init_cfg: dict | None = None, **swin: Any) -> None:
+        super().__init__(init_cfg)
+        self.swin = MODELS.build(dict(type='SwinTransformer') | swin)
+
+    def init_weights(self) -> None:
         """Initialise at random, or read the file that ``init_cfg`` names."""
         path = checkpoint_of(self.init_cfg)
-        if path is None or not self.convert_weights:
-            super().init_weights(pretrained)
+        if path is None:
+            super().init_weights()
             return
-        weights = swin_converter(read_weights(path))
+        weights = read_weights(path)
+        if 'patch_embed.proj.weight' in weights:  # the authors' names
+            # imported here: mmpose.models is slow, and most runs have no Swin
+            from mmpose.models.backbones.utils.ckpt_convert import swin_converter
+
+            weights = strip_prefixes(swin_converter(weights))
         logger = MMLogger.get_current_instance()
-        load_state_dict(self, weights, strict=False, logger=logger)
+        load_state_dict(self.swin, weights, strict=False, logger=logger)
+        self._is_init = True
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Maps of normalised RGB images (N, 3, H, W), finest first."""
+        return self.swin(images)

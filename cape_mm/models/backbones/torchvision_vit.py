@@ -107,9 +107,9 @@ class TorchvisionViT(BaseModule):
         step = 2 * self.patch_size
         if images.shape[-2] % step or images.shape[-1] % step:
             raise ValueError(
-                f'images of height and width {tuple(images.shape[-2:])}: TorchvisionViT '
-                f'needs multiples of {step}, as the coarsest map has that stride. '
-                f'Set input_size of WarpInstance accordingly.'
+                f'TorchvisionViT needs images of height and width that are multiples '
+                f'of {step}, the coarsest stride, got {tuple(images.shape[-2:])}: '
+                f'change input_size of WarpInstance'
             )
         tokens = self._tokens(self.vit.conv_proj(images))
         return self.upsample(tokens), tokens, self.downsample(tokens)
@@ -128,7 +128,7 @@ class TorchvisionViT(BaseModule):
             else:
                 tokens = layer(tokens)
         tokens = encoder.ln(tokens)[:, 1:]  # without the class token
-        return tokens.transpose(1, 2).unflatten(2, (rows, columns)).contiguous()
+        return tokens.transpose(1, 2).unflatten(2, (rows, columns))
 
     def _stored_grid(self) -> tuple[int, int]:
         side = self.vit.image_size // self.patch_size

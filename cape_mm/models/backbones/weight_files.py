@@ -36,8 +36,13 @@ def read_weights(path: str) -> dict[str, torch.Tensor]:
             weights = weights[key]
     if not isinstance(weights, Mapping):
         raise RuntimeError(f'{path} holds a {type(weights).__name__}, not weights')
+    tensors = {k: v for k, v in weights.items() if isinstance(v, torch.Tensor)}
+    return strip_prefixes(tensors)
+
+
+def strip_prefixes(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Take ``module.`` and ``backbone.`` off the front of all names."""
     return {
         name.removeprefix('module.').removeprefix('backbone.'): value
         for name, value in weights.items()
-        if isinstance(value, torch.Tensor)
     }

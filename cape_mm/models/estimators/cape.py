@@ -236,9 +236,9 @@ def _check_finite(sample: EpisodeDataSample) -> None:
         files = [paths[row] for row in bad.nonzero()[:3, 0]]
         raise NonFinitePredictionError(
             f'the prediction for {int(bad.sum())} of {len(bad)} queries of category '
-            f'{sample.category_id} ({sample.get("category_name")!r}) is NaN or infinite: '
-            f'{", ".join(files)}. Either the weights are (a diverged training?) or the '
-            f'images are.'
+            f'{sample.category_id} ({sample.get("category_name")!r}) is NaN or '
+            f'infinite: {", ".join(files)}. Either the weights are (a diverged '
+            f'training?) or the images are.'
         )
 
 

@@ -1,10 +1,18 @@
 """Reading one image: its pixels, and one exception type per way to fail."""
 
+import io
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
-from cape_mm.datasets.transforms import LoadInstanceImage
+from cape_mm.datasets.transforms import (
+    InstanceCrop,
+    LoadInstanceImage,
+    RandomPhotometric,
+    WarpInstance,
+)
 from cape_mm.errors import ImageDecodeError, ImageNotFoundError, InstanceLoadError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
@@ -54,3 +62,134 @@ def test_file_that_is_no_image(tmp_path, content):
     assert isinstance(info.value, InstanceLoadError)
     assert isinstance(info.value, ValueError)
     assert info.value.reason == 'image does not decode'
+
+
+def dot(size, point, sigma):
+    """A soft white dot on black, (H, W, 3); size is (w, h)."""
+    x, y = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
+    value = np.exp(-((x - point[0]) ** 2 + (y - point[1]) ** 2) / (2 * sigma**2))
+    return np.repeat(np.round(255 * value).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def centroid(img):
+    """Centre of mass (x, y)."""
+    mass = img[..., 0].astype(np.float64)
+    x, y = np.meshgrid(np.arange(mass.shape[1]), np.arange(mass.shape[0]))
+    return np.array([(x * mass).sum(), (y * mass).sum()]) / mass.sum()
+
+
+def write_jpeg(path, picture, orientation=1):
+    """A JPEG with an EXIF orientation, where that is not 1."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {} if orientation == 1 else dict(exif=exif)
+    Image.fromarray(picture).save(path, quality=98, **options)
+
+
+def crop(path, bbox, point, input_size=(64, 64), **crop_fields):
+    """The warped image and keypoint, decoded in full and reduced."""
+    both = []
+    for reduce_to in (None, input_size):
+        results = dict(
+            img_path=str(path),
+            bbox=np.array(bbox, dtype=float),
+            keypoints_orig=np.array([point], dtype=np.float32),
+        )
+        results = LoadInstanceImage(reduce_to=reduce_to)(results)
+        results = {**InstanceCrop()(results), **crop_fields}
+        both.append(WarpInstance(input_size)(results))
+    return both
+
+
+@pytest.mark.parametrize('reduction', [2, 4, 8])
+@pytest.mark.parametrize('turn', [{}, dict(crop_rotation=25.0, flip=True)])
+def test_a_dot_lies_at_its_keypoint_whatever_the_scale(tmp_path, reduction, turn):
+    side, point = 64 * reduction, (40.3 * reduction, 37.6 * reduction)
+    size = (side + 13, side + 5)  # no multiple: the last blocks are incomplete
+    write_jpeg(tmp_path / 'a.jpg', dot(size, point, 3.0 * reduction))
+    box = (2.0, 1.0, side, side - 9.0)
+    full, reduced = crop(tmp_path / 'a.jpg', box, point, **turn)
+    assert (full['img_reduction'], reduced['img_reduction']) == (1, reduction)
+    for key in ('keypoints', 'crop_to_image'):
+        np.testing.assert_array_equal(full[key], reduced[key])
+    for results in (full, reduced):
+        found = centroid(results['img'])
+        np.testing.assert_allclose(found, results['keypoints'][0], atol=0.05)
+    difference = np.abs(full['img'].astype(int) - reduced['img'])
+    assert difference.mean() < 0.5 and difference.max() <= 12
+
+
+@pytest.mark.parametrize('side, reduction', [(127, 1), (128, 2), (255, 2), (600, 8)])
+def test_the_box_keeps_the_pixels_of_the_input(tmp_path, side, reduction):
+    write_jpeg(tmp_path / 'a.jpg', dot((640, 640), (300, 300), 20.0))
+    _, reduced = crop(tmp_path / 'a.jpg', (10, 10, side, 50), (60, 30))
+    assert reduced['img_reduction'] == reduction
+    assert reduced['img_shape'] == (640 // reduction, 640 // reduction)
+
+
+@pytest.mark.parametrize('orientation', [1, 2, 3, 6, 8])
+@pytest.mark.parametrize('size', [(320, 256), (323, 259)])
+def test_exif_orientation_is_followed_at_every_scale(tmp_path, orientation, size):
+    write_jpeg(tmp_path / 'a.jpg', dot(size, (100, 60), 8.0), orientation)
+    loaded = cv2.imread(str(tmp_path / 'a.jpg'))  # turned by EXIF
+    point = centroid(loaded)
+    full, reduced = crop(tmp_path / 'a.jpg', (0, 0, 250, 250), point)
+    np.testing.assert_array_equal(load(tmp_path / 'a.jpg')['img'], loaded)
+    is_whole = size == (320, 256) or orientation == 1
+    assert reduced['img_reduction'] == (2 if is_whole else 1)
+    for results in (full, reduced):
+        found = centroid(results['img'])
+        np.testing.assert_allclose(found, results['keypoints'][0], atol=0.05)
+
+
+def test_other_formats_are_read_in_full(tmp_path):
+    cv2.imwrite(str(tmp_path / 'a.png'), dot((300, 300), (100, 60), 8.0))
+    full, reduced = crop(tmp_path / 'a.png', (0, 0, 250, 250), (100, 60))
+    assert reduced['img_reduction'] == 1
+    np.testing.assert_array_equal(full['img'], reduced['img'])
+
+
+def test_broken_exif_is_read_in_full(tmp_path):
+    buffer = io.BytesIO()
+    Image.fromarray(dot((300, 300), (100, 60), 8.0)).save(buffer, 'jpeg')
+    (tmp_path / 'a.jpg').write_bytes(buffer.getvalue()[:40] + b'Exif\0\0')
+    with pytest.raises(ImageDecodeError, match='does not decode'):
+        LoadInstanceImage(reduce_to=(64, 64))(
+            dict(img_path=str(tmp_path / 'a.jpg'), bbox=np.array([0, 0, 250, 250.0]))
+        )
+
+
+@pytest.mark.parametrize('kwargs', [{}, dict(reduce_to=(64, 64))])
+def test_cached_equals_read(tmp_path, kwargs):
+    path = tmp_path / 'a.jpg'
+    write_jpeg(path, dot((300, 300), (100, 60), 8.0))
+    instance = dict(img_path=str(path), bbox=np.array([0, 0, 250, 250.0]))
+    load_cached = LoadInstanceImage(cache_mib=1, **kwargs)
+    first = load_cached(dict(instance))
+    path.unlink()
+    second = load_cached(dict(instance))
+    assert second['img'] is first['img'] and second['img_reduction'] in (1, 2)
+    assert len(load_cached.cache) == 1
+    assert len(LoadInstanceImage().cache) == 0
+
+
+def test_cached_image_is_not_changed_by_the_recipe(tmp_path):
+    write_jpeg(tmp_path / 'a.jpg', dot((90, 90), (50, 30), 8.0))
+    load_cached = LoadInstanceImage(cache_mib=1)
+    crops = []
+    for _ in range(2):
+        results = dict(
+            img_path=str(tmp_path / 'a.jpg'),
+            bbox=np.array([0, 0, 80, 80.0]),
+            keypoints_orig=np.zeros((1, 2), dtype=np.float32),
+            rng=np.random.default_rng(0),
+        )
+        for step in (load_cached, InstanceCrop(), WarpInstance((32, 32))):
+            results = step(results)
+        crops.append(RandomPhotometric(prob=1.0)(results)['img'])
+    np.testing.assert_array_equal(*crops)
+
+
+def test_reduction_needs_the_decoder_that_can():
+    with pytest.raises(ValueError, match="reduce_to needs .*got 'grayscale' and 'cv2'"):
+        LoadInstanceImage(reduce_to=(64, 64), color_type='grayscale')

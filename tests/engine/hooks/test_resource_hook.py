@@ -7,10 +7,12 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 
 from cape_mm.engine.hooks import resource_hook
 from cape_mm.engine.hooks.resource_hook import (
+    MIB,
     ResourceHook,
     count_episodes,
     count_queries,
@@ -56,8 +58,8 @@ def test_log_line_and_summary(toy, tmp_path):
     validation = [line for line in log.splitlines() if 'Epoch(val) [1][2/2]' in line]
     assert re.search(r'queries_per_sec: \d+', validation[-1])
     assert re.search(
-        r'Training took 00:00:\d\d: 20 episodes at [\d.]+ episodes/s, peak process '
-        r'memory \d+ MiB',
+        r'Training took 00:00:\d\d: 20 episodes at [\d.]+ episodes/s, process peak '
+        r'\d+ MiB',
         log,
     )
 
@@ -85,8 +87,70 @@ def test_gpu_peak_survives_the_reset_of_the_logger(monkeypatch):
     monkeypatch.setattr(
         resource_hook.torch.cuda, 'max_memory_allocated', lambda: next(readings)
     )
-    assert hook._measure_peak() == ('peak_mem_mib', 3.0)
-    assert hook._measure_peak() == ('peak_mem_mib', 3.0)
+    assert hook._measure_peak('train') == ('peak_mem_mib', 3.0)
+    assert hook._measure_peak('train') == ('peak_mem_mib', 3.0)
+
+
+class FakeGpu(Hook):
+    """CUDA's counter: a peak that stands until it is reset, also by the logger."""
+
+    priority = 'VERY_HIGH'
+    needs = dict(train=[5, 9, 7], val=[3, 4], test=[6, 2])
+
+    def __init__(self, monkeypatch):
+        self.held = self.peak = 2 * MIB
+        cuda = resource_hook.torch.cuda
+        monkeypatch.setattr(cuda, 'max_memory_allocated', lambda: self.peak)
+        monkeypatch.setattr(cuda, 'reset_peak_memory_stats', self.reset)
+
+    def reset(self):
+        self.peak = self.held
+
+    def _after_iter(self, runner, batch_idx, data_batch=None, outputs=None, mode=''):
+        needs = self.needs[mode]
+        self.peak = max(self.peak, MIB * needs[batch_idx % len(needs)])
+
+    def before_train_epoch(self, runner):
+        self.peak = max(self.peak, 50 * MIB)  # before any phase: a checkpoint's loading
+
+
+def test_gpu_peak_of_each_phase(toy, monkeypatch, tmp_path):
+    class ResetAtEveryLine(Hook):
+        priority = 'VERY_LOW'
+
+        def _after_iter(self, *args, **kwargs):
+            gpu.reset()
+
+    gpu, hook = FakeGpu(monkeypatch), ResourceHook()
+    hook._has_gpu = True
+    runner = toy.build_toy_runner(
+        tmp_path,
+        [gpu, hook, ResetAtEveryLine()],
+        validate=True,
+        max_epochs=2,
+        test_dataloader=toy.make_loader(4),
+        test_cfg=dict(),
+        test_evaluator=Evaluator(toy.ToyMetric()),
+    )
+    runner.train()
+    runner.test()
+    log = toy.read_log(runner)
+    assert 'episodes/s, peak GPU memory: train 9 MiB, val 4 MiB\n' in log
+    assert 'Test: peak GPU memory: train 9 MiB, val 4 MiB, test 6 MiB\n' in log
+    assert re.search(r'Epoch\(val\) \[2\]\[2/2\].*peak_mem_mib: 4', log)
+    assert re.search(r'Epoch\(train\) +\[2\]\[10/10\].*peak_mem_mib: 9', log)
+
+
+def test_process_peak_after_a_test(toy, tmp_path):
+    runner = toy.build_toy_runner(
+        tmp_path,
+        [ResourceHook()],
+        test_dataloader=toy.make_loader(4),
+        test_cfg=dict(),
+        test_evaluator=Evaluator(toy.ToyMetric()),
+    )
+    runner.test()
+    assert re.search(r'Test: process peak [1-9]\d+ MiB\n', toy.read_log(runner))
 
 
 def test_counts():

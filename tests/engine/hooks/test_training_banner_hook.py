@@ -37,15 +37,17 @@ def test_block_in_the_log_states_the_effective_batch(toy, tmp_path):
     assert str(tmp_path) in log
 
 
-def test_rows_show_categories_instances_shots_and_queries(toy, tmp_path):
+@pytest.mark.parametrize('shots, text', [(1, '1'), ((1, 5), '1 to 5')])
+def test_rows_show_categories_instances_shots_and_queries(toy, tmp_path, shots, text):
     hook = TrainingBannerHook()
     runner = toy.build_toy_runner(tmp_path, [hook])
     dataset, sampler = runner.train_dataloader.dataset, runner.train_dataloader.sampler
     dataset.categories = {1: 'cat', 2: 'dog'}
-    sampler.num_shots, sampler.num_queries = 1, 15
+    sampler.num_shots, sampler.num_queries = shots, 15
     runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     assert hook.collect_rows(runner, {})['train data'] == (
-        'ToyDataset: 2 categories, 20 usable instances, num_shots 1, num_queries 15'
+        f'ToyDataset: 2 categories, 20 usable instances, num_shots {text}, '
+        f'num_queries 15'
     )
 
 

@@ -1,0 +1,194 @@
+"""Whether confidences mean what they say; NumPy only, imports nothing of ours.
+
+Every function takes flat arrays, one entry per keypoint, and returns NaN where it was
+given nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+NUM_ECE_BINS = 15
+"""Bins of the expected calibration error, as Guo et al. use."""
+
+
+def _check_scores(
+    scores: np.ndarray, labels: np.ndarray, is_probability: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Both as float64; refuse lengths that disagree and values that make no sense."""
+    scores = np.asarray(scores, dtype=np.float64)
+    labels = np.asarray(labels, dtype=np.float64)
+    if scores.ndim != 1 or scores.shape != labels.shape:
+        raise ValueError(
+            f'scores and labels must both be (N,), got {scores.shape} and '
+            f'{labels.shape}'
+        )
+    for name, values in (('scores', scores), ('labels', labels)):
+        broken = ~np.isfinite(values)
+        if broken.any():
+            raise ValueError(
+                f'{broken.sum()} of {len(values)} {name} are NaN or infinite; the '
+                f'first is number {int(np.argmax(broken))}'
+            )
+    if is_probability and len(scores) and not 0 <= scores.min() <= scores.max() <= 1:
+        raise ValueError(
+            f'confidences must lie in [0, 1], got {scores.min():g} to {scores.max():g}'
+        )
+    return scores, labels
+
+
+def expected_calibration_error(
+    confidence: np.ndarray, is_correct: np.ndarray, num_bins: int = NUM_ECE_BINS
+) -> float:
+    """Mean gap between confidence and accuracy over bins of equal width.
+
+    Guo et al., On Calibration of Modern Neural Networks, ICML 2017, equation 3. What
+    differs: a "prediction" is a keypoint and "accurate" means close enough, which the
+    caller decides.
+
+    Convention:
+        - bin m of M holds confidences in ((m - 1) / M, m / M]; exactly 0 is in the
+          first
+        - bins are weighted by their share of the keypoints; an empty one has none
+
+    Args:
+        confidence: in [0, 1], (N,).
+        is_correct: bool (N,).
+        num_bins: M.
+
+    Returns:
+        Error in [0, 1], 0 is best; NaN if N is 0.
+
+    Raises:
+        ValueError: lengths disagree, a confidence is NaN or outside [0, 1], or there
+            is no bin.
+    """
+    confidence, is_correct = _check_scores(confidence, is_correct, True)
+    if num_bins < 1:
+        raise ValueError(f'num_bins must be at least 1, got {num_bins}')
+    if not len(confidence):
+        return float('nan')
+    inner_edges = np.arange(1, num_bins) / num_bins
+    bins = np.digitize(confidence, inner_edges, right=True)
+    gaps = np.bincount(bins, weights=is_correct - confidence, minlength=num_bins)
+    return float(np.abs(gaps).sum() / len(confidence))
+
+
+def brier_score(confidence: np.ndarray, is_correct: np.ndarray) -> float:
+    """Mean squared difference between confidence and outcome.
+
+    Brier, Verification of Forecasts Expressed in Terms of Probability, 1950. What
+    differs: one class instead of the sum over both, so it is half of his, in [0, 1].
+
+    Args:
+        confidence: in [0, 1], (N,).
+        is_correct: bool (N,).
+
+    Returns:
+        Score in [0, 1], 0 is best; NaN if N is 0.
+
+    Raises:
+        ValueError: lengths disagree, or a confidence is NaN or outside [0, 1].
+    """
+    confidence, is_correct = _check_scores(confidence, is_correct, True)
+    if not len(confidence):
+        return float('nan')
+    return float(np.square(confidence - is_correct).mean())
+
+
+def risk_coverage(
+    confidence: np.ndarray, error: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean error of what remains if only the most confident keypoints are kept.
+
+    Geifman and El-Yaniv, Selective Classification for Deep Neural Networks, NeurIPS
+    2017, section 2: coverage and selective risk as the threshold falls. What differs:
+    keypoints of equal confidence are kept or dropped together, since no threshold
+    tells them apart; the curve has one point per distinct confidence.
+
+    Args:
+        confidence: any finite numbers, larger is surer, (N,).
+        error: what a kept keypoint costs, (N,); ``~is_correct`` gives the risk of
+            being wrong.
+
+    Returns:
+        Coverage in (0, 1], ascending to 1, and risk at each, both (P,) for P distinct
+        confidences; empty if N is 0.
+
+    Raises:
+        ValueError: lengths disagree, or a value is NaN or infinite.
+    """
+    confidence, error = _check_scores(confidence, error, False)
+    order = np.argsort(-confidence, kind='stable')
+    ranked = confidence[order]
+    is_last = np.append(ranked[1:] != ranked[:-1], True)[: len(ranked)]
+    num_kept = np.flatnonzero(is_last) + 1
+    risk = np.cumsum(error[order])[is_last] / num_kept
+    return num_kept / max(len(ranked), 1), risk
+
+
+def area_under_risk_coverage(confidence: np.ndarray, error: np.ndarray) -> float:
+    """Area under :func:`risk_coverage`: the mean risk over all coverages.
+
+    Every keypoint counts with the risk at its own threshold (Geifman, Uziel and
+    El-Yaniv, Bias-Reduced Uncertainty Estimation, ICLR 2019, section 3). Equal
+    confidences everywhere give the plain mean error.
+
+    Args:
+        confidence: any finite numbers, larger is surer, (N,).
+        error: what a kept keypoint costs, (N,).
+
+    Returns:
+        Area in the unit of ``error``, lower is better; NaN if N is 0.
+
+    Raises:
+        ValueError: as :func:`risk_coverage`.
+    """
+    coverage, risk = risk_coverage(confidence, error)
+    if not len(coverage):
+        return float('nan')
+    return float((np.diff(coverage, prepend=0) * risk).sum())
+
+
+def risk_at_coverage(coverage: np.ndarray, risk: np.ndarray, level: float) -> float:
+    """Read a curve of :func:`risk_coverage` where it first covers enough.
+
+    Args:
+        coverage: ascending to 1, (P,).
+        risk: (P,).
+        level: share of the keypoints to keep, in (0, 1].
+
+    Returns:
+        Risk at the smallest coverage that is at least ``level``; NaN if P is 0.
+    """
+    if not len(coverage):
+        return float('nan')
+    return float(risk[np.argmax(coverage >= min(level, 1.0) - 1e-12)])
+
+
+def auroc(score: np.ndarray, is_positive: np.ndarray) -> float:
+    """Probability that a positive scores above a negative; a tie counts half.
+
+    The area under the ROC curve by the ranks of the positives (Mann and Whitney 1947),
+    where equal scores share their mean rank.
+
+    Args:
+        score: any finite numbers, (N,).
+        is_positive: bool (N,).
+
+    Returns:
+        Area in [0, 1], 0.5 is chance; NaN unless both classes occur.
+
+    Raises:
+        ValueError: lengths disagree, or a score is NaN or infinite.
+    """
+    score, is_positive = _check_scores(score, is_positive, False)
+    num_positive = int(is_positive.sum())
+    num_negative = len(score) - num_positive
+    if not num_positive or not num_negative:
+        return float('nan')
+    _, group, group_size = np.unique(score, return_inverse=True, return_counts=True)
+    mean_rank = np.cumsum(group_size) - (group_size - 1) / 2
+    rank_sum = (mean_rank[group.reshape(-1)] * is_positive).sum()
+    least = num_positive * (num_positive + 1) / 2
+    return float((rank_sum - least) / (num_positive * num_negative))

@@ -1,0 +1,177 @@
+"""Calibration against hand-worked numbers, brute force and degenerate cases."""
+
+import numpy as np
+import pytest
+
+from cape_mm.evaluation import calibration as C
+
+CONFIDENCE = np.array([0.9, 0.8, 0.8, 0.3, 0.1])
+IS_CORRECT = np.array([True, True, False, True, False])
+EMPTY = np.zeros(0)
+
+
+def random_scores(seed, levels=7):
+    """50 scores of few levels, so with many ties, and labels that follow them."""
+    rng = np.random.default_rng(seed)
+    score = rng.integers(0, levels, 50) / levels
+    return score, rng.random(50) < score
+
+
+def test_ece_by_hand():
+    # two bins: (0, .5] holds .3 (right), .1 (wrong); (.5, 1] holds .9, .8, .8
+    low, high = abs(1 / 2 - 0.2), abs(2 / 3 - 2.5 / 3)
+    expected = 2 / 5 * low + 3 / 5 * high
+    value = C.expected_calibration_error(CONFIDENCE, IS_CORRECT, num_bins=2)
+    assert value == pytest.approx(expected)
+
+
+def test_ece_bins_are_closed_above_and_zero_is_in_the_first():
+    # .5 and 0 share a bin of two, so their errors cancel; .5 and 1 would not
+    value = C.expected_calibration_error(
+        np.array([0.0, 0.5]), np.array([True, False]), num_bins=2
+    )
+    assert value == pytest.approx(abs(1 - 0.5) / 2)
+    assert C.expected_calibration_error(np.ones(3), np.ones(3), num_bins=2) == 0
+
+
+def test_ece_of_a_constant_is_the_gap_to_the_accuracy():
+    """What a model that always says 1.0 is worth."""
+    assert C.expected_calibration_error(np.ones(5), IS_CORRECT) == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize('num_bins', [1, 15, 40])
+def test_ece_equals_a_loop_over_bins(num_bins):
+    score, is_correct = random_scores(1, levels=97)
+    total = 0.0
+    for m in range(1, num_bins + 1):
+        inside = (score > (m - 1) / num_bins) & (score <= m / num_bins)
+        inside |= (score == 0) & (m == 1)
+        if inside.any():
+            gap = abs(score[inside].mean() - is_correct[inside].mean())
+            total += inside.mean() * gap
+    value = C.expected_calibration_error(score, is_correct, num_bins)
+    assert value == pytest.approx(total)
+
+
+def test_well_calibrated_scores_have_a_small_ece():
+    rng = np.random.default_rng(0)
+    score = rng.random(200_000)
+    is_correct = rng.random(200_000) < score
+    assert C.expected_calibration_error(score, is_correct) < 0.01
+    assert C.brier_score(score, is_correct) == pytest.approx(1 / 6, abs=0.005)
+
+
+def test_brier_by_hand():
+    squares = [0.1**2, 0.2**2, 0.8**2, 0.7**2, 0.1**2]
+    assert C.brier_score(CONFIDENCE, IS_CORRECT) == pytest.approx(np.mean(squares))
+
+
+def test_risk_coverage_by_hand():
+    """The two at .8 enter together: no threshold tells them apart."""
+    coverage, risk = C.risk_coverage(CONFIDENCE, ~IS_CORRECT)
+    np.testing.assert_allclose(coverage, [1 / 5, 3 / 5, 4 / 5, 1])
+    np.testing.assert_allclose(risk, [0, 1 / 3, 1 / 4, 2 / 5])
+    area = (1 * 0 + 2 * 1 / 3 + 1 * 1 / 4 + 1 * 2 / 5) / 5
+    assert C.area_under_risk_coverage(CONFIDENCE, ~IS_CORRECT) == pytest.approx(area)
+
+
+def test_risk_coverage_equals_a_loop_over_thresholds():
+    score, is_correct = random_scores(2)
+    error = np.where(is_correct, 0.1, 2.0)  # any cost, not only right and wrong
+    kept = [score >= threshold for threshold in np.unique(score)[::-1]]
+    coverage, risk = C.risk_coverage(score, error)
+    np.testing.assert_allclose(coverage, [k.mean() for k in kept])
+    np.testing.assert_allclose(risk, [error[k].mean() for k in kept])
+    own_risk = [error[score >= threshold].mean() for threshold in score]
+    area = C.area_under_risk_coverage(score, error)
+    assert area == pytest.approx(np.mean(own_risk))
+
+
+def test_equal_confidences_give_the_plain_error():
+    coverage, risk = C.risk_coverage(np.full(5, 0.7), ~IS_CORRECT)
+    assert (coverage.tolist(), risk.tolist()) == ([1.0], [0.4])
+    area = C.area_under_risk_coverage(np.full(5, 0.7), ~IS_CORRECT)
+    assert area == pytest.approx(0.4)
+
+
+def test_order_of_keypoints_does_not_matter():
+    score, is_correct = random_scores(3)
+    order = np.random.default_rng(0).permutation(len(score))
+    for function in (
+        C.expected_calibration_error,
+        C.brier_score,
+        C.area_under_risk_coverage,
+        C.auroc,
+    ):
+        one, other = (
+            function(score, is_correct),
+            function(score[order], is_correct[order]),
+        )
+        assert one == pytest.approx(other, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ('level', 'expected'), [(0.1, 0), (0.2, 0), (0.21, 1 / 3), (0.8, 1 / 4), (1, 0.4)]
+)
+def test_risk_at_coverage(level, expected):
+    curve = C.risk_coverage(CONFIDENCE, ~IS_CORRECT)
+    assert C.risk_at_coverage(*curve, level) == pytest.approx(expected)
+
+
+def test_auroc_by_hand():
+    # positives .9, .8, .3 against negatives .8, .1: wins 2 + 1.5 + 1 of 6
+    assert C.auroc(CONFIDENCE, IS_CORRECT) == pytest.approx(4.5 / 6)
+
+
+@pytest.mark.parametrize('levels', [1, 3, 7, 1000])
+def test_auroc_equals_counting_all_pairs(levels):
+    score, is_positive = random_scores(4, levels)
+    is_positive[:2] = [True, False]
+    gaps = score[is_positive][:, None] - score[~is_positive][None]
+    expected = ((gaps > 0) + 0.5 * (gaps == 0)).mean()
+    assert C.auroc(score, is_positive) == pytest.approx(expected)
+    assert C.auroc(-score, is_positive) == pytest.approx(1 - expected)
+
+
+def test_auroc_needs_both_classes():
+    assert np.isnan(C.auroc(CONFIDENCE, np.ones(5, bool)))
+    assert np.isnan(C.auroc(CONFIDENCE, np.zeros(5, bool)))
+
+
+def test_nothing_is_nan():
+    assert np.isnan(C.expected_calibration_error(EMPTY, EMPTY))
+    assert np.isnan(C.brier_score(EMPTY, EMPTY))
+    assert np.isnan(C.area_under_risk_coverage(EMPTY, EMPTY))
+    assert np.isnan(C.auroc(EMPTY, EMPTY))
+    coverage, risk = C.risk_coverage(EMPTY, EMPTY)
+    assert coverage.shape == risk.shape == (0,)
+    assert np.isnan(C.risk_at_coverage(coverage, risk, 0.5))
+
+
+@pytest.mark.parametrize(
+    'function',
+    [
+        C.expected_calibration_error,
+        C.brier_score,
+        C.risk_coverage,
+        C.area_under_risk_coverage,
+        C.auroc,
+    ],
+)
+def test_nan_and_unequal_lengths_are_refused(function):
+    broken = CONFIDENCE.copy()
+    broken[3] = np.nan
+    with pytest.raises(ValueError, match='1 of 5 scores are NaN.*number 3'):
+        function(broken, IS_CORRECT)
+    with pytest.raises(ValueError, match='1 of 5 labels are NaN'):
+        function(CONFIDENCE, broken)
+    with pytest.raises(ValueError, match=r'must both be \(N,\)'):
+        function(CONFIDENCE, IS_CORRECT[:4])
+
+
+def test_confidences_are_probabilities():
+    for function in (C.expected_calibration_error, C.brier_score):
+        with pytest.raises(ValueError, match=r'in \[0, 1\], got 0.2 to 1.8'):
+            function(2 * CONFIDENCE, IS_CORRECT)
+    with pytest.raises(ValueError, match='num_bins must be at least 1'):
+        C.expected_calibration_error(CONFIDENCE, IS_CORRECT, 0)

@@ -1,0 +1,135 @@
+"""Confidence and visibility in the metric: which keypoints count, and as what."""
+
+import numpy as np
+import pytest
+import torch
+from episode_samples import make_instances, make_sample, random_sample
+
+from cape_mm.evaluation import EpisodePCK, auroc
+from cape_mm.evaluation.score_records import pack_scores, unpack_scores
+
+CONFIDENCE_KEYS = {
+    *('mean_confidence', 'ECE@0.2', 'Brier@0.2', 'AURC@0.2', 'risk_coverage@0.2'),
+}
+
+
+def hand_sample(index=0, confidence=None, visibility=None):
+    """Two queries of three keypoints; the box is 100 x 50, so 20 px are too far.
+
+    Scored are keypoints 0, 1 of query 0 (errors 3, 30) and 0 of query 1 (error 20).
+    The support shows keypoints 0 and 1, query 1 hides keypoint 1.
+    """
+    box = torch.tensor([[0.0, 0.0, 100.0, 50.0]])
+    support = make_instances(
+        torch.zeros(1, 3, 2), torch.tensor([[True, True, False]]), box
+    )
+    is_visible = torch.tensor([[True, True, True], [True, False, True]])
+    query = make_instances(torch.zeros(2, 3, 2), is_visible, box.repeat(2, 1))
+    pred = torch.zeros(2, 3, 2)
+    pred[..., 0] = torch.tensor([[3.0, 30, 0], [20, 0, 0]])
+    fields = {'keypoint_scores': confidence, 'keypoints_visible': visibility}
+    scores = {key: value for key, value in fields.items() if value is not None}
+    return make_sample(support, query, pred, index, scores=scores)
+
+
+def evaluate(*samples):
+    metric = EpisodePCK()
+    metric.process(None, [sample.to_dict() for sample in samples])
+    return metric.evaluate(1)
+
+
+def test_confidence_by_hand():
+    """Right at .9; wrong at .6 and, as 20 px are not below .2, at .7."""
+    confidence = torch.tensor([[0.9, 0.6, 5.0], [0.7, float('nan'), -1.0]])
+    metrics = evaluate(hand_sample(confidence=confidence))
+    assert metrics['mean_confidence'] == pytest.approx(2.2 / 3)
+    assert metrics['ECE@0.2'] == pytest.approx((0.1 + 0.6 + 0.7) / 3)
+    assert metrics['Brier@0.2'] == pytest.approx((0.01 + 0.36 + 0.49) / 3)
+    assert metrics['AURC@0.2'] == pytest.approx((0 + 1 / 2 + 2 / 3) / 3)
+    curve = metrics['risk_coverage@0.2']
+    assert list(curve) == ['0.2', '0.4', '0.6', '0.8', '1']
+    assert curve['0.2'] == 0
+    assert curve['0.4'] == curve['0.6'] == pytest.approx(1 / 2)
+    assert curve['1'] == pytest.approx(2 / 3)
+
+
+def test_keypoints_weigh_alike_and_pairs_do_not():
+    """A pair with one scored keypoint has one vote, that with two has two."""
+    confidence = torch.tensor([[1.0, 1.0, 0.0], [0.4, 0.0, 0.0]])
+    metrics = evaluate(hand_sample(confidence=confidence))
+    assert metrics['mean_confidence'] == pytest.approx(2.4 / 3)
+
+
+def test_visibility_by_hand():
+    """Keypoints 0, 1 count: .8, .3, .5 of seen ones against .5 of the hidden one."""
+    visibility = torch.tensor([[0.8, 0.3, 9.0], [0.5, 0.5, float('nan')]])
+    metrics = evaluate(hand_sample(visibility=visibility))
+    assert metrics['visibility_AUROC'] == pytest.approx((1 + 0 + 0.5) / 3)
+    assert not CONFIDENCE_KEYS & metrics.keys()
+
+
+def test_visibility_of_one_kind_is_left_out():
+    sample = hand_sample(visibility=torch.ones(2, 3))
+    sample.gt_instances.is_visible_orig[1, 1] = True
+    assert 'visibility_AUROC' not in evaluate(sample)
+
+
+def test_absent_scores_leave_their_keys_out():
+    """Also if only some of the episodes have them."""
+    with_scores = hand_sample(1, torch.ones(2, 3), torch.rand(2, 3))
+    for metrics in (evaluate(hand_sample()), evaluate(hand_sample(), with_scores)):
+        assert not (CONFIDENCE_KEYS | {'visibility_AUROC'}) & metrics.keys()
+
+
+def test_no_scored_keypoint_leaves_confidence_out():
+    sample = hand_sample(confidence=torch.ones(2, 3))
+    sample.support_instances.is_visible_orig[:] = False
+    metrics = evaluate(sample)
+    assert metrics['num_pairs_empty'] == 2
+    assert not CONFIDENCE_KEYS & metrics.keys()
+
+
+def test_all_episodes_are_pooled():
+    samples = [random_sample(index) for index in range(5)]
+    seen, scores = [], []
+    for sample in samples:
+        is_known = sample.support_instances.is_visible_orig.all(dim=0)
+        seen.append(sample.gt_instances.is_visible_orig[:, is_known].flatten())
+        scores.append(sample.pred_instances.keypoints_visible[:, is_known].flatten())
+    expected = auroc(torch.cat(scores).numpy(), torch.cat(seen).numpy())
+    metrics = evaluate(*samples)
+    assert metrics['visibility_AUROC'] == pytest.approx(expected)
+    assert 0 < metrics['ECE@0.2'] < 1
+
+
+def test_rounding_above_one_is_forgiven_and_more_is_not():
+    confidence = torch.full((2, 3), 1.0 + 1e-5)
+    assert evaluate(hand_sample(confidence=confidence))['mean_confidence'] == 1
+    with pytest.raises(ValueError, match=r'episode 4 .*\[0, 1\], but one lies 0.5 out'):
+        evaluate(hand_sample(4, confidence=torch.full((2, 3), 1.5)))
+    with pytest.raises(ValueError, match='one lies 0.5 outside'):
+        evaluate(hand_sample(confidence=torch.full((2, 3), -0.5)))
+
+
+@pytest.mark.parametrize('name', ['keypoint_scores', 'keypoints_visible'])
+def test_nan_and_other_shapes_are_refused(name):
+    field = {'keypoint_scores': 'confidence', 'keypoints_visible': 'visibility'}[name]
+    broken = torch.ones(2, 3)
+    broken[1, 0] = float('nan')
+    with pytest.raises(ValueError, match=f'1 {name} are NaN.*keypoint 0 of query 1'):
+        evaluate(hand_sample(**{field: broken}))
+    with pytest.raises(ValueError, match=rf'{name} must be \(Q, K\) = \(2, 3\), got'):
+        evaluate(hand_sample(**{field: torch.ones(2, 3, 1)}))
+
+
+def test_packed_scores_come_back():
+    score, is_true = np.array([0.25, 1.0, 0.0]), np.array([True, False, True])
+    packed = [
+        pack_scores(score[:2], is_true[:2]),
+        b'',
+        pack_scores(score[2:], is_true[2:]),
+    ]
+    assert len(b''.join(packed)) == 15
+    scores, labels = unpack_scores(packed)
+    np.testing.assert_array_equal(scores, score)
+    np.testing.assert_array_equal(labels, is_true)

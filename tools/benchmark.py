@@ -1,0 +1,88 @@
+"""Measure speed and memory of a config's model, on generated input by default."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+EXAMPLE = """example:
+  python tools/benchmark.py configs/cape_tiny.py --mode train --steps 20
+  python tools/benchmark.py configs/cape_mp100.py --mode predict --device cpu
+  python tools/benchmark.py configs/cape_mp100.py --mode decode --num-keypoints 17 68
+  python tools/benchmark.py --compare configs/cape_mp100.py configs/cape_tiny.py
+"""
+COUNTS = (
+    ('steps', 'N', 'timed steps; with --compare of every turn (20)'),
+    ('warmup', 'N', 'steps before them (5)'),
+    ('batch-size', 'B', "episodes per batch (train: the config's; else 1)"),
+    ('num-queries', 'Q', "queries per episode (train: the config's; decode: 64)"),
+    ('num-shots', 'S', 'support images per episode (1)'),
+    ('input-size', 'PX', "side of the network input in pixels (the config's)"),
+    ('seed', 'N', 'seed of weights and input (0)'),
+    ('pairs', 'N', 'turns of either config with --compare (5)'),
+)
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line; what is not given stays out of the namespace."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+    )
+    parser.add_argument('config', nargs='?', default=None, help='config file')
+    parser.add_argument(
+        '--compare',
+        nargs='+',
+        metavar='CONFIG',
+        default=[],
+        help='run two configs in turn, A B A B, and print the ratio pair by pair',
+    )
+    parser.add_argument('--mode', help='train (default), predict or decode')
+    for name, metavar, text in COUNTS:
+        parser.add_argument(f'--{name}', type=int, metavar=metavar, help=text)
+    parser.add_argument(
+        '--num-keypoints',
+        type=int,
+        nargs='+',
+        metavar='K',
+        help='keypoints (17); decode takes several (17 68)',
+    )
+    parser.add_argument('--amp', action='store_true', help='mixed precision')
+    parser.add_argument('--device', help='cpu, cuda or cuda:<n> (a GPU if there is)')
+    parser.add_argument(
+        '--loader', action='store_true', help="read the config's train_dataloader"
+    )
+    parser.add_argument('--out', metavar='FILE.json', default=None, help='JSON file')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        metavar='KEY=VALUE',
+        default=None,
+        help='override config values, of both configs with --compare',
+    )
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Measure."""
+    args = vars(parse_args())
+    configs = [args.pop('config'), *args.pop('compare')]
+    configs = [config for config in configs if config is not None]
+    out, pairs = args.pop('out'), args.pop('cfg_options')
+    if 'num_keypoints' in args:
+        args['num_keypoints'] = tuple(args['num_keypoints'])
+    # Not at the top: --help should not wait for torch and mmpose.
+    from cape_mm.apis import parse_cfg_options, run_cli
+    from cape_mm.apis.benchmark import BenchmarkSettings, benchmark
+
+    return run_cli(
+        lambda: benchmark(
+            configs, BenchmarkSettings(**args), parse_cfg_options(pairs), out
+        )
+    )
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -86,7 +86,8 @@ class AutoregressiveDecoder(nn.Module):
         """
         seen = self.history_feature(sample_at(fine_map, emitted.points))
         told = self.point_encoding(emitted.points) + seen
-        told = torch.where(emitted.is_unknown[..., None], self.unknown, told)
+        if emitted.is_unknown is not None:
+            told = torch.where(emitted.is_unknown[..., None], self.unknown, told)
         return tokens + told + self.history_type
 
     def forward(
@@ -156,10 +157,17 @@ class AutoregressiveDecoder(nn.Module):
         return DecodingState(
             questions=take_in_order(self.questions(context, proposals), order),
             identities=take_in_order(context.keypoint_tokens, order),
-            hop_bias=self.hop_bias(ordered_hops(context.hops, order)),
+            bias=self._step_bias(context, order),
             memories=memories,
             caches=[KVCache(shape, keys) for _ in self.layers],
         )
+
+    def _step_bias(self, context: EpisodeContext, order: torch.Tensor) -> torch.Tensor:
+        hop_bias = self.hop_bias(ordered_hops(context.hops, order))
+        # keys stand in the order of decoding: the history of a step and, last, the
+        # question; the history that is added with it must not look at the question
+        ones = torch.ones(hop_bias.shape[-2:], dtype=torch.bool, device=order.device)
+        return hop_bias + mask_to_bias(ones.tril(), hop_bias.dtype)
 
     def step(
         self,
@@ -180,16 +188,12 @@ class AutoregressiveDecoder(nn.Module):
             The answer, (N, 1, C).
         """
         tokens = state.questions[:, index : index + 1]
-        bias = state.hop_bias[:, :, index : index + 1, : index + 1]
+        bias = state.bias[:, :, index : index + 1, : index + 1]
         if last_points is not None:
             last = state.identities[:, index - 1 : index]
-            nothing = torch.zeros_like(last_points[..., 0], dtype=torch.bool)
-            told = self.history(last, fine_map, History(last_points, nothing))
+            told = self.history(last, fine_map, History(last_points))
             tokens = torch.cat([told, tokens], dim=1)
-            bias = state.hop_bias[:, :, index - 1 : index + 1, : index + 1]
-            # the last history can't look at the question that follows it
-            ones = torch.ones(2, index + 1, dtype=torch.bool, device=bias.device)
-            bias = bias + mask_to_bias(ones.tril(index - 1), bias.dtype)
+            bias = state.bias[:, :, index - 1 : index + 1, : index + 1]
         num_kept = tokens.shape[1] - 1
         for layer, memory, cache in zip(self.layers, state.memories, state.caches):
             tokens = layer.step(tokens, memory, cache, bias, num_kept)
@@ -203,14 +207,14 @@ class DecodingState:
     Attributes:
         questions: in the order of decoding, (N, K, C).
         identities: keypoint tokens in the order of decoding, (N, K, C).
-        hop_bias: in the order of decoding, (N, heads, K, K).
+        bias: by graph distance and causal, in the order of decoding, (N, heads, K, K).
         memories: cross-attention keys and values, one pair per layer.
         caches: self-attention caches, one per layer.
     """
 
     questions: torch.Tensor
     identities: torch.Tensor
-    hop_bias: torch.Tensor
+    bias: torch.Tensor
     memories: list[KeysValues]
     caches: list[KVCache]
 

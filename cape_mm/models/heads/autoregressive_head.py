@@ -185,8 +185,7 @@ class AutoregressiveHead(ProposalHead):
         order = self._test_order(context, proposal)
         tokens, found = self.decode(context, first, order)
         if mode == 'ar+refine':
-            nothing = torch.zeros_like(context.is_known)
-            emitted = History(found.points, nothing)
+            emitted = History(found.points)
             start = found.points if self.use_proposals else None
             tokens, found = self.refine(context, start, emitted, order, sees_all=True)
         guess = proposal if self.use_proposals else found

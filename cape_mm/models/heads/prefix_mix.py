@@ -15,11 +15,11 @@ class History:
 
     Attributes:
         points: (x, y) in [0, 1], (N, K, 2); carries no gradient.
-        is_unknown: the entry is hidden from the decoder, bool (N, K).
+        is_unknown: the entry is hidden from the decoder, bool (N, K); None hides none.
     """
 
     points: torch.Tensor
-    is_unknown: torch.Tensor
+    is_unknown: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)

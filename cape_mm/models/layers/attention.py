@@ -63,7 +63,7 @@ class MultiHeadAttention(nn.Module):
             (N, T, C).
         """
         heads = self._split(self.query(query))
-        if bias is not None:
+        if bias is not None and bias.dtype != heads.dtype:
             # a mask made in another precision must stay finite in this one
             lowest = max(torch.finfo(t.dtype).min for t in (heads, bias)) / 2
             bias = bias.clamp(min=lowest).to(heads.dtype)

@@ -20,14 +20,27 @@ class KVCache:
         self.values = like.new_zeros(shape)
         self.length = 0
 
-    def append(self, keys: torch.Tensor, values: torch.Tensor) -> None:
-        """Add keys and values, each (N, heads, L, C / heads)."""
+    def extend(
+        self, keys: torch.Tensor, values: torch.Tensor, num_kept: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add keys and values, some of them for this step only.
+
+        Args:
+            keys: (N, heads, L, C / heads).
+            values: the same shape.
+            num_kept: the first so many of the L stay; the next call overwrites the
+                others.
+
+        Returns:
+            All keys and all values up to here, views (N, heads, length + L, C / heads).
+        """
         end = self.length + keys.shape[2]
         assert end <= self.keys.shape[2], f'the cache holds {self.keys.shape[2]} steps'
         self.keys[:, :, self.length : end] = keys
         self.values[:, :, self.length : end] = values
-        self.length = end
+        self.length += num_kept
+        return self.keys[:, :, :end], self.values[:, :, :end]
 
     def filled(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """All keys and values so far, each (N, heads, length, C / heads)."""
+        """All keys and values that stay, each (N, heads, length, C / heads)."""
         return self.keys[:, :, : self.length], self.values[:, :, : self.length]

@@ -132,12 +132,8 @@ class DecoderLayer(nn.Module):
         """
         normed = self.norm_self(tokens)
         keys, values = self.self_attention.project_kv(normed, normed)
-        past_keys, past_values = cache.filled()
-        all_keys = torch.cat([past_keys, keys], dim=2)
-        all_values = torch.cat([past_values, values], dim=2)
+        all_keys, all_values = cache.extend(keys, values, num_kept)
         change = self.self_attention.attend(normed, all_keys, all_values, bias)
-        if num_kept:
-            cache.append(keys[:, :, :num_kept], values[:, :, :num_kept])
         return self._finish(tokens + self.dropout(change), memory)
 
     def _finish(self, tokens: torch.Tensor, memory: KeysValues) -> torch.Tensor:

@@ -90,7 +90,7 @@ def test_step_keeps_only_the_first_positions_in_the_cache(rng, causal_bias):
     layer = DecoderLayer(DIMS, HEADS).double()
     tokens = torch.randn(2, 2, DIMS, generator=rng).double()
     memory = layer.project_memory(tokens)
-    cache = KVCache((2, HEADS, 1, DIMS // HEADS), tokens)
+    cache = KVCache((2, HEADS, 2, DIMS // HEADS), tokens)
     layer.step(tokens, memory, cache, causal_bias[:, :, :2, :2], num_kept=1)
     normed = layer.norm_self(tokens)
     keys, values = layer.self_attention.project_kv(normed, normed)

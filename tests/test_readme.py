@@ -6,8 +6,10 @@ import importlib
 import re
 import runpy
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -64,10 +66,12 @@ def make_targets() -> set[str]:
     return set(re.search(r'^\.PHONY: (.*)$', makefile, re.MULTILINE)[1].split())
 
 
+@cache
 def option_names() -> set[str]:
-    """Options of all tools."""
-    source = ' '.join(path.read_text() for path in TOOLS)
-    return set(re.findall(r"'(--[\w-]+)'", source))
+    """Options of all tools, as their help lists them."""
+    calls = [[sys.executable, str(path), '--help'] for path in TOOLS]
+    runs = [subprocess.run(call, capture_output=True, check=True) for call in calls]
+    return {o for r in runs for o in re.findall(r'--[a-z][\w-]*', r.stdout.decode())}
 
 
 def resolve(name: str) -> ModuleType | object:

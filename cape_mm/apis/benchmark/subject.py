@@ -78,7 +78,9 @@ def prepare(
         raise ConfigError(f'config file {config} has no model: nothing to measure')
     device = check_device(settings.device)
     if device.type == 'cuda':
-        torch.cuda.set_device(device)
+        # 'cuda' without a number is the current device already
+        if device.index is not None:
+            torch.cuda.set_device(device)
         benchmark = (cfg.get('env_cfg') or {}).get('cudnn_benchmark', False)
         torch.backends.cudnn.benchmark = benchmark
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpose')):

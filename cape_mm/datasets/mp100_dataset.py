@@ -6,6 +6,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 from mmengine.dataset import BaseDataset
@@ -121,7 +122,7 @@ class MP100EpisodeDataset(BaseDataset):
 
     def _find_missing(self, instances: Sequence[Instance]) -> set[str]:
         file_names = [inst.file_name for inst in instances]
-        folder = self._image_folder()
+        folder = self._image_folder
         missing = find_missing_files(file_names, folder)
         expected = self.data_prefix['img']  # not the folder looked in as a fallback
         refuse_if_all_missing(missing, file_names, expected, self.ann_file)
@@ -163,9 +164,11 @@ class MP100EpisodeDataset(BaseDataset):
 
     def image_path(self, instance: Instance) -> str:
         """Path of an instance's image file."""
-        return os.path.join(self._image_folder(), instance.file_name)
+        return os.path.join(self._image_folder, instance.file_name)
 
+    @cached_property
     def _image_folder(self) -> str:
+        # asked of the disk once, not for every image
         folder = self.data_prefix['img']
         return folder if os.path.isdir(folder) else self.data_root
 

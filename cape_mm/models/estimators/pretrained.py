@@ -32,7 +32,10 @@ def expect_pretrained(model: nn.Module) -> Iterator[None]:
             its weights.
     """
     parts = pretrained_parts(model)
-    before = {name: _weights(module) for name, module in parts.items()}
+    before = {
+        name: {key: weight.detach().clone() for key, weight in _weights(module)}
+        for name, module in parts.items()
+    }
     try:
         yield
     # a cut or foreign file is a RuntimeError, EOFError or UnpicklingError of torch; no
@@ -46,14 +49,12 @@ def expect_pretrained(model: nn.Module) -> Iterator[None]:
             f'pretrained weights could not be read ({files}): {reason}. {_advice()}'
         ) from error
     for name, module in parts.items():
-        after = _weights(module)
-        changed = sum(
-            bool((after[key] != old).any()) for key, old in before[name].items()
-        )
-        if changed * 2 < len(after):
+        old = before[name]
+        changed = sum(bool((new != old[key]).any()) for key, new in _weights(module))
+        if changed * 2 < len(old):
             raise CheckpointError(
                 f'pretrained weights do not fit ({_describe(name, module)}): only '
-                f'{changed} of {len(after)} weights were in the file. {_advice()}'
+                f'{changed} of {len(old)} weights were in the file. {_advice()}'
             )
 
 
@@ -65,13 +66,9 @@ def _checkpoint_of(module: nn.Module) -> str | None:
     return None
 
 
-def _weights(module: nn.Module) -> dict:
+def _weights(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
     # matrices and kernels only: a bias may be zero before and after
-    return {
-        name: parameter.detach().clone()
-        for name, parameter in module.named_parameters()
-        if parameter.dim() > 1
-    }
+    return ((name, p) for name, p in module.named_parameters() if p.dim() > 1)
 
 
 def _describe(name: str, module: nn.Module) -> str:

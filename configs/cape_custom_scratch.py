@@ -14,7 +14,7 @@ _base_ = './cape_custom.py'
 
 model = dict(
     backbone=dict(
-        norm_cfg=dict(type='GN', num_groups=32), norm_eval=False, init_cfg=None
+        norm_cfg=dict(type='AmpGN', num_groups=32), norm_eval=False, init_cfg=None
     )
 )
 optim_wrapper = dict(optimizer=dict(lr=5e-4), paramwise_cfg=dict(_delete_=True))

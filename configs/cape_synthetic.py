@@ -19,7 +19,7 @@ _base_ = [
 
 model = dict(
     backbone=dict(
-        norm_cfg=dict(type='GN', num_groups=32), norm_eval=False, init_cfg=None
+        norm_cfg=dict(type='AmpGN', num_groups=32), norm_eval=False, init_cfg=None
     )
 )
 train_dataloader = dict(

@@ -78,8 +78,10 @@ def set_amp(cfg: Config, amp: bool) -> None:
         wrapper.type = 'AmpOptimWrapper'
         has_bfloat16 = torch.cuda.get_device_capability() >= BFLOAT16_CAPABILITY
         wrapper.setdefault('dtype', 'bfloat16' if has_bfloat16 else 'float16')
+        # a scaler asks the GPU after every backward pass whether all is finite
         is_float16 = wrapper.dtype == 'float16'
-        wrapper.setdefault('loss_scale', 'dynamic' if is_float16 else 1.0)
+        no_scaling = dict(enabled=False)
+        wrapper.setdefault('loss_scale', 'dynamic' if is_float16 else no_scaling)
         return
     wrapper.type = 'CpuAmpOptimWrapper'
     for key in ('loss_scale', 'dtype', 'use_fsdp'):

@@ -35,6 +35,8 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
         std: divides per channel.
         bgr_to_rgb: images come as BGR and the model wants RGB.
         non_blocking: copy to the device without waiting.
+        keypoint_multiple: pad K to a multiple of this, so that batches have few shapes,
+            for CUDA graphs.
     """
 
     def __init__(
@@ -43,8 +45,10 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
         std: Sequence[float] = IMAGENET_STD,
         bgr_to_rgb: bool = True,
         non_blocking: bool = True,
+        keypoint_multiple: int = 1,
     ) -> None:
         super().__init__(non_blocking)
+        self.keypoint_multiple = keypoint_multiple
         self.bgr_to_rgb = bgr_to_rgb
         self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), False)
         self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), False)
@@ -70,7 +74,7 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
         if not kept:
             return dict(inputs=None, data_samples=samples)
         loaded = [samples[i] for i in kept]
-        graph = self.cast_data(_collate_supports(loaded))
+        graph = self.cast_data(_collate_supports(loaded, self.keypoint_multiple))
         supports = self._normalise(_stack(data['inputs']['support']))
         counts = [len(sample.support_instances) for sample in loaded]
         inputs = EpisodeInputs(
@@ -105,10 +109,11 @@ def _pad_shots(images: torch.Tensor, counts: list[int]) -> torch.Tensor:
     return batch
 
 
-def _collate_supports(samples: list[EpisodeDataSample]) -> dict:
+def _collate_supports(samples: list[EpisodeDataSample], multiple: int) -> dict:
     """Support keypoints and graphs of B episodes, padded to a common S and K."""
     num_shots = max(len(sample.support_instances) for sample in samples)
     num_keypoints = max(sample.num_keypoints for sample in samples)
+    num_keypoints += -num_keypoints % multiple
     size = (len(samples), num_shots, num_keypoints)
     points = torch.zeros(*size, 2)
     is_visible = torch.zeros(size, dtype=torch.bool)

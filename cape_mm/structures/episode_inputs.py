@@ -39,3 +39,14 @@ class EpisodeInputs:
     def is_known(self) -> torch.Tensor:
         """Keypoint is visible in at least one shot, bool (B, K); padding is False."""
         return self.support_visible.any(dim=1)
+
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """All but ``num_steps``, in the order of the constructor."""
+        return (
+            self.support_images,
+            self.query_images,
+            self.support_keypoints,
+            self.support_visible,
+            self.hops,
+            self.query_to_episode,
+        )

@@ -15,7 +15,7 @@ model = dict(
         type='ResNet',
         depth=50,
         out_indices=(1, 2, 3),
-        norm_cfg=dict(type='GN', num_groups=32),
+        norm_cfg=dict(type='AmpGN', num_groups=32),
         norm_eval=False,
     )
 )

@@ -14,8 +14,9 @@ from tool_calls import FAST, REPO, TINY, ToolCaller
 
 from cape_mm.apis import parse_cfg_options
 from cape_mm.apis.benchmark import BenchmarkSettings
-from cape_mm.apis.benchmark.decoding import decode_by_recomputing, measure_decoding
+from cape_mm.apis.benchmark.decoding import measure_decoding
 from cape_mm.apis.benchmark.made_input import make_batch
+from cape_mm.apis.benchmark.recomputing import decode_by_recomputing
 from cape_mm.apis.benchmark.stages import predict_step
 from cape_mm.apis.benchmark.subject import drop_pretrained, prepare
 from cape_mm.apis.benchmark.timing import Stopwatch, alternate, ratio, summarise

@@ -54,8 +54,8 @@ def test_amp_without_gpu_is_bfloat16(toy_config, monkeypatch):
 @pytest.mark.parametrize(
     ('capability', 'dtype', 'loss_scale'),
     [
-        ((9, 0), 'bfloat16', 1.0),
-        ((8, 0), 'bfloat16', 1.0),
+        ((9, 0), 'bfloat16', dict(enabled=False)),
+        ((8, 0), 'bfloat16', dict(enabled=False)),
         ((7, 5), 'float16', 'dynamic'),
     ],
 )

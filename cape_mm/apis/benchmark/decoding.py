@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from ...errors import ConfigError
 from ...models.heads import AutoregressiveHead, EpisodeContext
-from ...models.heads.autoregressive_decoder import ordered_hops
-from ...models.heads.decode_order import skeleton_order, take_in_order
-from ...models.heads.prefix_mix import History
 from .made_input import make_batch
+from .recomputing import time_recomputing
 from .settings import BenchmarkSettings
 from .subject import Subject, prepare
 from .timing import PeakMemory, alternate, ratio, summarise
@@ -29,7 +26,8 @@ def measure_decoding(
 
     Returns:
         The subject, and under ``keypoints`` one record per K, see :func:`time_modes`
-        and :func:`time_recomputing`.
+        and
+        :func:`~cape_mm.apis.benchmark.recomputing.time_recomputing`.
 
     Raises:
         CapeError: what the config makes impossible.
@@ -78,7 +76,8 @@ def time_modes(
         ``encode_ms`` (preprocessing included); ``ms`` of every mode;
         ``over_parallel``, the head alone in a mode over the head alone in parallel;
         ``prediction_over_parallel``, the same with the encoder's time on either side;
-        ``order`` of the turns.
+        on a GPU ``graph``, the last three with the head as a CUDA graph; ``order`` of
+        the turns.
 
     Raises:
         ConfigError: the head does not name its modes.
@@ -87,112 +86,45 @@ def time_modes(
     if not head.modes:
         raise ConfigError(f'--mode decode: {type(head).__name__} names no modes')
     works: dict[str, Callable[[], object]] = dict(encode=encode)
-    for mode in head.modes:
-        works[mode] = functools.partial(head.predict, context, mode=mode)
+    for graph in (False, True) if subject.device.type == 'cuda' else (False,):
+        for mode in head.modes:
+            works[_label(mode, graph)] = functools.partial(
+                head, context, mode=mode, cuda_graph=graph
+            )
     alternate(works, settings.warmup, subject.device)
     times, order = alternate(works, settings.steps, subject.device)
     encoding = times.pop('encode')
-    record = dict(
-        encode_ms=summarise(encoding),
-        ms={mode: summarise(values) for mode, values in times.items()},
-        order=order,
-    )
-    if BASE_MODE in times:
-        base = times.pop(BASE_MODE)
-        whole = _add(encoding, base)
-        record['over_parallel'] = {
-            mode: ratio(values, base) for mode, values in times.items()
-        }
-        record['prediction_over_parallel'] = {
-            mode: ratio(_add(encoding, values), whole) for mode, values in times.items()
-        }
+    record = dict(encode_ms=summarise(encoding), order=order)
+    eager = {mode: times[_label(mode, False)] for mode in head.modes}
+    record |= compare_modes(eager, encoding)
+    if len(times) > len(eager):
+        graphed = {mode: times[_label(mode, True)] for mode in head.modes}
+        record['graph'] = compare_modes(graphed, encoding)
     return record
+
+
+def _label(mode: str, graph: bool) -> str:
+    return f'{mode} (graph)' if graph else mode
+
+
+def compare_modes(
+    times: Mapping[str, Sequence[float]], encoding: Sequence[float]
+) -> dict:
+    """``ms`` of every mode and, where there is a parallel one, the ratios to it."""
+    record = dict(ms={mode: summarise(values) for mode, values in times.items()})
+    if BASE_MODE not in times:
+        return record
+    base = times[BASE_MODE]
+    others = {mode: values for mode, values in times.items() if mode != BASE_MODE}
+    whole = _add(encoding, base)
+    return record | dict(
+        over_parallel={mode: ratio(values, base) for mode, values in others.items()},
+        prediction_over_parallel={
+            mode: ratio(_add(encoding, values), whole)
+            for mode, values in others.items()
+        },
+    )
 
 
 def _add(values: Sequence[float], others: Sequence[float]) -> list[float]:
     return [a + b for a, b in zip(values, others)]
-
-
-def time_recomputing(
-    subject: Subject, settings: BenchmarkSettings, context: EpisodeContext
-) -> dict:
-    """Cached decoding against recomputing, in turn.
-
-    Returns:
-        ``cached_ms``, ``recomputed_ms``, ``recomputed_over_cached`` and
-        ``largest_difference`` of the points, as a fraction of the crop's side.
-    """
-    head = subject.model.head
-    proposal = head.propose(context)
-    points = proposal.points if head.use_proposals else None
-    order = skeleton_order(context.hops, proposal.scores, context.is_known)
-    works = dict(
-        cached=lambda: head.decode(context, points, order)[1].points,
-        recomputed=lambda: decode_by_recomputing(head, context, points, order),
-    )
-    difference = (works['cached']() - works['recomputed']()).abs().max()
-    times, turns = alternate(works, settings.steps, subject.device)
-    return dict(
-        cached_ms=summarise(times['cached']),
-        recomputed_ms=summarise(times['recomputed']),
-        recomputed_over_cached=ratio(times['recomputed'], times['cached']),
-        largest_difference=difference.item(),
-        order=turns,
-    )
-
-
-def decode_by_recomputing(
-    head: AutoregressiveHead,
-    context: EpisodeContext,
-    proposals: torch.Tensor | None,
-    order: torch.Tensor,
-) -> torch.Tensor:
-    """Decode without a cache: every step runs the decoder on all that came before.
-
-    A step takes the keypoints up to its own and searches its own only.
-
-    Args:
-        head: head of the model.
-        context: encoded episodes.
-        proposals: first guesses, (N, K, 2), or None.
-        order: keypoint indices in the order of decoding, (N, K).
-
-    Returns:
-        Points in the keypoints' own order, (N, K, 2); the crop's centre where no step
-        was made.
-    """
-    ordered = replace(
-        context,
-        keypoint_tokens=take_in_order(context.keypoint_tokens, order),
-        hops=ordered_hops(context.hops, order),
-        is_known=take_in_order(context.is_known, order),
-    )
-    starts = None if proposals is None else take_in_order(proposals, order)
-    points = context.fine_map.new_full((*order.shape, 2), 0.5, dtype=torch.float32)
-    for index in range(context.num_steps):
-        points[:, index] = _find_last(head, ordered, starts, points, index + 1)
-    return take_in_order(points, order.argsort(dim=1))
-
-
-def _find_last(
-    head: AutoregressiveHead,
-    ordered: EpisodeContext,
-    starts: torch.Tensor | None,
-    points: torch.Tensor,
-    end: int,
-) -> torch.Tensor:
-    """Point of keypoint ``end - 1`` given those before it, (N, 2)."""
-    part = replace(
-        ordered,
-        keypoint_tokens=ordered.keypoint_tokens[:, :end],
-        hops=ordered.hops[:, :end, :end],
-        is_known=ordered.is_known[:, :end],
-        num_steps=end,
-    )
-    nothing = torch.zeros_like(part.is_known)
-    emitted = History(points[:, :end], nothing)  # a question never sees its own entry
-    order = torch.arange(end, device=points.device).expand(len(points), -1)
-    starts = None if starts is None else starts[:, :end]
-    answers = head.decoder(part, starts, emitted, order)
-    token = part.keypoint_tokens[:, -1:] + head.correction(answers[:, -1:])
-    return head.readout(token, part.fine_map).points[:, 0]

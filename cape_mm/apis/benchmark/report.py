@@ -92,7 +92,7 @@ def measure(
         subject, results = measure_decoding(configs[0], settings, cfg_options)
         return dict(input=subject.sizes, **results)
     device = check_device(settings.device)
-    if device.type == 'cuda':
+    if device.index is not None:
         torch.cuda.set_device(device)
     memory = PeakMemory(device)
     subject = prepare(configs[0], settings, cfg_options)
@@ -148,19 +148,31 @@ def format_decoding(part: Mapping) -> Iterator[str]:
         f'K = {part["num_keypoints"]}, {part["num_queries"]} queries, '
         f'encoded in {encoding:.2f} ms'
     )
+    yield from _mode_lines(part, '')
+    if 'graph' in part:
+        yield from _mode_lines(part['graph'], ' (graph)')
+    if 'cache' in part:
+        cache = part['cache']
+        ways = {'': cache, ' (graph)': cache.get('graph')}
+        ratios = ', '.join(
+            f'{_quotient(way["recomputed_over_cached"])}{label}'
+            for label, way in ways.items()
+            if way
+        )
+        yield (
+            f'  recomputing over cache {ratios}, '
+            f'largest difference {cache["largest_difference"]:.1e}'
+        )
+
+
+def _mode_lines(part: Mapping, label: str) -> Iterator[str]:
     for mode, times in part['ms'].items():
-        text = f'  {mode:10}{times["median"]:10.2f} ms'
+        text = f'  {mode + label:18}{times["median"]:10.2f} ms'
         if mode in part.get('over_parallel', ()):
             whole = part['prediction_over_parallel'][mode]
             text += f', over parallel {_quotient(part["over_parallel"][mode])}'
             text += f'; whole prediction {_quotient(whole)}'
         yield text
-    if 'cache' in part:
-        cache = part['cache']
-        yield (
-            f'  recomputing over cache {_quotient(cache["recomputed_over_cached"])}, '
-            f'largest difference {cache["largest_difference"]:.1e}'
-        )
 
 
 def _quotient(summary: Mapping) -> str:

@@ -113,7 +113,7 @@ def marked_parts(model: nn.Module, mark: Mark) -> Iterator[None]:
     parts = (
         (model, 'extract_features', 'backbone'),
         (model, 'encode', 'encode'),
-        (model.head, 'predict', 'decode'),
+        (model.head, 'forward', 'decode'),
     )
     own = [vars(owner).get(name) for owner, name, _ in parts]
     for owner, name, stage in parts:

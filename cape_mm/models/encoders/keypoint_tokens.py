@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ..layers import grid_points
+from ..layers import squared_cell_distances
 
 
 def pool_shots(values: torch.Tensor, is_visible: torch.Tensor) -> torch.Tensor:
@@ -36,10 +36,8 @@ def gaussian_pool(
         (B, K, C).
     """
     height, width = feature_map.shape[-2:]
-    size = points.new_tensor([width, height])
-    cells = grid_points(height, width, points.device)
-    offset = (cells - points.clamp(0, 1)[..., None, :]) * size  # (B, K, H*W, 2)
-    weights = (-offset.square().sum(dim=-1) / (2 * sigma**2)).softmax(dim=-1)
+    distances = squared_cell_distances(points.clamp(0, 1), height, width)
+    weights = (-distances / (2 * sigma**2)).softmax(dim=-1)
     features = feature_map.flatten(2).transpose(1, 2)
     return weights.to(features.dtype) @ features
 

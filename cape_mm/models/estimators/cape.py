@@ -12,6 +12,7 @@ from ...structures import EpisodeDataSample, EpisodeInputs
 from ...structures.geometry import apply_affine, pixels_to_unit, unit_to_pixels
 from ..encoders import JointEncoder, KeypointTokens, PoseGraphEncoder
 from ..heads import EpisodeContext, Prediction, QueryTargets
+from .loss_graphs import LossGraphs
 from .pretrained import expect_pretrained
 
 
@@ -39,7 +40,10 @@ class CAPE(BaseModel):
             on have no use and their parameters no gradient: distributed training then
             needs ``find_unused_parameters=True`` in the config.
         support_neck: neck of the support backbone; None builds ``neck`` a second time.
-        test_cfg: ``mode``: how the head predicts, by default 'ar'.
+        test_cfg: ``mode``: how the head predicts, by default 'ar'; ``cuda_graph``: on a
+            GPU, replay the head's many small kernels as one CUDA graph.
+        train_cfg: ``cuda_graph``: on a GPU, replay forward and backward pass as one
+            CUDA graph per batch shape, see :class:`LossGraphs`.
         channels_last: keep images and feature maps of backbones in channels-last
             memory, which GPUs convolve faster in half precision.
         data_preprocessor: config of :class:`EpisodeDataPreprocessor`.
@@ -58,6 +62,7 @@ class CAPE(BaseModel):
         support_backbone: dict | None = None,
         support_neck: dict | None = None,
         test_cfg: dict | None = None,
+        train_cfg: dict | None = None,
         channels_last: bool = False,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
@@ -84,6 +89,8 @@ class CAPE(BaseModel):
         self.joint_encoder = JointEncoder(embed_dims, **(joint_encoder or {}))
         self.head = MODELS.build(dict(embed_dims=embed_dims) | head)
         self.test_cfg = dict(mode='ar') | (test_cfg or {})
+        self.train_cfg = dict(cuda_graph=False) | (train_cfg or {})
+        self.loss_graphs = LossGraphs()
         self.head.check_mode(self.test_cfg['mode'])  # now, not after an epoch
 
     def init_weights(self) -> None:
@@ -120,7 +127,7 @@ class CAPE(BaseModel):
         if mode == 'predict':
             return self.predict(inputs, data_samples)
         if mode == 'tensor':
-            return self.head.predict(self.encode(inputs), **self.test_cfg)
+            return self.head(self.encode(inputs), **self.test_cfg)
         raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
 
     def loss(
@@ -128,7 +135,16 @@ class CAPE(BaseModel):
     ) -> dict[str, torch.Tensor]:
         """Losses of a batch, see the head."""
         targets = collect_targets(data_samples, inputs)
-        return self.head.loss(self.encode(inputs), targets)
+        if not self.train_cfg['cuda_graph']:
+            return self.head.loss(self.encode(inputs), targets)
+
+        def compute(*tensors: torch.Tensor) -> dict[str, torch.Tensor]:
+            *seen, points, is_visible = tensors
+            encoded = self.encode(EpisodeInputs(*seen, inputs.num_steps))
+            return self.head.loss(encoded, QueryTargets(points, is_visible))
+
+        tensors = (*inputs.tensors(), targets.points, targets.is_visible)
+        return self.loss_graphs.run(self, compute, tensors)
 
     @torch.no_grad()
     def predict(
@@ -142,7 +158,7 @@ class CAPE(BaseModel):
         loaded = [sample for sample in data_samples if len(sample.query_slots)]
         parts = []
         if inputs is not None:
-            predicted = self.head.predict(self.encode(inputs), **self.test_cfg)
+            predicted = self.head(self.encode(inputs), **self.test_cfg)
             parts = [None if part is None else part.float().cpu() for part in predicted]
         row = 0
         for sample in loaded:

@@ -63,6 +63,7 @@ class AutoregressiveHead(ProposalHead):
             )
         self.random_order_prob = random_order_prob
         self.test_order = test_order
+        self.capturable = test_order != 'random'  # a graph has no generator
         self.use_proposals = use_proposals
         self.prefix_mix = PrefixMix(**(prefix_mix or {}))
         self.decoder = AutoregressiveDecoder(
@@ -110,10 +111,13 @@ class AutoregressiveHead(ProposalHead):
             crop's centre and score 0.
         """
         state = self.decoder.start(context, proposals, order)
+        seen_map = context.fine_map
+        if seen_map.element_size() < 4:  # sampled in float32: cast once, not each step
+            seen_map = seen_map.float()
         tokens, found = [], []
         last = None
         for index in range(context.num_steps):
-            answer = self.decoder.step(state, index, context.fine_map, last)
+            answer = self.decoder.step(state, index, seen_map, last)
             token = state.identities[:, index : index + 1] + self.correction(answer)
             tokens.append(token)
             found.append(self.readout(token, context.fine_map))

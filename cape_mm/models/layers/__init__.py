@@ -1,11 +1,20 @@
 """Building blocks: plain modules with explicit arguments."""
 
 from .attention import HopBias, MultiHeadAttention, mask_to_bias
+from .cuda_graphs import CudaGraphs
+from .group_norm import AmpGroupNorm
 from .kv_cache import KVCache
-from .position_encoding import PointEncoding, grid_points, sine_encoding
+from .position_encoding import (
+    PointEncoding,
+    grid_points,
+    sine_encoding,
+    squared_cell_distances,
+)
 from .transformer import DecoderLayer, EncoderLayer, FeedForward
 
 __all__ = [
+    'AmpGroupNorm',
+    'CudaGraphs',
     'DecoderLayer',
     'EncoderLayer',
     'FeedForward',
@@ -16,4 +25,5 @@ __all__ = [
     'grid_points',
     'mask_to_bias',
     'sine_encoding',
+    'squared_cell_distances',
 ]

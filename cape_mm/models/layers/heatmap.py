@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from .position_encoding import grid_points
+from .position_encoding import grid_points, squared_cell_distances
 
 
 def local_soft_argmax(
@@ -57,9 +57,8 @@ def gaussian_target(
         float32 (N, K, H*W).
     """
     height, width = size
-    cells = grid_points(height, width, points.device)
-    offset = (cells - points.float()[..., None, :]) * points.new_tensor([width, height])
-    return (-offset.square().sum(dim=-1) / (2 * sigma**2)).softmax(dim=-1)
+    distances = squared_cell_distances(points.float(), height, width)
+    return (-distances / (2 * sigma**2)).softmax(dim=-1)
 
 
 def sample_at(feature_map: torch.Tensor, points: torch.Tensor) -> torch.Tensor:

@@ -44,6 +44,25 @@ def grid_points(
     return torch.stack([grid_x, grid_y], dim=-1).reshape(-1, 2)
 
 
+def squared_cell_distances(
+    points: torch.Tensor, height: int, width: int
+) -> torch.Tensor:
+    """Squared distance of points to the centres of all cells, in cells.
+
+    Args:
+        points: (x, y) in [0, 1], (..., 2).
+        height: of the feature map.
+        width: of the feature map.
+
+    Returns:
+        (..., height * width).
+    """
+    cells = grid_points(height, width, points.device)
+    offset = cells - points[..., None, :]
+    # plain numbers: a tensor of them would have to be copied to the GPU
+    return (offset[..., 0] * width).square() + (offset[..., 1] * height).square()
+
+
 class PointEncoding(nn.Module):
     """Learned map of the sine encoding of a point to C channels.
 

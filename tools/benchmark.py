@@ -9,6 +9,7 @@ EXAMPLE = """example:
   python tools/benchmark.py configs/cape_tiny.py --mode train --steps 20
   python tools/benchmark.py configs/cape_mp100.py --mode predict --device cpu
   python tools/benchmark.py configs/cape_mp100.py --mode decode --num-keypoints 17 68
+  python tools/benchmark.py configs/cape_tiny.py --mode evaluate --plain-pairs 300
   python tools/benchmark.py --compare configs/cape_mp100.py configs/cape_tiny.py
 """
 COUNTS = (
@@ -20,6 +21,7 @@ COUNTS = (
     ('input-size', 'PX', "side of the network input in pixels (the config's)"),
     ('seed', 'N', 'seed of weights and input (0)'),
     ('pairs', 'N', 'turns of either config with --compare (5)'),
+    ('plain-pairs', 'N', 'support-query pairs of the plain loop in evaluate (1000)'),
 )
 
 
@@ -39,7 +41,7 @@ def parse_args() -> argparse.Namespace:
         default=[],
         help='run two configs in turn, A B A B, and print the ratio pair by pair',
     )
-    parser.add_argument('--mode', help='train (default), predict or decode')
+    parser.add_argument('--mode', help='train (default), predict, decode or evaluate')
     for name, metavar, text in COUNTS:
         parser.add_argument(f'--{name}', type=int, metavar=metavar, help=text)
     parser.add_argument(

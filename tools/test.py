@@ -1,4 +1,8 @@
-"""Test a checkpoint: print the metrics table and write metrics.json."""
+"""Test a checkpoint: print the metrics table and write metrics.json.
+
+The values of every pair are written beside it, as metrics.pairs.json:
+tools/compare_results.py compares two runs by them.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,8 @@ import sys
 
 EXAMPLE = """example:
   python tools/test.py configs/cape_tiny.py work_dirs/tiny/epoch_4.pth \\
-      --work-dir work_dirs/tiny --show-dir work_dirs/tiny/pictures
+      --work-dir work_dirs/tiny --show-dir work_dirs/tiny/pictures \\
+      --dump work_dirs/tiny/preds.json
 """
 
 
@@ -25,6 +30,16 @@ def parse_args() -> argparse.Namespace:
         '--work-dir', help='folder for logs and metrics (work_dirs/<config>)'
     )
     parser.add_argument('--out', help='metrics file (<work-dir>/metrics.json)')
+    parser.add_argument(
+        '--resume',
+        action='store_true',
+        help='go on from the categories that an interrupted test finished',
+    )
+    parser.add_argument(
+        '--dump',
+        metavar='FILE.json',
+        help='keep the predictions as COCO keypoint results (see tools/score_dump.py)',
+    )
     parser.add_argument('--show-dir', help='folder for pictures of episodes')
     parser.add_argument(
         '--num-show', type=int, default=20, help='number of episodes to draw (20)'
@@ -59,6 +74,8 @@ def main() -> int:
             show_dir=args.show_dir,
             num_show=args.num_show,
             out=args.out,
+            resume=args.resume,
+            dump=args.dump,
         )
     )
 

@@ -9,8 +9,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from mmengine.registry import WEIGHT_INITIALIZERS, Registry
-from mmpose.registry import DATA_SAMPLERS, DATASETS, METRICS, MODELS, TRANSFORMS
+from mmpose.registry import (
+    DATA_SAMPLERS,
+    DATASETS,
+    LOOPS,
+    METRICS,
+    MODELS,
+    TRANSFORMS,
+)
 
+from ..datasets.splits import files_of_config
 from ..errors import CheckpointError, ConfigError, MissingDataError
 from .config_advice import warn_frozen_random_norm
 
@@ -47,6 +55,9 @@ def check_config(cfg: Mapping, mode: str) -> None:
             option = 'data_root' if has_variable else f'{name}.dataset.data_root'
             check_data_files(dataset, name, option)
         check_evaluator(cfg.get(name.replace('dataloader', 'evaluator')), name)
+        loop_name = name.replace('dataloader', 'cfg')
+        if (cfg.get(loop_name) or {}).get('type'):
+            check_arguments(cfg[loop_name], LOOPS, loop_name)
     check_model(cfg.get('model'))
     if mode == 'train':
         check_batches(cfg)
@@ -187,12 +198,13 @@ def check_data_files(dataset: Mapping, where: str, option: str) -> None:
     Raises:
         MissingDataError: says what is missing, and the folder tree expected.
     """
-    root, ann_file = dataset.get('data_root'), dataset.get('ann_file')
-    ann_path = Path(root or '', ann_file) if ann_file else None
+    root = dataset.get('data_root')
+    ann_paths = [Path(root or '', name) for name in files_of_config(dataset)]
+    missing = [str(path) for path in ann_paths if not path.is_file()]
     if root and not Path(root).is_dir():
         problem = f'data root {str(root)!r} does not exist'
-    elif ann_path is not None and not ann_path.is_file():
-        problem = f'annotation file {str(ann_path)!r} does not exist'
+    elif missing:
+        problem = f'annotation file {missing[0]!r} does not exist'
     elif root and not has_image_folders(dataset):
         problem = f'no folder with images in data root {str(root)!r}'
     else:
@@ -215,17 +227,18 @@ def has_image_folders(dataset: Mapping) -> bool:
     root = Path(dataset['data_root'])
     if (root / image_prefix(dataset)).is_dir():
         return True
-    annotations = Path(dataset.get('ann_file') or 'annotations/x').parts[0]
+    annotations = Path(next(iter(files_of_config(dataset)), 'annotations/x')).parts[0]
     return any(p.is_dir() and p.name != annotations for p in root.iterdir())
 
 
 def describe_layout(dataset: Mapping) -> str:
     """The folder tree that a data set expects."""
     root = str(dataset.get('data_root') or '.').rstrip('/')
-    ann_file = dataset.get('ann_file') or 'annotations/<name>.json'
+    ann_files = files_of_config(dataset) or ('annotations/<name>.json',)
     images = '/'.join(filter(None, (image_prefix(dataset), '<folder>/<image>.jpg')))
-    lines = ['Expected:', f'  {root}/', f'    {ann_file}', f'    {images}']
-    if 'mp100' in f'{root}/{ann_file}'.lower():
+    lines = ['Expected:', f'  {root}/', *(f'    {name}' for name in ann_files)]
+    lines.append(f'    {images}')
+    if 'mp100' in f'{root}/{ann_files[0]}'.lower():
         lines.append('How to get MP-100 and prepare it: docs/mp100.md.')
     return '\n'.join(lines)
 

@@ -20,10 +20,10 @@ BFLOAT16_CAPABILITY = (8, 0)
 def load_config(path: str | Path, cfg_options: Mapping | None = None) -> Config:
     """Read a config file and merge overrides into it.
 
-    An override of the top-level ``data_root`` reaches all data sets, and one of
-    ``train_ann_file``, ``val_ann_file`` or ``test_ann_file`` that loader's data sets;
-    MMEngine itself does not recompute what a config derived from a variable, so an
-    override of any other variable is refused.
+    An override of the top-level ``data_root`` or ``split`` reaches all data sets, and
+    one of ``train_ann_file``, ``val_ann_file`` or ``test_ann_file`` that loader's data
+    sets; MMEngine itself does not recompute what a config derived from a variable, so
+    an override of any other variable is refused.
 
     Raises:
         ConfigError: the file is missing or unreadable, or an override names an unknown

@@ -11,11 +11,12 @@ from mmengine.config import Config, DictAction
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from ..datasets.splits import uses_split
 from ..errors import ConfigError
 from .config_checks import iterate_datasets, suggest
 
 LOADERS = ('train', 'val', 'test')
-SPREAD_KEYS = {'data_root', *(f'{name}_ann_file' for name in LOADERS)}
+SPREAD_KEYS = {'data_root', 'split', *(f'{name}_ann_file' for name in LOADERS)}
 """Variables that :func:`spread_data_options` hands on to the data sets."""
 CONFIG_ONLY_KEYS = {
     'activation_checkpointing',
@@ -102,7 +103,11 @@ def find_places(
 
 
 def spread_data_options(cfg: Config, options: Mapping) -> None:
-    """Hand overrides of :data:`SPREAD_KEYS` on to the data sets, in place."""
+    """Hand overrides of :data:`SPREAD_KEYS` on to the data sets, in place.
+
+    Raises:
+        ConfigError: a ``split`` is given, and a data set's files have fixed names.
+    """
     for name in LOADERS:
         loader = f'{name}_dataloader'
         datasets = iterate_datasets((cfg.get(loader) or {}).get('dataset'))
@@ -113,6 +118,23 @@ def spread_data_options(cfg: Config, options: Mapping) -> None:
             ):
                 if option in options and f'{loader}.dataset.{key}' not in options:
                     dataset[key] = options[option]
+            if 'split' in options and f'{loader}.dataset.split' not in options:
+                set_split(dataset, options['split'], loader)
+
+
+def set_split(dataset: dict, split: int, loader: str) -> None:
+    """Set the split of a data set's config, in place.
+
+    Raises:
+        ConfigError: it has a fixed ``ann_file``, so that nothing would change.
+    """
+    if not uses_split(dataset):
+        raise ConfigError(
+            f'--cfg-options split={split}: nothing would change in {loader}, whose '
+            f"ann_file is {dataset.get('ann_file')!r}. Put '{{split}}' into that name, "
+            f'or set the file itself: {loader.split("_")[0]}_ann_file=...'
+        )
+    dataset['split'] = split
 
 
 def warn_data_roots(cfg: Config, options: Mapping) -> None:

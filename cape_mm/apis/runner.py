@@ -18,6 +18,7 @@ from ..engine.trained_categories import (
     usable_categories,
 )
 from ..errors import CheckpointError, ConfigError
+from ..structures import Episode
 from ..version import __version__
 from .checkpoint import (
     NUM_SHOWN,
@@ -90,8 +91,10 @@ def test(
     show_dir: str | Path | None = None,
     num_show: int = 20,
     out: str | Path | None = None,
+    resume: bool = False,
+    dump: str | Path | None = None,
 ) -> dict:
-    """Test a checkpoint, print the table and write the metrics.
+    """Test a checkpoint, print the table and write the metrics and the pairs.
 
     Args:
         config_path: config file.
@@ -101,7 +104,11 @@ def test(
         launcher: see :func:`train`.
         show_dir: folder for pictures of episodes; None draws none.
         num_show: number of episodes to draw.
-        out: metrics file; default ``<work_dir>/metrics.json``.
+        out: metrics file; default ``<work_dir>/metrics.json``. The pairs go beside it,
+            into ``metrics.pairs.json``.
+        resume: take the categories that an interrupted test of the same checkpoint
+            finished in this work directory.
+        dump: file for the predictions, COCO keypoint results; None keeps none.
 
     Returns:
         The metrics; under ``run`` what they were measured on, and
@@ -111,18 +118,24 @@ def test(
         CapeError: what the config, the data or the checkpoint makes impossible.
     """
     from ..evaluation.report import format_table, write_metrics
+    from ..evaluation.result_files import write_dump, write_pair_files
 
     cfg = load_config(config_path, cfg_options)
     set_work_dir(cfg, work_dir)
     # The checkpoint is loaded strictly by us, not leniently by the runner.
     cfg.launcher, cfg.load_from, cfg.resume = launcher, None, False
     check_config(cfg, 'test')
+    if resume:
+        set_test_resume(cfg)
     content = read_checkpoint(checkpoint)  # a wrong path shows before any work
     if show_dir is not None:
         set_pictures(cfg, show_dir, num_show)
+    if dump is not None:
+        add_dump(cfg)
     join_processes(cfg)
     runner = build_runner(cfg)
     load_weights(runner.model, content, checkpoint)
+    episodes = fixed_episodes(runner) if dump is not None else []
     metrics = runner.test()
     num_trained = count_trained(runner, content)
     if num_trained:
@@ -133,9 +146,29 @@ def test(
         write_metrics(metrics, path)
         print(format_table(metrics))
         print(f'metrics: {path}')
+        parts = runner.test_evaluator.metrics
+        for pairs in write_pair_files(parts, metrics['run'], path):
+            print(f'pairs: {pairs}')
+        if dump is not None:
+            print(f'predictions: {write_dump(parts, episodes, metrics["run"], dump)}')
         if show_dir is not None:
             print(f'pictures: {show_dir}')
     return metrics
+
+
+def set_test_resume(cfg: Config) -> None:
+    """Have the test loop take the categories that an interrupted test finished.
+
+    Raises:
+        ConfigError: the config's test loop keeps none.
+    """
+    kind = (cfg.get('test_cfg') or {}).get('type', 'TestLoop')
+    if kind != 'EpisodeTestLoop':
+        raise ConfigError(
+            f"--resume needs test_cfg=dict(type='EpisodeTestLoop'), which keeps "
+            f'finished categories; the config has {kind!r}'
+        )
+    cfg.test_cfg.resume = True
 
 
 def count_trained(runner: Runner, checkpoint: Mapping) -> int:
@@ -169,6 +202,31 @@ def describe_run(
 def build_runner(cfg: Config) -> Runner:
     """The config's runner: MMEngine's, unless ``runner_type`` names another."""
     return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+
+
+def add_dump(cfg: Config) -> None:
+    """Let the test keep the predictions, beside what the config measures."""
+    given = cfg.test_evaluator
+    is_evaluator = isinstance(given, dict) and 'metrics' in given
+    metrics = given['metrics'] if is_evaluator else given
+    metrics = list(metrics) if isinstance(metrics, (list, tuple)) else [metrics]
+    metrics.append(dict(type='PredictionDump'))
+    cfg.test_evaluator = {**given, 'metrics': metrics} if is_evaluator else metrics
+
+
+def fixed_episodes(runner: Runner) -> Sequence[Episode]:
+    """The test's whole list of episodes, of all processes.
+
+    Raises:
+        ConfigError: there is no such list.
+    """
+    episodes = getattr(runner.test_loop.dataloader.sampler, 'episodes', None)
+    if episodes is None:
+        raise ConfigError(
+            '--dump needs a test sampler of fixed episodes, such as '
+            "dict(type='EpisodeSampler', mode='eval', ...)"
+        )
+    return episodes
 
 
 def set_pictures(cfg: Config, show_dir: str | Path, num_show: int) -> None:

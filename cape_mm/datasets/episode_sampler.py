@@ -15,11 +15,16 @@ from torch.utils.data import Sampler
 
 from ..errors import ConfigError, ImpossibleEpisodeError
 from ..structures import Episode
-from .frozen_episodes import episodes_sha256
+from .evaluation_plan import announce_plan, make_plan
+from .frozen_episodes import OFFICIAL_SEED, FrozenEpisodes, episodes_sha256
+from .frozen_episodes_reading import check_frozen_episodes, read_frozen_episodes
 from .mp100_dataset import MP100EpisodeDataset
-
-OFFICIAL_SEED = 1
-"""Seed of the official evaluation draw."""
+from .sampler_arguments import (
+    agreed_settings,
+    check_lengths,
+    check_mode,
+    read_num_shots,
+)
 
 InstanceIds = Sequence[tuple[int, int]]
 """Annotation id and image id of every usable instance of a category."""
@@ -35,13 +40,18 @@ class EpisodeSampler(Sampler[Episode]):
 
     ``mode='eval'``: the official draw of MP-100, made once: for every category, in the
     file's order, ``episodes_per_category`` times ``random.sample`` of S + Q instances
-    from one ``random.Random(draw_seed)``; the first S are the supports.
+    from one ``random.Random(draw_seed)``; the first S are the supports. With
+    ``episodes_file`` nothing is drawn: the file's episodes come in its order.
+
+    In evaluation the pairs of a full draw, those of categories left out included, are
+    announced to the metric (see :mod:`~cape_mm.datasets.evaluation_plan`).
 
     Args:
         dataset: gives the usable instances by category.
         num_shots: supports per episode, S; in training also a pair (low, high): every
-            episode draws its own S from low..high, all equally likely.
-        num_queries: queries per episode, Q.
+            episode draws its own S from low..high, all equally likely. None is 1, or
+            what ``episodes_file`` has.
+        num_queries: queries per episode, Q. None is 1, or what ``episodes_file`` has.
         mode: 'train' or 'eval'.
         episodes_per_epoch: training episodes per epoch, over all ranks.
         episodes_per_category: evaluation episodes per category (official: 200 in test,
@@ -53,17 +63,23 @@ class EpisodeSampler(Sampler[Episode]):
         seed: training seed. The Runner gives its own to every sampler that has none,
             so evaluation does not look at it.
         draw_seed: seed of the evaluation draw; the default is the official one.
+        episodes_file: evaluation episodes stored by ``tools/freeze_episodes.py``, to
+            replay. Where ``num_shots``, ``num_queries`` or ``episodes_per_category``
+            are given too, they must be those of the file.
 
     Raises:
         ImpossibleEpisodeError: a category has too few instances.
-        ConfigError: an argument does not fit the mode.
+        ConfigError: an argument does not fit the mode or the stored episodes, or these
+            belong to another annotation file.
+        MissingDataError: ``episodes_file`` does not exist.
+        AnnotationFormatError: it is no such file, or was edited.
     """
 
     def __init__(
         self,
         dataset: MP100EpisodeDataset,
-        num_shots: int | tuple[int, int] = 1,
-        num_queries: int = 1,
+        num_shots: int | tuple[int, int] | None = None,
+        num_queries: int | None = None,
         mode: str = 'train',
         episodes_per_epoch: int | None = None,
         episodes_per_category: int | None = None,
@@ -71,9 +87,21 @@ class EpisodeSampler(Sampler[Episode]):
         skip_small_categories: bool = False,
         seed: int | None = None,
         draw_seed: int = OFFICIAL_SEED,
+        episodes_file: str | None = None,
     ) -> None:
-        _check_arguments(mode, episodes_per_epoch, episodes_per_category)
-        self.min_shots, self.max_shots = _read_num_shots(num_shots, mode)
+        check_mode(mode, episodes_file)
+        frozen = None
+        if episodes_file is None:
+            check_lengths(mode, episodes_per_epoch, episodes_per_category)
+        else:
+            frozen = read_frozen_episodes(episodes_file)
+            check_frozen_episodes(frozen, dataset, episodes_file)
+            given = (num_shots, num_queries, episodes_per_category)
+            stored = agreed_settings(given, frozen.settings(), episodes_file)
+            num_shots, num_queries, episodes_per_category = stored
+        num_shots = 1 if num_shots is None else num_shots
+        num_queries = 1 if num_queries is None else num_queries
+        self.min_shots, self.max_shots = read_num_shots(num_shots, mode)
         if self.min_shots < 1 or num_queries < 1:
             raise ConfigError(
                 f'EpisodeSampler: num_shots and num_queries must be at least 1, got '
@@ -87,12 +115,28 @@ class EpisodeSampler(Sampler[Episode]):
         self.distinct_images = distinct_images
         self.rank, self.world_size = get_dist_info()
         self.epoch = 0
-        self.pools = self._usable_pools(dataset, skip_small_categories)
-        if mode == 'eval':
-            self.seed = draw_seed
-            self.episodes = self._draw_evaluation()
-        else:
+        if mode == 'train':
+            self.pools = self._usable_pools(dataset, skip_small_categories)
             self.seed = sync_random_seed() if seed is None else seed
+        else:
+            self.seed = draw_seed
+            self._set_evaluation(dataset, frozen, skip_small_categories)
+
+    def _set_evaluation(
+        self,
+        dataset: MP100EpisodeDataset,
+        frozen: FrozenEpisodes | None,
+        skip_small: bool,
+    ) -> None:
+        if frozen is not None:
+            self.pools = dataset.instances_by_category
+            self.episodes = list(frozen.episodes)
+            reason = 'category not in the episodes file'
+        else:
+            self.pools = self._usable_pools(dataset, skip_small)
+            self.episodes = self._draw_evaluation()
+            reason = 'category with too few instances'
+        announce_plan(dataset, make_plan(dataset, self.episodes, reason))
 
     def _usable_pools(
         self, dataset: MP100EpisodeDataset, skip_small: bool
@@ -232,33 +276,3 @@ class EpisodeSampler(Sampler[Episode]):
     def set_epoch(self, epoch: int) -> None:
         """Choose the training epoch whose episodes the next iteration yields."""
         self.epoch = epoch
-
-
-def _check_arguments(mode: str, per_epoch: int | None, per_category: int | None):
-    wanted = {'train': 'episodes_per_epoch', 'eval': 'episodes_per_category'}
-    if mode not in wanted:
-        raise ConfigError(f"EpisodeSampler: mode is 'train' or 'eval', got {mode!r}")
-    given = {'train': per_epoch, 'eval': per_category}
-    if given[mode] is None or given[mode] < 1:
-        raise ConfigError(
-            f'EpisodeSampler: mode={mode!r} needs {wanted[mode]} >= 1, got '
-            f'{given[mode]}'
-        )
-
-
-def _read_num_shots(num_shots: int | Sequence[int], mode: str) -> tuple[int, int]:
-    """Smallest and largest number of supports of an episode."""
-    is_pair = isinstance(num_shots, (list, tuple)) and len(num_shots) == 2
-    low, high = num_shots if is_pair else (num_shots, num_shots)
-    if not (type(low) is type(high) is int) or low > high:
-        raise ConfigError(
-            f'EpisodeSampler: num_shots is a number or, in training, a pair '
-            f'(low, high) with low <= high, got {num_shots!r}'
-        )
-    if is_pair and mode == 'eval':
-        raise ConfigError(
-            f"EpisodeSampler: mode='eval' takes one number of shots, got "
-            f'{num_shots!r}. Evaluate once for each, e.g. --cfg-options '
-            f'test_dataloader.sampler.num_shots=5'
-        )
-    return low, high

@@ -24,6 +24,7 @@ class Instance:
         bbox: clean box (x, y, w, h) in source pixels.
         keypoints: (x, y) in source pixels, float32 (K, 2); meaningless where invisible.
         is_visible: labelled with v > 0, bool (K,).
+        visibility: COCO's v, 1 hidden, 2 seen; 0 for any other number, uint8 (K,).
     """
 
     ann_id: int
@@ -33,6 +34,7 @@ class Instance:
     bbox: np.ndarray
     keypoints: np.ndarray
     is_visible: np.ndarray
+    visibility: np.ndarray
 
 
 @dataclass
@@ -140,4 +142,7 @@ def _make_instance(ann: dict, image: dict) -> Instance:
         bbox=clean_box(ann['bbox'], size, ann.get('area')),
         keypoints=triplets[:, :2].astype(np.float32),
         is_visible=triplets[:, 2] > 0,
+        visibility=np.where(np.isin(triplets[:, 2], (1, 2)), triplets[:, 2], 0).astype(
+            np.uint8
+        ),
     )

@@ -15,7 +15,6 @@ from mmpose.registry import DATASETS
 
 from ..errors import InstanceLoadError, MissingDataError
 from ..structures import Episode, EpisodeDataSample
-from .annotation_file import read_annotation_file
 from .categories import Category, read_categories
 from .episode_packing import pack_episode
 from .image_files import (
@@ -25,6 +24,10 @@ from .image_files import (
     refuse_if_all_missing,
 )
 from .instance_filters import FilterReport, Instance, select_instances
+from .merged_annotations import read_annotation_files
+from .redrawing import load_or_redraw
+from .splits import read_category_choice, split_files
+from .templates import Template, adopt_skeletons, load_template, read_template_file
 
 
 @DATASETS.register_module()
@@ -44,7 +47,13 @@ class MP100EpisodeDataset(BaseDataset):
     dropped and recorded in the data sample. ``len(dataset)`` is the number of usable
     instances, with or without an image.
 
+    With ``template_file`` a keypoint template of the category stands in for the
+    episode's supports (see :mod:`~cape_mm.datasets.templates`): the queries are those
+    of the same draw, and no image of a support is read.
+
     Attributes:
+        ann_files: paths of the annotation files; ``ann_file`` is the only one, or all
+            of them for messages.
         categories: by category id, in the file's order.
         instances_by_category: annotation and image ids that a sampler draws from.
         filter_report: what became of the file's annotations.
@@ -53,7 +62,9 @@ class MP100EpisodeDataset(BaseDataset):
             ``instances_by_category``, by category id; empty in evaluation.
 
     Args:
-        ann_file: annotation JSON, relative to ``data_root``.
+        ann_file: annotation JSON, relative to ``data_root``; ``{split}`` and
+            ``{subset}`` in it are filled in. Empty: that of MP-100's split and subset.
+            Several files are read as one, every entry once.
         data_root: folder that holds annotations and images.
         data_prefix: ``img``: image folder relative to ``data_root``. Where it does not
             exist, the category folders are looked for in ``data_root`` itself, as the
@@ -63,18 +74,27 @@ class MP100EpisodeDataset(BaseDataset):
         max_redraws: tries to replace an instance of one episode before giving up.
         check_images: look for every image file when the index is built.
         metainfo: overrides of the dataset's meta information.
+        split: 1 to 5 for MP-100.
+        subset: ``'train'``, ``'val'``, ``'test'``, or several of them.
+        include_categories: category ids, or the name of a group of
+            :mod:`~cape_mm.datasets.splits`; None includes all.
+        exclude_categories: the same; it wins over ``include_categories``.
+        template_file: keypoint templates, relative to ``data_root``.
 
     Raises:
         MissingDataError: the data root, the annotation file or every image file does
-            not exist.
-        AnnotationFormatError: the file is not COCO-keypoint JSON.
+            not exist, or a category has no template.
+        AnnotationFormatError: a file is not COCO-keypoint JSON, or not as another one
+            says.
+        ConfigError: a split, subset or group does not exist, or templates that were
+            made from annotations are given in evaluation.
     """
 
     METAINFO = dict(dataset_name='mp100')
 
     def __init__(
         self,
-        ann_file: str,
+        ann_file: str | Sequence[str] = '',
         data_root: str = '',
         data_prefix: dict | None = None,
         pipeline: Sequence[dict | Callable] = (),
@@ -82,7 +102,19 @@ class MP100EpisodeDataset(BaseDataset):
         max_redraws: int = 10,
         check_images: bool = True,
         metainfo: dict | None = None,
+        split: int | None = None,
+        subset: str | Sequence[str] | None = None,
+        include_categories: str | Sequence[int] | None = None,
+        exclude_categories: str | Sequence[int] | None = None,
+        template_file: str | None = None,
     ) -> None:
+        names = split_files(ann_file, split, subset)
+        data_root = data_root or ''
+        self.ann_files = tuple(os.path.join(data_root, name) for name in names)
+        self.included = read_category_choice(include_categories, 'include_categories')
+        self.excluded = read_category_choice(exclude_categories, 'exclude_categories')
+        self.template_file = template_file and os.path.join(data_root, template_file)
+        self.templates: dict[int, Template] = {}
         self.max_redraws = max_redraws
         self.check_images = check_images
         self.filter_report = FilterReport()
@@ -92,7 +124,7 @@ class MP100EpisodeDataset(BaseDataset):
         self.missing_images: Counter[str] = Counter()
         self.num_without_image: Counter[int] = Counter()
         super().__init__(
-            ann_file=ann_file,
+            ann_file='',
             metainfo=metainfo,
             data_root=data_root,
             data_prefix=dict(data_prefix or dict(img='images/')),
@@ -102,14 +134,14 @@ class MP100EpisodeDataset(BaseDataset):
         )
 
     def load_data_list(self) -> list[Instance]:
-        """Read, filter and index the annotation file."""
+        """Read, filter and index the annotation files."""
         if self.data_root and not os.path.isdir(self.data_root):
             raise MissingDataError(
                 f'data_root not found: {self.data_root} (looked for its annotation '
                 f'file {self.ann_file}). Set data_root in the config, or run '
                 f'"make demo" to see the system on generated data.'
             )
-        coco = read_annotation_file(self.ann_file)
+        coco = read_annotation_files(self.ann_files, self.included, self.excluded)
         self.categories = read_categories(
             coco.dataset['categories'], coco.dataset['annotations'], self.ann_file
         )
@@ -118,7 +150,23 @@ class MP100EpisodeDataset(BaseDataset):
         self.index_of = {inst.ann_id: i for i, inst in enumerate(instances)}
         missing = self._find_missing(instances) if self.check_images else set()
         self._fill_pools(instances, set() if self.test_mode else missing)
+        if self.template_file:
+            self._read_templates()
         return instances
+
+    def _read_templates(self) -> None:
+        pools = self.instances_by_category
+        used = {i: self.categories[i] for i, pool in pools.items() if pool}
+        self.templates = read_template_file(self.template_file, used, self.test_mode)
+        self.categories |= adopt_skeletons(used, self.templates)
+
+    def _load_template(self, episode: Episode) -> dict:
+        template = self.templates[episode.category_id]
+        return load_template(template, self.pipeline.transforms, episode.seed)
+
+    def _join_prefix(self) -> None:
+        super()._join_prefix()
+        self.ann_file = ' + '.join(self.ann_files)  # the parent knows of one file only
 
     def _find_missing(self, instances: Sequence[Instance]) -> set[str]:
         file_names = [inst.file_name for inst in instances]
@@ -190,75 +238,28 @@ class MP100EpisodeDataset(BaseDataset):
             bbox=instance.bbox.copy(),
             keypoints_orig=instance.keypoints.copy(),
             is_visible=instance.is_visible.copy(),
+            visibility=instance.visibility,
             episode_seed=episode.seed,
             rng=np.random.default_rng([episode.seed, ann_id]),
         )
         return self.pipeline(results)
 
     def _load(self, episode: Episode) -> dict:
-        """Load a training episode; replace what can't be loaded by the same category.
-
-        The replacement is drawn from the episode's own seed, so an epoch stays
-        reproducible on the same data.
-        """
-        num_shots = len(episode.support_ids)
-        wanted = list(episode.support_ids + episode.query_ids)
-        loaded: dict[int, dict] = {}
-        candidates: list[int] | None = None
-        num_redraws = 0
-        for slot in range(len(wanted)):
-            while slot not in loaded:
-                try:
-                    loaded[slot] = self._load_instance(wanted[slot], episode)
-                except InstanceLoadError as error:
-                    num_redraws += 1
-                    if candidates is None:  # hardly ever needed
-                        candidates = self._replacements(episode)
-                    others = (
-                        wanted[num_shots:] if slot < num_shots else wanted[:num_shots]
-                    )
-                    images = {self.get_instance(ann_id).img_id for ann_id in others}
-                    wanted[slot] = self._redraw(candidates, images, num_redraws, error)
-        packed = [loaded[slot] for slot in range(len(wanted))]
-        return self._pack(episode, packed[:num_shots], packed[num_shots:])
-
-    def _replacements(self, episode: Episode) -> list[int]:
-        used = set(episode.support_ids + episode.query_ids)
-        others = [
-            ann_id
-            for ann_id, _ in self.instances_by_category[episode.category_id]
-            if ann_id not in used
-        ]
-        rng = np.random.default_rng([episode.seed, len(others)])
-        return [others[i] for i in rng.permutation(len(others))]
-
-    def _redraw(
-        self,
-        candidates: list[int],
-        used_images: set[int],
-        num_redraws: int,
-        error: InstanceLoadError,
-    ) -> int:
-        allowed = (
-            ann_id
-            for ann_id in candidates
-            if self.get_instance(ann_id).img_id not in used_images
+        """Load a training episode; what can't be loaded is redrawn."""
+        supports = [self._load_template(episode)] if self.templates else []
+        wanted = () if supports else episode.support_ids
+        loaded = load_or_redraw(
+            [*wanted, *episode.query_ids],
+            num_shots=len(wanted),
+            pool=self.instances_by_category[episode.category_id],
+            load=lambda ann_id: self._load_instance(ann_id, episode),
+            image_of=lambda ann_id: self.get_instance(ann_id).img_id,
+            seed=episode.seed,
+            max_redraws=self.max_redraws,
+            source=self.ann_file,
         )
-        chosen = next(allowed, None)
-        if chosen is None or num_redraws > self.max_redraws:
-            raise MissingDataError(
-                f'an episode could not be completed after {num_redraws - 1} redraws '
-                f'within its category; the last failure: {error}. Restore the images '
-                f'of this category or leave the category out of {self.ann_file}.'
-            ) from error
-        print_log(
-            f'{error} -> redrawn within its category (try {num_redraws} of '
-            f'{self.max_redraws})',
-            logger='current',
-            level=logging.WARNING,
-        )
-        candidates.remove(chosen)
-        return chosen
+        supports += loaded[: len(wanted)]
+        return self._pack(episode, supports, loaded[len(wanted) :])
 
     def _load_fixed(self, episode: Episode) -> dict:
         """Load an evaluation episode; drop the pairs that can't be loaded.
@@ -266,7 +267,7 @@ class MP100EpisodeDataset(BaseDataset):
         A support that can't be loaded drops all pairs of its episode.
         """
         try:
-            supports = [self._load_instance(i, episode) for i in episode.support_ids]
+            supports = self._load_supports(episode)
         except InstanceLoadError as error:
             reason = f'support: {error.reason}'
             dropped = [
@@ -282,6 +283,11 @@ class MP100EpisodeDataset(BaseDataset):
                 reason = f'query: {error.reason}'
                 dropped.append(dict(slot=slot, ann_id=ann_id, reason=reason))
         return self._pack(episode, supports if queries else [], queries, dropped)
+
+    def _load_supports(self, episode: Episode) -> list[dict]:
+        if self.templates:
+            return [self._load_template(episode)]
+        return [self._load_instance(i, episode) for i in episode.support_ids]
 
     def _pack(
         self,

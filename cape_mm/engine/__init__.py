@@ -1,4 +1,4 @@
-"""What surrounds the training loop: hooks and optimizer wrappers."""
+"""What surrounds the training loop: hooks, evaluation loops, optimizer wrappers."""
 
 from .hooks import (
     AccumulationWindowHook,
@@ -7,11 +7,14 @@ from .hooks import (
     ResourceHook,
     TrainingBannerHook,
 )
+from .loops import EpisodeTestLoop, EpisodeValLoop
 from .optim import CpuAmpOptimWrapper
 
 __all__ = [
     'AccumulationWindowHook',
     'CpuAmpOptimWrapper',
+    'EpisodeTestLoop',
+    'EpisodeValLoop',
     'EpisodeVisualizationHook',
     'EpochSeedHook',
     'ResourceHook',

@@ -10,10 +10,12 @@ from .calibration import (
 from .copy_support import copy_support
 from .episode_pck import EpisodePCK
 from .functional import auc, epe, nme, normalized_distances, pck
+from .prediction_dump import PredictionDump
 from .report import format_table, write_metrics
 
 __all__ = [
     'EpisodePCK',
+    'PredictionDump',
     'area_under_risk_coverage',
     'auc',
     'auroc',

@@ -12,15 +12,8 @@ from mmengine.evaluator import BaseMetric
 from mmengine.structures import BaseDataElement
 from mmpose.registry import METRICS
 
-from ..errors import MissingDataError
-from .calibration import (
-    area_under_risk_coverage,
-    auroc,
-    brier_score,
-    expected_calibration_error,
-    risk_at_coverage,
-    risk_coverage,
-)
+from ..errors import ConfigError, MissingDataError
+from .bootstrap import NUM_RESAMPLES
 from .pair_records import (
     PCK_KEYS,
     VALUE_KEYS,
@@ -28,24 +21,11 @@ from .pair_records import (
     dropped_records,
     scored_records,
 )
-from .score_records import CORRECT_THRESHOLD, unpack_scores
-
-COVERAGE_LEVELS = (0.2, 0.4, 0.6, 0.8, 1.0)
-"""Shares of the keypoints, the most confident first, whose risk is reported."""
-
-
-class QuietDict(dict):
-    """A dict that prints as one short line and copies and pickles as a plain dict.
-
-    MMEngine's logger prints every value that a metric returns; this keeps a table of
-    a hundred categories out of the log line while JSON and checkpoints get all of it.
-    """
-
-    def __str__(self) -> str:
-        return f'<{len(self)} entries>'
-
-    def __reduce__(self) -> tuple:
-        return dict, (dict(self),)
+from .pair_statistics import category_statistics, pair_statistics
+from .pair_table import PairTable, table_of
+from .partial_data import describe_partial, records_of_gaps
+from .quiet_dict import QuietDict
+from .reliability_metrics import confidence_metrics, visibility_metrics
 
 
 @METRICS.register_module()
@@ -68,21 +48,48 @@ class EpisodePCK(BaseMetric):
         - ``visibility_AUROC``: whether ``keypoints_visible`` tells the keypoints that
           the query shows from those it does not, among those that all supports show;
           left out without that field, or if one of the two kinds does not occur
-        - dropped pairs (their image could not be loaded) are counted, never scored
+        - ``PCK_macro@0.2``, ``mPCK5_macro`` and so on: the mean over categories of the
+          official value, every category weighing the same
+        - the tables ``confidence_intervals`` (95 %, over episodes within categories and
+          over categories), ``per_supercategory``, ``by_visibility`` (where the labels
+          tell v = 1 from v = 2) and ``pck_curve``, and in every row of
+          ``per_category`` ``PCK@0.2_interval`` and ``per_keypoint``: see
+          ``pair_statistics``
+        - dropped pairs (their image could not be loaded) are counted, never scored; so
+          are the pairs of a full draw that no episode brought, such as those of a
+          category that the sampler left out (``dataset_meta['evaluation_plan']``)
+        - ``partial`` is None, or says which part of the full draw was scored
 
     The pairs of all ranks are gathered in full, each once, in the order of the episode
     list: the result depends neither on the number of processes nor on the ``size``
     that MMEngine passes.
 
+    Attributes:
+        pairs: all pairs of the last evaluation, scored and dropped; None before it.
+
     Args:
         prefix: put before every key, for several metrics in one evaluator.
         collect_device: ignored; kept because MMEngine's metrics have it.
+        num_resamples: of every bootstrap; 0 leaves the intervals out.
+        seed: of the bootstrap's own generator.
     """
 
     default_prefix = ''
 
-    def __init__(self, prefix: str | None = None, collect_device: str = 'cpu') -> None:
+    def __init__(
+        self,
+        prefix: str | None = None,
+        collect_device: str = 'cpu',
+        num_resamples: int = NUM_RESAMPLES,
+        seed: int = 0,
+    ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
+        if num_resamples < 0:
+            raise ConfigError(
+                f'EpisodePCK: num_resamples must be >= 0, got {num_resamples}'
+            )
+        self.num_resamples, self.seed = num_resamples, seed
+        self.pairs: PairTable | None = None
 
     def process(self, data_batch: Any, data_samples: Sequence[Any]) -> None:
         """Score the pairs of a batch of episodes.
@@ -134,12 +141,15 @@ class EpisodePCK(BaseMetric):
         Returns:
             Metrics by name (see the class), then ``num_pairs`` (scored),
             ``num_pairs_dropped``, ``num_pairs_empty`` (scored, but without a scorable
-            keypoint), ``num_categories``, ``dropped_by_reason`` and ``per_category``,
-            keyed by ``'<id> <name>'``.
+            keypoint), ``num_categories`` (with a scored pair), ``partial``,
+            ``dropped_by_reason`` and ``per_category``, keyed by ``'<id> <name>'``,
+            where a category of which nothing was scored has NaN for its values.
 
         Raises:
             MissingDataError: no pair at all was scored.
         """
+        plan = (self.dataset_meta or {}).get('evaluation_plan') or {}
+        results = [*results, *records_of_gaps(results, plan)]
         scored = [record for record in results if record.drop_reason is None]
         dropped = [record for record in results if record.drop_reason is not None]
         reasons = dict(Counter(record.drop_reason for record in dropped))
@@ -154,17 +164,31 @@ class EpisodePCK(BaseMetric):
         metrics = {**_means(values), **_valid_means(values)}
         floor_metrics = {**_means(floor), **_valid_means(floor, ('PCK@0.2',))}
         metrics.update({f'copy_support/{k}': v for k, v in floor_metrics.items()})
-        metrics.update(_confidence_metrics(scored))
-        metrics.update(_visibility_metrics(scored))
+        metrics.update(confidence_metrics(scored))
+        metrics.update(visibility_metrics(scored))
         metrics.update(
             num_pairs=len(scored),
             num_pairs_dropped=len(dropped),
             num_pairs_empty=int(np.isnan(values[:, 0]).sum()),
             num_categories=len({record.category_id for record in scored}),
+            partial=describe_partial(results),
             dropped_by_reason=reasons,
             per_category=_per_category(results),
         )
+        self.pairs = table_of(results)
+        metrics.update(self._statistics(metrics['per_category']))
         return metrics
+
+    def _statistics(self, per_category: QuietDict) -> dict:
+        """Statistics of the pairs; those of a category go into its row."""
+        settings = self.pairs, self.num_resamples, self.seed
+        rows = category_statistics(*settings)
+        for category_id, row in zip(np.unique(self.pairs.category_id), per_category):
+            per_category[row].update(rows.get(int(category_id), {}))
+        return {
+            key: QuietDict(value) if isinstance(value, dict) else value
+            for key, value in pair_statistics(*settings).items()
+        }
 
 
 def _each_once(records: list[PairRecord]) -> list[PairRecord]:
@@ -213,37 +237,6 @@ def _valid_means(
 def _valid_key(key: str) -> str:
     name, *threshold = key.split('@')
     return '@'.join([f'{name}_valid', *threshold])
-
-
-def _confidence_metrics(scored: list[PairRecord]) -> dict:
-    """How well confidences foretell which keypoints are correct; {} without any."""
-    packed = [record.confidences for record in scored]
-    if None in packed:
-        return {}
-    confidence, is_correct = unpack_scores(packed)
-    if not len(confidence):
-        return {}
-    thr = f'{CORRECT_THRESHOLD:g}'
-    coverage, risk = risk_coverage(confidence, ~is_correct)
-    return {
-        'mean_confidence': float(confidence.mean()),
-        f'ECE@{thr}': expected_calibration_error(confidence, is_correct),
-        f'Brier@{thr}': brier_score(confidence, is_correct),
-        f'AURC@{thr}': area_under_risk_coverage(confidence, ~is_correct),
-        f'risk_coverage@{thr}': QuietDict(
-            (f'{level:g}', risk_at_coverage(coverage, risk, level))
-            for level in COVERAGE_LEVELS
-        ),
-    }
-
-
-def _visibility_metrics(scored: list[PairRecord]) -> dict[str, float]:
-    """Whether predicted visibility tells seen from hidden; {} if that has no answer."""
-    packed = [record.visibilities for record in scored]
-    if None in packed:
-        return {}
-    area = auroc(*unpack_scores(packed))
-    return {} if np.isnan(area) else {'visibility_AUROC': area}
 
 
 def _per_category(results: list[PairRecord]) -> QuietDict:

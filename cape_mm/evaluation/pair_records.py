@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,16 +11,17 @@ from mmengine.structures import BaseDataElement
 
 from .copy_support import copy_support
 from .functional import (
+    NUM_AUC_THRESHOLDS,
     PCK_THRESHOLDS,
-    auc,
     epe,
-    fraction_below,
-    nme,
+    mean_over_keypoints,
     normalized_distances,
 )
+from .keypoint_records import pack_keypoints
 from .score_records import confidence_records, visibility_records
 
 PCK_KEYS = tuple(f'PCK@{thr:g}' for thr in PCK_THRESHOLDS)
+AUC_THRESHOLDS = tuple(np.arange(NUM_AUC_THRESHOLDS) / NUM_AUC_THRESHOLDS)
 VALUE_KEYS = (*PCK_KEYS, 'AUC', 'NME', 'EPE')
 
 
@@ -41,6 +42,10 @@ class PairRecord(NamedTuple):
         visibilities: probability that it is visible, and whether it is, of every
             keypoint that all supports show, packed; None without
             ``keypoints_visible``.
+        supercategory: group of the category, '' where the data name none.
+        num_keypoints: K; 0 where unknown.
+        keypoints: distance of every scored keypoint, packed (see
+            ``keypoint_records``); None for a dropped pair.
     """
 
     episode_index: int
@@ -52,6 +57,9 @@ class PairRecord(NamedTuple):
     drop_reason: str | None
     confidences: bytes | None = None
     visibilities: bytes | None = None
+    supercategory: str = ''
+    num_keypoints: int = 0
+    keypoints: bytes | None = None
 
 
 def scorable_keypoints(
@@ -86,12 +94,24 @@ def pair_values(
     Raises:
         ValueError: shapes disagree, or a prediction to be scored is NaN or infinite.
     """
+    # as ``pck``, ``auc``, ``nme`` and ``epe``, to the last bit, but measured once
     normalized = normalized_distances(pred, gt, is_valid, norm_size)
-    columns = [fraction_below(normalized, thr) for thr in PCK_THRESHOLDS]
-    columns.append(auc(pred, gt, is_valid, norm_size))
-    columns.append(nme(pred, gt, is_valid, norm_size))
-    columns.append(epe(pred, gt, is_valid))
+    fractions = _fractions_below(normalized, (*PCK_THRESHOLDS, *AUC_THRESHOLDS))
+    num_pck = len(PCK_THRESHOLDS)
+    columns = [
+        *fractions[:num_pck],
+        fractions[num_pck:].mean(axis=0),
+        mean_over_keypoints(normalized),
+        epe(pred, gt, is_valid),
+    ]
     return np.stack(columns, axis=1)
+
+
+def _fractions_below(values: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
+    """``fraction_below`` of several thresholds at once, (T, Q) from (Q, K)."""
+    is_below = values[None] < np.reshape(thresholds, (-1, 1, 1))  # NaN is not
+    count = (~np.isnan(values)).sum(axis=1)
+    return np.where(count > 0, is_below.sum(axis=2) / np.maximum(count, 1), np.nan)
 
 
 def _identity(data_sample: Mapping) -> dict:
@@ -100,6 +120,8 @@ def _identity(data_sample: Mapping) -> dict:
         'episode_index': int(data_sample['episode_index']),
         'category_id': int(data_sample['category_id']),
         'category_name': str(data_sample.get('category_name', '')),
+        'supercategory': str(data_sample.get('supercategory', '')),
+        'num_keypoints': int(data_sample.get('num_keypoints', 0)),
     }
 
 
@@ -140,9 +162,9 @@ def scored_records(data_sample: Mapping) -> list[PairRecord]:
         f'episode {data_sample["episode_index"]} of category '
         f'{data_sample["category_id"]}'
     )
-    query = _to_numpy(data_sample['gt_instances'])
-    support = _to_numpy(data_sample['support_instances'])
-    predicted = _to_numpy(data_sample['pred_instances'])
+    query = instance_arrays(data_sample['gt_instances'])
+    support = instance_arrays(data_sample['support_instances'])
+    predicted = instance_arrays(data_sample['pred_instances'])
     pred = predicted['keypoints_orig']
     gt = query['keypoints_orig']
     if pred.shape != gt.shape or len(gt) != len(data_sample['query_slots']):
@@ -165,6 +187,12 @@ def scored_records(data_sample: Mapping) -> list[PairRecord]:
     except ValueError as error:
         raise ValueError(f'{where}: {error}') from error
     floor_values = pair_values(floor, gt, mask, norm_size)
+    keypoints = pack_keypoints(
+        normalized_distances(pred, gt, mask, norm_size),
+        normalized_distances(floor, gt, mask, norm_size),
+        mask,
+        query.get('visibility'),
+    )
     return [
         PairRecord(
             slot=int(slot),
@@ -173,17 +201,19 @@ def scored_records(data_sample: Mapping) -> list[PairRecord]:
             drop_reason=None,
             confidences=confidences[row],
             visibilities=visibilities[row],
+            keypoints=keypoints[row],
             **_identity(data_sample),
         )
         for row, slot in enumerate(data_sample['query_slots'])
     ]
 
 
-def _to_numpy(instances: Mapping | BaseDataElement) -> dict[str, np.ndarray]:
-    """The arrays that the metric reads, from instance data of any kind."""
+def instance_arrays(instances: Mapping | BaseDataElement) -> dict[str, np.ndarray]:
+    """The arrays that metrics read, as far as there, from any instance data."""
     names = (
         *('keypoints_orig', 'is_visible_orig', 'bboxes'),
         *('keypoint_scores', 'keypoints_visible'),
+        *('visibility', 'ann_ids', 'img_ids'),
     )
     return {
         name: value.detach().cpu().numpy()

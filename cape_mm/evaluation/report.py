@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from ..atomic_write import write_text_atomically
 
 OVERALL_ROWS = (
     'PCK@0.05',
@@ -51,6 +51,8 @@ def format_table(metrics: Mapping[str, Any]) -> str:
     if not _is_episode_pck(metrics):
         return '\n'.join(_plain_lines(metrics))
     blocks = [_overall_lines(metrics)]
+    if metrics.get('confidence_intervals'):
+        blocks.append(_interval_lines(metrics))
     if _has_confidence(metrics):
         blocks.append(_confidence_lines(metrics))
     if metrics.get('per_category'):
@@ -68,6 +70,9 @@ def _plain_lines(metrics: Mapping[str, Any]) -> list[str]:
     scalars = {k: v for k, v in metrics.items() if isinstance(v, (int, float))}
     width = max(map(len, scalars), default=0)
     lines = [f'{key:<{width}}  {value:.6g}' for key, value in scalars.items()]
+    for key, value in metrics.items():  # there may be several, each with its prefix
+        if key.split('/')[-1] == 'partial' and value:
+            lines.append(f'{key.removesuffix("partial")}{value["text"]}')
     return lines or ['the metrics hold no number']
 
 
@@ -81,6 +86,30 @@ def _overall_lines(metrics: Mapping[str, Any]) -> list[str]:
         floor = _number(metrics.get(f'copy_support/{key}'), scale)
         lines.append(f'{f"{key} [{unit}]":<20}{value:>6}{floor:>16}')
     return lines
+
+
+def _interval_lines(metrics: Mapping[str, Any]) -> list[str]:
+    """How sure PCK@0.2 is, as the mean over pairs and as that over categories."""
+    found = metrics['confidence_intervals']
+    title = f'PCK@0.2 with {100 * found["level"]:g} % intervals [%]'
+    lines = [f'{title:<34}{"":>6}{"other episodes":>20}{"other categories":>20}']
+    for key, name in (
+        ('PCK@0.2', 'mean over pairs'),
+        ('PCK_macro@0.2', 'mean over categories'),
+    ):
+        episodes = _range(found['over_episodes'], key)
+        categories = _range(found['over_categories'], key)
+        lines.append(
+            f'{name:<34}{_number(metrics[key]):>6}{episodes:>20}{categories:>20}'
+        )
+    return lines
+
+
+def _range(rows: Mapping[str, Any] | None, key: str) -> str:
+    """Ends of an interval; '-' where there is nothing to draw again."""
+    if not rows:
+        return '-'
+    return f'{_number(rows[key]["low"])} to {_number(rows[key]["high"])}'
 
 
 def _has_confidence(metrics: Mapping[str, Any]) -> bool:
@@ -134,13 +163,12 @@ def _pair_lines(metrics: Mapping[str, Any]) -> list[str]:
             f'{metrics["num_pairs_empty"]:,} scored pairs share no visible keypoint: '
             f'they count 0 in PCK and are left out of PCK_valid'
         )
-    if metrics['num_pairs_dropped']:
+    if metrics.get('partial'):
         reasons = metrics.get('dropped_by_reason', {})
-        total = metrics['num_pairs'] + metrics['num_pairs_dropped']
         listed = ', '.join(f'{reason}: {num:,}' for reason, num in reasons.items())
         lines.append(
-            f'PARTIAL RESULT: {metrics["num_pairs"]:,} of {total:,} pairs could be '
-            f'evaluated ({listed}). Do not compare it with published numbers.'
+            f'{metrics["partial"]["text"]} ({listed}). Do not compare this result '
+            f'with published numbers.'
         )
     return lines
 
@@ -167,18 +195,8 @@ def write_metrics(metrics: Mapping[str, Any], path: str | Path) -> Path:
     Raises:
         TypeError: a value is of a type that JSON does not know.
     """
-    path = Path(path)
     text = json.dumps(_jsonable(metrics), indent=2, allow_nan=False) + '\n'
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-    try:
-        with os.fdopen(handle, 'w', encoding='utf-8') as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)  # mkstemp's files are readable by their owner only
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-    return path
+    return write_text_atomically(path, text)
 
 
 def _jsonable(value: Any) -> Any:

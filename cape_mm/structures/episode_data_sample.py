@@ -23,7 +23,8 @@ class EpisodeDataSample(BaseDataElement):
     - ``keypoints`` float32 (N, K, 2), ``keypoints_orig`` float32 (N, K, 2),
       ``is_visible`` bool (N, K): what a model may use; in training also inside the
       crop (``PackInstance.hide_outside``),
-      ``is_visible_orig`` bool (N, K): labelled visible in the source image
+      ``is_visible_orig`` bool (N, K): labelled visible in the source image,
+      ``visibility`` uint8 (N, K): COCO's v, 1 hidden, 2 seen, if told
     - ``bboxes`` float32 (N, 4), ``ann_ids`` and ``img_ids`` int64 (N,)
 
     ``pred_instances`` (N = Q) holds ``keypoints``, ``keypoints_orig``,
@@ -35,7 +36,10 @@ class EpisodeDataSample(BaseDataElement):
     ``query_slots`` (place of every loaded query in the episode's list),
     ``query_img_paths``, ``support_img_paths``, ``crop_to_image`` float64 (Q, 2, 3)
     which maps network-input pixels of each query to its source image, and
-    ``dropped_pairs``, a list of ``dict(slot, ann_id, reason)``.
+    ``dropped_pairs``, a list of ``dict(slot, ann_id, reason)``. With virtual keypoints,
+    which stand after the labelled ones: ``num_virtual_keypoints`` and
+    ``keypoint_weights``, what each of the K counts in the loss (1 for all where
+    absent).
     """
 
     def __reduce__(self) -> tuple:

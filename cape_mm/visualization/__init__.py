@@ -1,6 +1,15 @@
 """Pictures of poses and episodes."""
 
-from .contact_sheet import Panel, contact_sheet, episode_row
+from .contact_sheet import Panel, contact_sheet, contact_sheets, episode_row
 from .drawing import draw_pose, keypoint_colors
+from .episode_browser import draw_loaded_episode
 
-__all__ = ['Panel', 'contact_sheet', 'draw_pose', 'episode_row', 'keypoint_colors']
+__all__ = [
+    'Panel',
+    'contact_sheet',
+    'contact_sheets',
+    'draw_loaded_episode',
+    'draw_pose',
+    'episode_row',
+    'keypoint_colors',
+]

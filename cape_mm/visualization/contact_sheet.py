@@ -16,6 +16,7 @@ GAP = 6
 TITLE_HEIGHT = 34
 CAPTION_HEIGHT = 24
 MAX_SHEET_WIDTH = 2000
+MAX_SHEET_HEIGHT = 2400
 BACKGROUND = (250, 248, 246)
 TEXT = (45, 38, 32)
 MUTED_TEXT = (125, 115, 105)
@@ -32,6 +33,8 @@ class Panel:
         is_visible: keypoints to draw, bool (K,).
         caption: short text under the picture.
         scores: confidences in [0, 1], (K,).
+        is_hollow: invisible keypoints to draw as rings, bool (K,).
+        is_virtual: keypoints to draw as small squares, bool (K,).
     """
 
     image: np.ndarray
@@ -39,6 +42,8 @@ class Panel:
     is_visible: np.ndarray
     caption: str
     scores: np.ndarray | None = None
+    is_hollow: np.ndarray | None = None
+    is_virtual: np.ndarray | None = None
 
 
 def episode_row(
@@ -47,6 +52,7 @@ def episode_row(
     title: str,
     note: str = '',
     panel_size: int = PANEL_SIZE,
+    num_columns: int | None = None,
 ) -> np.ndarray:
     """Draw one episode as a row of pictures under a title.
 
@@ -59,20 +65,39 @@ def episode_row(
         title: left of the header, e.g. the category.
         note: right of the header, e.g. the pair's PCK.
         panel_size: side of the square into which each picture is fitted, in pixels.
+        num_columns: pictures beside each other before the next line; None: all.
 
     Returns:
         BGR image, uint8 (height, width, 3).
 
     Raises:
-        ValueError: there is no panel.
+        ValueError: there is no panel, or ``num_columns`` is less than 1.
     """
-    if not panels:
-        raise ValueError('a row needs at least one panel')
-    width = len(panels) * (panel_size + GAP) + GAP
+    if not panels or (num_columns is not None and num_columns < 1):
+        raise ValueError(
+            f'a row needs at least one panel and one column, got {len(panels)} and '
+            f'{num_columns}'
+        )
+    num_columns = min(num_columns or len(panels), len(panels))
+    width = num_columns * (panel_size + GAP) + GAP
     header = _blank(TITLE_HEIGHT, width)
     note_width = _text_width(note, 0.5) + 2 * GAP if note else 0
     _put_text(header, title, GAP + 2, 0.56, TEXT, width - note_width - 4 * GAP)
     _put_text(header, note, width - note_width, 0.5, TEXT)
+    lines = [
+        _line(panels[start : start + num_columns], skeleton, panel_size, width)
+        for start in range(0, len(panels), num_columns)
+    ]
+    return np.concatenate([header, *lines])
+
+
+def _line(
+    panels: Sequence[Panel],
+    skeleton: Sequence[Sequence[int]],
+    panel_size: int,
+    width: int,
+) -> np.ndarray:
+    """Pictures beside each other with their captions below."""
     body = _blank(panel_size + CAPTION_HEIGHT, width)
     for index, panel in enumerate(panels):
         left = GAP + index * (panel_size + GAP)
@@ -80,7 +105,7 @@ def episode_row(
         cell[:panel_size] = _fit(panel, skeleton, panel_size)
         caption = cell[panel_size:]
         _put_text(caption, panel.caption, 2, 0.45, MUTED_TEXT, panel_size - 4)
-    return np.concatenate([header, body])
+    return body
 
 
 def contact_sheet(
@@ -103,11 +128,7 @@ def contact_sheet(
         raise ValueError(
             f'a sheet needs rows and columns, got {len(rows)} and {num_columns}'
         )
-    height = max(row.shape[0] for row in rows) + 2 * GAP
-    width = max(row.shape[1] for row in rows) + 2 * GAP
-    if num_columns is None:
-        num_columns = 2 if 2 * width <= MAX_SHEET_WIDTH else 1
-    num_columns = min(num_columns, len(rows))
+    height, width, num_columns = _grid(rows, num_columns)
     num_lines = -(-len(rows) // num_columns)
     sheet = _blank(num_lines * height + GAP, num_columns * width)
     for index, row in enumerate(rows):
@@ -115,6 +136,43 @@ def contact_sheet(
         top, left = line * height + GAP, column * width + GAP
         sheet[top : top + row.shape[0], left : left + row.shape[1]] = row
     return sheet
+
+
+def contact_sheets(
+    rows: Sequence[np.ndarray],
+    num_columns: int | None = None,
+    max_height: int = MAX_SHEET_HEIGHT,
+) -> list[np.ndarray]:
+    """Spread rows over as many sheets as keep each of them lower than a limit.
+
+    Args:
+        rows: see :func:`contact_sheet`, which makes every sheet; all in one grid.
+        num_columns: see there.
+        max_height: of a sheet in pixels; one line is always on it.
+
+    Returns:
+        The sheets in order.
+
+    Raises:
+        ValueError: see :func:`contact_sheet`.
+    """
+    if not rows:
+        return [contact_sheet(rows, num_columns)]  # says what is wrong
+    height, _, columns = _grid(rows, num_columns)
+    size = columns * max(1, (max_height - GAP) // height)
+    return [
+        contact_sheet(rows[start : start + size], columns)
+        for start in range(0, len(rows), size)
+    ]
+
+
+def _grid(rows: Sequence[np.ndarray], num_columns: int | None) -> tuple[int, int, int]:
+    """Height and width of a cell, and the number of columns."""
+    height = max(row.shape[0] for row in rows) + 2 * GAP
+    width = max(row.shape[1] for row in rows) + 2 * GAP
+    if num_columns is None:
+        num_columns = 2 if 2 * width <= MAX_SHEET_WIDTH else 1
+    return height, width, min(num_columns, len(rows))
 
 
 def _fit(panel: Panel, skeleton: Sequence[Sequence[int]], side: int) -> np.ndarray:
@@ -130,7 +188,15 @@ def _fit(panel: Panel, skeleton: Sequence[Sequence[int]], side: int) -> np.ndarr
     )
     # cv2.resize maps pixel centres: x' + 0.5 = scale * (x + 0.5).
     keypoints = (np.asarray(panel.keypoints, dtype=np.float64) + 0.5) * scale - 0.5
-    drawn = draw_pose(image, keypoints, panel.is_visible, skeleton, panel.scores)
+    drawn = draw_pose(
+        image,
+        keypoints,
+        panel.is_visible,
+        skeleton,
+        panel.scores,
+        panel.is_hollow,
+        panel.is_virtual,
+    )
     square = _blank(side, side)
     top, left = (side - new_size[1]) // 2, (side - new_size[0]) // 2
     square[top : top + new_size[1], left : left + new_size[0]] = drawn

@@ -40,5 +40,6 @@ resume = False
 randomness = dict(seed=0)
 
 train_cfg = dict(by_epoch=True, max_epochs=100, val_interval=1)
-val_cfg = dict()
-test_cfg = dict()
+# every image passes the backbone once, all its episodes share what it gave
+val_cfg = dict(type='EpisodeValLoop')
+test_cfg = dict(type='EpisodeTestLoop')

@@ -1,6 +1,7 @@
-"""The fingerprint of a draw: its ids and their order, nothing else."""
+"""A stored draw: its text, and its fingerprint of ids and their order, nothing else."""
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cape_mm.datasets.frozen_episodes import episodes_sha256
+from cape_mm.datasets.frozen_episodes import (
+    FrozenEpisodes,
+    describe_protocol,
+    episodes_sha256,
+    files_sha256,
+)
 from cape_mm.structures import Episode
 
 FIRST = Episode(4, (10, 11), (20, 21), seed=0, index=0)
@@ -61,3 +67,58 @@ def test_another_process_finds_the_same():
         check=True,
     )
     assert run.stdout.split()[-1] == episodes_sha256([FIRST])
+
+
+FROZEN = FrozenEpisodes('own draw: "ä"', 2, 'ab' * 32, (FIRST, SECOND))
+
+
+def test_text_is_the_documented_json():
+    content = json.loads(FROZEN.to_text())
+    assert list(content) == [
+        *('protocol', 'num_shots', 'ann_file_sha256', 'episodes_sha256', 'episodes')
+    ]
+    assert content['protocol'] == 'own draw: "ä"'
+    assert content['num_shots'] == 2
+    assert content['ann_file_sha256'] == 'ab' * 32
+    assert content['episodes_sha256'] == episodes_sha256([FIRST, SECOND])
+    assert content['episodes'] == [
+        dict(category_id=4, support=[10, 11], queries=[20, 21]),
+        dict(category_id=2, support=[30, 31], queries=[40]),
+    ]
+    assert len(FROZEN.to_text().splitlines()) == 10  # one episode per line
+
+
+def test_settings_of_a_draw():
+    assert FROZEN.settings() == dict(
+        num_shots=2, num_queries=2, episodes_per_category=1
+    )
+    uneven = replace(FROZEN, episodes=(FIRST, FIRST, SECOND))
+    assert uneven.settings()['episodes_per_category'] is None
+
+
+def test_hash_of_files(tmp_path):
+    first, second = tmp_path / 'a', tmp_path / 'b'
+    first.write_bytes(b'one ')
+    second.write_bytes(b'two')
+    assert files_sha256([first]) == hashlib.sha256(b'one ').hexdigest()
+    assert files_sha256([first, second]) == hashlib.sha256(b'one two').hexdigest()
+
+
+@pytest.mark.parametrize(
+    'change, start',
+    [
+        ({}, 'official MP-100 draw: random.seed(1), 200 episodes x 15 queries per'),
+        (dict(episodes_per_category=100), 'official MP-100 draw: random.seed(1), 100'),
+        (dict(episodes_per_category=20), 'own draw: random.seed(1), 20 episodes x 15'),
+        (dict(num_queries=3), 'own draw: random.seed(1), 200 episodes x 3 queries'),
+        (dict(draw_seed=2), 'own draw: random.seed(2), '),
+        (dict(distinct_images=True), 'own draw: '),
+    ],
+)
+def test_only_the_official_draw_is_called_so(change, start):
+    official = dict(
+        draw_seed=1, episodes_per_category=200, num_queries=15, distinct_images=False
+    )
+    text = describe_protocol(**{**official, **change})
+    assert text.startswith(start)
+    assert ('on other images' in text) == ('distinct_images' in change)

@@ -50,7 +50,7 @@ def test_values_stand_beside_the_floor(metrics):
     assert line_of(table, '18 face')[2:6] == ['90.0', '50.0', '+40.0', '90.0']
     assert line_of(table, '40 face')[4] == '-5.0'
     assert '60,000 pairs of 2 categories scored, 0 dropped' in table
-    assert 'PARTIAL' not in table
+    assert 'partial' not in table
 
 
 def test_columns_are_aligned(metrics):
@@ -60,14 +60,18 @@ def test_columns_are_aligned(metrics):
 
 
 def test_partial_result_is_marked(metrics):
+    text = 'partial: 2 of 3 categories, 60,000 of 100,000 pairs'
     metrics.update(
-        num_pairs_dropped=40_000, dropped_by_reason={'image not found': 40_000}
+        num_pairs_dropped=40_000,
+        dropped_by_reason={'image not found': 40_000},
+        partial={'text': text, 'num_pairs': 60_000},
     )
     metrics['per_category']['41 gone'] = category_row(NAN, NAN, 0, 40_000)
     table = format_table(metrics)
-    assert 'PARTIAL RESULT: 60,000 of 100,000 pairs' in table
-    assert 'image not found: 40,000' in table
+    assert f'\n{text} (image not found: 40,000). Do not compare' in table
     assert line_of(table, '41 gone')[2:] == ['-', '-', '-', '-', '0', '40,000']
+    prefixed = {f'mine/{key}': value for key, value in metrics.items()}
+    assert f'\nmine/{text}' in format_table({**prefixed, 'other/partial': None})
 
 
 def test_confidence_has_lines_of_its_own(metrics):

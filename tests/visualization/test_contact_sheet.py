@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from cape_mm.visualization import Panel, contact_sheet, episode_row, keypoint_colors
+from cape_mm.visualization import (
+    Panel,
+    contact_sheet,
+    contact_sheets,
+    episode_row,
+    keypoint_colors,
+)
 from cape_mm.visualization.contact_sheet import (
     CAPTION_HEIGHT,
     GAP,
@@ -75,8 +81,48 @@ def test_wide_rows_stand_below_each_other():
     assert contact_sheet([wide] * 2).shape[1] < 2000
 
 
+def test_row_goes_on_in_a_second_line():
+    panels = [make_panel(value=value) for value in (0, 60, 120, 180, 240)]
+    row = episode_row(panels, [], 'cat', panel_size=64, num_columns=3)
+    line = 64 + CAPTION_HEIGHT
+    assert row.shape[:2] == (TITLE_HEIGHT + 2 * line, 3 * (64 + GAP) + GAP)
+    for index, panel in enumerate(panels):
+        top, left = TITLE_HEIGHT + index // 3 * line, GAP + index % 3 * (64 + GAP)
+        assert (row[top, left] == panel.image[0, 0]).all()
+
+
+def test_hollow_and_virtual_reach_the_drawing():
+    first = np.array([True, False])
+    plain = make_panel()
+    hollow = Panel(*[plain.image, plain.keypoints, first], '', is_hollow=~first)
+    virtual = Panel(plain.image, plain.keypoints, first, '', is_virtual=first)
+    neither = Panel(plain.image, plain.keypoints, first, '')
+    rows = [episode_row([p], [], 'cat') for p in (hollow, virtual, neither)]
+    assert (rows[0] != rows[2]).any() and (rows[1] != rows[2]).any()
+
+
+def test_sheets_share_the_rows_among_them():
+    rows = [np.full((50, 400, 3), i, dtype=np.uint8) for i in range(7)]
+    cell = 50 + 2 * GAP
+    sheets = contact_sheets(rows, max_height=2 * cell + GAP)  # two columns: four rows
+    assert [sheet.shape[0] for sheet in sheets] == [2 * cell + GAP] * 2
+    shown = [
+        [i for i in range(7) if (sheet == i).all(axis=-1).sum() == 50 * 400]
+        for sheet in sheets
+    ]
+    assert shown == [[0, 1, 2, 3], [4, 5, 6]]
+
+
+def test_one_line_is_on_every_sheet_however_low():
+    rows = [np.zeros((50, 1500, 3), np.uint8)] * 3
+    assert len(contact_sheets(rows, max_height=10)) == 3
+
+
 def test_nothing_to_show_is_an_error():
     with pytest.raises(ValueError, match='at least one panel'):
         episode_row([], [], 'cat')
-    with pytest.raises(ValueError, match='rows and columns'):
-        contact_sheet([])
+    with pytest.raises(ValueError, match='one column'):
+        episode_row([make_panel()], [], 'cat', num_columns=0)
+    for make_sheet in (contact_sheet, contact_sheets):
+        with pytest.raises(ValueError, match='rows and columns'):
+            make_sheet([])

@@ -62,6 +62,59 @@ def test_keypoints_far_outside_or_nan_draw_nothing_odd():
     assert not changed(drawn, 32, 16)
 
 
+def test_hollow_keypoint_is_a_ring_without_edges():
+    seen = np.array([True, False, True])
+    drawn = draw_pose(
+        np.full((256, 256, 3), 128, np.uint8),
+        POINTS * 4,
+        seen,
+        [[0, 1], [1, 2]],
+        is_hollow=~seen,
+    )
+    x, y = POINTS[1].astype(int) * 4
+    assert tuple(drawn[y, x]) == (128, 128, 128)
+    ring = drawn[y, x - 8 : x + 9]
+    assert (ring == keypoint_colors(3)[1]).all(axis=-1).any()
+    assert tuple(drawn[y, 128]) == (128, 128, 128)  # no edge from the first keypoint
+
+
+def test_hollow_means_invisible():
+    """A keypoint that is both is drawn as visible."""
+    both = draw_pose(GRAY, POINTS, SEEN, [[0, 1]], is_hollow=SEEN)
+    np.testing.assert_array_equal(both, draw_pose(GRAY, POINTS, SEEN, [[0, 1]]))
+
+
+def test_virtual_keypoint_is_a_square_without_edges():
+    is_virtual = np.array([False, False, True])
+    image, points = np.full((256, 256, 3), 128, np.uint8), POINTS * 4
+    drawn = draw_pose(image, points, SEEN, [[0, 2]], is_virtual=is_virtual)
+    assert tuple(drawn[192, 128]) == keypoint_colors(3)[2]
+    assert (drawn[192, 116:140] > 200).all(axis=-1).any()  # the white rim
+    assert not changed(drawn, 96, 128)
+    hidden = draw_pose(image, points, ~is_virtual, [[0, 2]], is_virtual=is_virtual)
+    assert not changed(hidden, 128, 192)
+
+
+def test_many_keypoints_come_apart_in_a_larger_picture():
+    points = np.random.default_rng(0).uniform(0.1, 0.9, (68, 2))
+    share = []
+    for side in (256, 512):
+        image = np.full((side, side, 3), 128, dtype=np.uint8)
+        drawn = draw_pose(image, points * side, np.ones(68, bool), [])
+        share.append((drawn != 128).any(axis=-1).mean())
+    assert share[1] < 0.7 * share[0]
+
+
+def test_disc_is_round_and_centred():
+    drawn = draw_pose(np.full((256, 256, 3), 128, np.uint8), [[100.5, 60.0]], [1], [])
+    rows, columns = np.nonzero((drawn != 128).any(axis=-1))
+    assert (columns.mean(), rows.mean()) == (100.5, 60.0)
+    area = np.pi * 4.9**2
+    assert area < len(rows) < 1.6 * area  # half-covered pixels count as well
+    corner = 4.9 * np.sqrt(0.5)  # where a diamond would have nothing
+    assert (drawn[60 + int(corner), 100 + int(corner)] != 128).any()
+
+
 def test_68_colours_are_distinct_and_stable():
     colors = np.array(keypoint_colors(68), dtype=float)
     assert keypoint_colors(9) == keypoint_colors(68)[:9]
@@ -77,6 +130,8 @@ def test_bad_input_is_refused():
         draw_pose(GRAY.astype(float), POINTS, SEEN, [])
     with pytest.raises(ValueError, match=r'is_visible \(K,\)'):
         draw_pose(GRAY, POINTS, SEEN[:2], [])
+    with pytest.raises(ValueError, match=r'is_hollow \(K,\)'):
+        draw_pose(GRAY, POINTS, SEEN, [], is_hollow=SEEN[:2])
     with pytest.raises(ValueError, match='scores'):
         draw_pose(GRAY, POINTS, SEEN, [], np.ones(2))
     with pytest.raises(ValueError, match='out of range'):

@@ -34,7 +34,7 @@ def compare(
     """
     if len(configs) != 2:
         raise ConfigError(f'--compare needs two configs, got {len(configs)}')
-    if settings.mode == 'decode':
+    if settings.mode not in ('train', 'predict'):
         raise ConfigError('--compare takes --mode train or predict')
     device = check_device(settings.device)
     timers: dict[str, StepTimer] = {}

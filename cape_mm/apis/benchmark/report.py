@@ -15,6 +15,8 @@ from ...errors import ConfigError
 from .compare import compare
 from .decoding import measure_decoding
 from .environment import describe_environment
+from .evaluation import measure_evaluation
+from .kept_pairs import format_evaluation
 from .settings import BenchmarkSettings, check_device
 from .stages import measure_steps
 from .subject import prepare
@@ -37,7 +39,8 @@ def benchmark(
 
     Returns:
         ``mode``, ``configs``, ``settings``, ``environment``, ``input`` (sizes), and the
-        results of :func:`measure_steps`, :func:`measure_decoding` or :func:`compare`.
+        results of :func:`measure_steps`, :func:`measure_decoding`,
+        :func:`measure_evaluation` or :func:`compare`.
         On stdout as JSON, on stderr as a table.
 
     Raises:
@@ -88,6 +91,8 @@ def measure(
         raise ConfigError('no config to measure: name one, or two after --compare')
     if len(configs) > 1:
         return compare(configs, settings, cfg_options)
+    if settings.mode == 'evaluate':
+        return measure_evaluation(configs[0], settings, cfg_options)
     if settings.mode == 'decode':
         subject, results = measure_decoding(configs[0], settings, cfg_options)
         return dict(input=subject.sizes, **results)
@@ -112,6 +117,8 @@ def format_lines(record: Mapping) -> Iterator[str]:
             yield f'{name}: {record[name]["config"]}'
             yield from format_steps(record[name])
         yield f'B over A, time per {record["unit"]}: {_quotient(record["b_over_a"])}'
+    elif 'plain_over_bank' in record:
+        yield from format_evaluation(record)
     elif 'keypoints' in record:
         for part in record['keypoints']:
             yield from format_decoding(part)

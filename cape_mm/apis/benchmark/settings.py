@@ -10,7 +10,7 @@ import torch
 from ...errors import ConfigError
 from ..config_checks import suggest
 
-MODES = ('train', 'predict', 'decode')
+MODES = ('train', 'predict', 'decode', 'evaluate')
 SMALLEST_INPUT = 32
 """The last stage of a backbone has stride 32."""
 DECODE_QUERIES = 64
@@ -24,7 +24,8 @@ class BenchmarkSettings:
 
     Attributes:
         mode: 'train' (forward, backward, update), 'predict' (from uint8 images to
-            keypoints) or 'decode' (the head alone, in all of its modes).
+            keypoints), 'decode' (the head alone, in all of its modes) or 'evaluate'
+            (the config's whole test, beside the plain loop).
         steps: timed steps; of a comparison, in every turn.
         warmup: steps before them.
         batch_size: episodes B.
@@ -37,6 +38,7 @@ class BenchmarkSettings:
         seed: of the weights and of the input.
         loader: take batches from the config's train_dataloader.
         pairs: turns of either config in a comparison.
+        plain_pairs: support-query pairs of the plain loop in 'evaluate'.
 
     Raises:
         ConfigError: a value that cannot be measured.
@@ -55,6 +57,7 @@ class BenchmarkSettings:
     seed: int = 0
     loader: bool = False
     pairs: int = 5
+    plain_pairs: int = 1000
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -69,8 +72,8 @@ class BenchmarkSettings:
             raise ConfigError('several --num-keypoints need --mode decode')
 
     def _check_counts(self) -> None:
-        lowest = dict(steps=1, warmup=0, pairs=1, batch_size=1, num_queries=1)
-        lowest |= dict(num_shots=1, input_size=SMALLEST_INPUT)
+        lowest = dict(steps=1, warmup=0, pairs=1, plain_pairs=2, batch_size=1)
+        lowest |= dict(num_queries=1, num_shots=1, input_size=SMALLEST_INPUT)
         counts = [(name, getattr(self, name)) for name in lowest]
         counts += [('num_keypoints', k) for k in self.num_keypoints or ()]
         for name, count in counts:
@@ -82,8 +85,8 @@ class BenchmarkSettings:
     def _check_loader(self) -> None:
         if not self.loader:
             return
-        if self.mode == 'decode':
-            raise ConfigError('--loader makes no sense with --mode decode')
+        if self.mode in ('decode', 'evaluate'):
+            raise ConfigError(f'--loader makes no sense with --mode {self.mode}')
         for name in ('num_keypoints', 'input_size'):
             if getattr(self, name) is not None:
                 raise ConfigError(

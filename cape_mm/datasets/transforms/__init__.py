@@ -1,16 +1,23 @@
 """Transforms of one instance, registered in MMPose's ``TRANSFORMS``."""
 
+from .blur import RandomGaussianBlur, RandomMotionBlur
 from .formatting import PackInstance
 from .geometric import EpisodeFlip, InstanceCrop, RandomInstanceAffine, WarpInstance
 from .loading import LoadInstanceImage
+from .occlusion import RandomOcclusion
 from .photometric import RandomPhotometric
+from .virtual_keypoints import VirtualKeypoints
 
 __all__ = [
     'EpisodeFlip',
     'InstanceCrop',
     'LoadInstanceImage',
     'PackInstance',
+    'RandomGaussianBlur',
     'RandomInstanceAffine',
+    'RandomMotionBlur',
+    'RandomOcclusion',
     'RandomPhotometric',
+    'VirtualKeypoints',
     'WarpInstance',
 ]

@@ -8,19 +8,27 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from ...errors import EmptyAnnotationError
+from ...errors import ConfigError, EmptyAnnotationError
+
+
+def is_inside(keypoints: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Keypoints (x, y), (K, 2), on a picture of ``size`` (w, h), bool (K,)."""
+    return ((keypoints >= 0) & (keypoints <= np.asarray(size) - 1)).all(axis=1)
 
 
 @TRANSFORMS.register_module()
 class PackInstance(BaseTransform):
     """Turn one instance into tensors and settle which keypoints are visible.
 
-    Keeps the order and the number of keypoints: what is invisible is masked.
+    Keeps the order and the number of keypoints: what is invisible is masked, as is what
+    :class:`RandomOcclusion` covered where it was told to hide that.
 
     Returns a dictionary with ``image`` uint8 BGR (3, h, w), ``keypoints`` and
     ``keypoints_orig`` float32 (K, 2), ``is_visible`` and ``is_visible_orig`` bool (K,),
+    ``visibility`` uint8 (K,) where the data set tells it,
     ``bbox`` float32 (4,), ``ann_id``, ``img_id``, ``img_path``, ``crop_to_image``
-    float64 (2, 3), ``input_size``.
+    float64 (2, 3), ``input_size``; and ``virtual_keypoints`` where the pipeline asks
+    for them.
 
     Args:
         hide_outside: keypoints outside the crop become invisible. On in training, where
@@ -29,6 +37,7 @@ class PackInstance(BaseTransform):
 
     Raises:
         EmptyAnnotationError: no visible keypoint is left.
+        ConfigError: virtual keypoints were asked for in evaluation.
     """
 
     def __init__(self, hide_outside: bool) -> None:
@@ -39,13 +48,19 @@ class PackInstance(BaseTransform):
         is_visible_orig = results['is_visible']
         is_visible = is_visible_orig.copy()
         if self.hide_outside:
-            size = np.asarray(results['input_size'])
-            is_visible &= ((keypoints >= 0) & (keypoints <= size - 1)).all(axis=1)
+            is_visible &= is_inside(keypoints, results['input_size'])
+        if 'is_covered' in results:
+            is_visible &= ~results['is_covered']
         if not is_visible.any():
             raise EmptyAnnotationError(
                 f'annotation {results["ann_id"]} has no visible keypoint in its crop: '
                 f'{results["img_path"]}'
             )
+        extra = {}
+        if 'visibility' in results:
+            extra['visibility'] = torch.from_numpy(results['visibility'].copy())
+        if 'virtual_keypoints' in results:
+            extra['virtual_keypoints'] = self._allow(results['virtual_keypoints'])
         planes = np.stack(cv2.split(results['img']))  # faster than a transposed copy
         return dict(
             image=torch.from_numpy(planes),
@@ -59,4 +74,14 @@ class PackInstance(BaseTransform):
             img_path=results['img_path'],
             crop_to_image=results['crop_to_image'],
             input_size=results['input_size'],
+            **extra,
         )
+
+    def _allow(self, virtual_keypoints: object) -> object:
+        if not self.hide_outside:
+            raise ConfigError(
+                'VirtualKeypoints is an augmentation: no metric may score points that '
+                'no one labelled. Leave it out of a pipeline that ends with '
+                'PackInstance(hide_outside=False), which is that of evaluation.'
+            )
+        return virtual_keypoints

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import torch
 from mmengine.model import BaseModel
-from mmengine.structures import InstanceData
 from mmpose.registry import MODELS
 
-from ...errors import NonFinitePredictionError
 from ...structures import EpisodeDataSample, EpisodeInputs
-from ...structures.geometry import apply_affine, pixels_to_unit, unit_to_pixels
-from ..encoders import JointEncoder, KeypointTokens, PoseGraphEncoder
+from ...structures.geometry import pixels_to_unit
+from ..encoders import JointEncoder, KeypointTokens, PoseGraphEncoder, pool_shots
 from ..heads import EpisodeContext, Prediction, QueryTargets
+from .instance_features import InstanceFeatures
 from .loss_graphs import LossGraphs
+from .prediction_output import fill_predictions
 from .pretrained import expect_pretrained
 
 
@@ -139,11 +139,12 @@ class CAPE(BaseModel):
             return self.head.loss(self.encode(inputs), targets)
 
         def compute(*tensors: torch.Tensor) -> dict[str, torch.Tensor]:
-            *seen, points, is_visible = tensors
+            seen, labels = tensors[:num_inputs], tensors[num_inputs:]
             encoded = self.encode(EpisodeInputs(*seen, inputs.num_steps))
-            return self.head.loss(encoded, QueryTargets(points, is_visible))
+            return self.head.loss(encoded, QueryTargets(*labels))
 
-        tensors = (*inputs.tensors(), targets.points, targets.is_visible)
+        num_inputs = len(inputs.tensors())
+        tensors = (*inputs.tensors(), *targets.tensors())
         return self.loss_graphs.run(self, compute, tensors)
 
     @torch.no_grad()
@@ -155,34 +156,75 @@ class CAPE(BaseModel):
         Raises:
             NonFinitePredictionError: a prediction is NaN or infinite.
         """
-        loaded = [sample for sample in data_samples if len(sample.query_slots)]
-        parts = []
+        predicted = None
         if inputs is not None:
             predicted = self.head(self.encode(inputs), **self.test_cfg)
-            parts = [None if part is None else part.float().cpu() for part in predicted]
-        row = 0
-        for sample in loaded:
-            end, k = row + len(sample.query_slots), sample.num_keypoints
-            own = [None if part is None else part[row:end, :k] for part in parts]
-            sample.pred_instances = _to_instances(Prediction(*own), sample)
-            _check_finite(sample)
-            row = end
-        for sample in data_samples:
-            if not len(sample.query_slots):
-                sample.pred_instances = _no_instances(sample.num_keypoints)
+        fill_predictions(data_samples, predicted)
         return data_samples
+
+    @torch.no_grad()
+    def encode_instances(self, inputs: EpisodeInputs) -> InstanceFeatures:
+        """What later episodes need of N instances, each through the backbone once.
+
+        Args:
+            inputs: every instance as an episode of its own, which it is the one support
+                and the one query of.
+
+        Returns:
+            ``as_support``: appearance of the keypoints, (N, K, C); ``as_query``: fine
+            map (N, C, H, W) and coarse map (N, C, h, w).
+        """
+        if self.support_backbone is None:
+            queries = inputs.query_images.contiguous(memory_format=self.memory_format)
+            support_maps = query_maps = self.neck(self.backbone(queries))
+        else:
+            support_maps, query_maps = self.extract_features(inputs)
+        appearance = self.keypoint_tokens(
+            support_maps, inputs.support_keypoints, inputs.support_visible
+        )
+        return InstanceFeatures((appearance,), tuple(query_maps[:2]))
+
+    @torch.no_grad()
+    def predict_from_features(
+        self, features: InstanceFeatures, inputs: EpisodeInputs
+    ) -> Prediction:
+        """Predict episodes whose images were encoded before; equals :meth:`predict`.
+
+        Args:
+            features: what :meth:`encode_instances` gave: ``as_support`` of the B * S
+                supports, ``as_query`` of the N queries.
+            inputs: the episodes; their images are not looked at.
+        """
+        (appearance,) = features.as_support
+        visible = inputs.support_visible
+        tokens = pool_shots(appearance.unflatten(0, visible.shape[:2]), visible)
+        context = self._relate(tokens, *features.as_query, inputs)
+        return self.head(context, **self.test_cfg)
 
     def encode(self, inputs: EpisodeInputs) -> EpisodeContext:
         """Images and support keypoints to what a head works on, one row per query."""
         support_maps, query_maps = self.extract_features(inputs)
-        keypoints, visible = inputs.support_keypoints, inputs.support_visible
-        tokens = self.keypoint_tokens(support_maps, keypoints, visible)
-        tokens = self.pose_graph_encoder(tokens, keypoints, visible, inputs.hops)
+        tokens = self.keypoint_tokens(
+            support_maps, inputs.support_keypoints, inputs.support_visible
+        )
+        return self._relate(tokens, query_maps[0], query_maps[1], inputs)
+
+    def _relate(
+        self,
+        tokens: torch.Tensor,
+        fine_map: torch.Tensor,
+        coarse_map: torch.Tensor,
+        inputs: EpisodeInputs,
+    ) -> EpisodeContext:
+        """Appearance tokens (B, K, C) and the queries' maps to a head's input."""
+        tokens = self.pose_graph_encoder(
+            tokens, inputs.support_keypoints, inputs.support_visible, inputs.hops
+        )
         # the support is encoded once, then handed to each of its queries
         rows = inputs.query_to_episode
         is_known = inputs.is_known[rows]
         query_tokens, keypoint_tokens, fine_map = self.joint_encoder(
-            query_maps[0], query_maps[1], tokens[rows], is_known
+            fine_map, coarse_map, tokens[rows], is_known
         )
         return EpisodeContext(
             keypoint_tokens=keypoint_tokens,
@@ -217,6 +259,7 @@ def collect_targets(
     device = inputs.hops.device
     points = torch.zeros(num, size, 2)
     is_visible = torch.zeros(num, size, dtype=torch.bool)
+    weights = None
     row = 0
     for sample in data_samples:
         if not len(sample.query_slots):  # dropped: it has no input either
@@ -225,41 +268,12 @@ def collect_targets(
         end, k = row + len(truth), sample.num_keypoints
         points[row:end, :k] = pixels_to_unit(truth.keypoints, sample.input_size)
         is_visible[row:end, :k] = truth.is_visible
+        if 'keypoint_weights' in sample:  # virtual keypoints count less
+            weights = torch.ones(num, size) if weights is None else weights
+            weights[row:end, :k] = torch.tensor(sample.keypoint_weights)
         row = end
     points = points.masked_fill(~is_visible[..., None], 0)
+    parts = (points, is_visible, weights)
     return QueryTargets(
-        points.to(device, non_blocking=True), is_visible.to(device, non_blocking=True)
-    )
-
-
-def _to_instances(predicted: Prediction, sample: EpisodeDataSample) -> InstanceData:
-    pixels = unit_to_pixels(predicted.points, sample.input_size)
-    original = apply_affine(sample.crop_to_image, pixels.double().numpy())
-    instances = InstanceData(
-        keypoints=pixels,
-        keypoints_orig=torch.from_numpy(original).float(),
-        keypoint_scores=predicted.scores,
-    )
-    if predicted.visibility is not None:
-        instances.keypoints_visible = predicted.visibility
-    return instances
-
-
-def _check_finite(sample: EpisodeDataSample) -> None:
-    bad = ~sample.pred_instances.keypoints.isfinite().flatten(1).all(dim=1)
-    if bad.any():
-        paths = sample.get('query_img_paths') or ['?'] * len(bad)
-        files = [paths[row] for row in bad.nonzero()[:3, 0]]
-        raise NonFinitePredictionError(
-            f'the prediction for {int(bad.sum())} of {len(bad)} queries of category '
-            f'{sample.category_id} ({sample.get("category_name")!r}) is NaN or '
-            f'infinite: {", ".join(files)}. Either the weights are (a diverged '
-            f'training?) or the images are.'
-        )
-
-
-def _no_instances(num_keypoints: int) -> InstanceData:
-    points = torch.zeros(0, num_keypoints, 2)
-    return InstanceData(
-        keypoints=points, keypoints_orig=points, keypoint_scores=points[..., 0]
+        *(p if p is None else p.to(device, non_blocking=True) for p in parts)
     )

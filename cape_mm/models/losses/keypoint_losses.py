@@ -17,13 +17,20 @@ def mean_over_pairs(values: torch.Tensor, is_scored: torch.Tensor) -> torch.Tens
 
     Args:
         values: (N, K).
-        is_scored: bool (N, K); a pair without any scored keypoint adds 0.
+        is_scored: bool (N, K), or what each keypoint counts within its pair, 0 where it
+            is not scored; a pair without any scored keypoint adds 0.
 
     Returns:
         Scalar.
     """
-    counts = is_scored.sum(dim=1).clamp(min=1)
-    return (values.masked_fill(~is_scored, 0).sum(dim=1) / counts).mean()
+    if is_scored.dtype != torch.bool:
+        weights, is_scored = is_scored, is_scored > 0
+        values = values.masked_fill(~is_scored, 0) * weights
+        counts = weights.sum(dim=1).masked_fill(~is_scored.any(dim=1), 1)
+    else:
+        values = values.masked_fill(~is_scored, 0)
+        counts = is_scored.sum(dim=1).clamp(min=1)
+    return (values.sum(dim=1) / counts).mean()
 
 
 def heatmap_cross_entropy(
@@ -34,7 +41,7 @@ def heatmap_cross_entropy(
     Args:
         logits: (N, K, H, W).
         points: true (x, y) in [0, 1], (N, K, 2).
-        is_scored: bool (N, K).
+        is_scored: see :func:`mean_over_pairs`, (N, K).
         sigma: width of the target in cells.
 
     Returns:
@@ -53,7 +60,7 @@ def coordinate_l1(
     Args:
         predicted: (N, K, 2).
         points: (N, K, 2).
-        is_scored: bool (N, K).
+        is_scored: see :func:`mean_over_pairs`, (N, K).
 
     Returns:
         Scalar, as a fraction of the crop's side.

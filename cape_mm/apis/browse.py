@@ -1,0 +1,261 @@
+"""Episodes as the model sees them, drawn to files."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+from ..datasets.categories import Category
+from ..errors import ConfigError, MissingDataError
+from ..structures import Episode
+from ..visualization import contact_sheets, draw_loaded_episode
+from ..visualization.contact_sheet import PANEL_SIZE
+from ..visualization.drawing import CROWD
+from ..visualization.picture_files import open_in_viewer, try_folder, write_png
+from .config_checks import (
+    check_data_files,
+    check_dataloader,
+    iterate_datasets,
+    suggest,
+)
+from .config_loading import load_config
+
+SPLITS = ('train', 'val', 'test')
+
+
+@dataclass(frozen=True)
+class Browsed:
+    """What :func:`browse_episodes` drew.
+
+    Attributes:
+        sheets: contact sheets, files; empty without ``out``.
+        pictures: one file per episode; empty without ``out``.
+        num_episodes: how many were drawn.
+        dropped: one line per episode of which nothing could be loaded.
+        was_shown: a viewer was found and opened; None if none was asked for.
+    """
+
+    sheets: tuple[Path, ...]
+    pictures: tuple[Path, ...]
+    num_episodes: int
+    dropped: tuple[str, ...]
+    was_shown: bool | None
+
+    def __str__(self) -> str:
+        lines = [f'not drawn: {line}' for line in self.dropped]
+        if self.was_shown is False:
+            lines.append('--show: no image viewer was found on this machine')
+        if self.sheets:
+            folder = self.sheets[0].parent
+            lines.append(f'{self.num_episodes} episodes, a file each, in {folder}')
+        return '\n'.join([*lines, *(f'contact sheet: {path}' for path in self.sheets)])
+
+
+def browse_episodes(
+    config_path: str | Path,
+    split: str = 'train',
+    num: int = 12,
+    out: str | Path | None = None,
+    seed: int | None = None,
+    categories: Sequence[str] = (),
+    show: bool = False,
+    panel_size: int = PANEL_SIZE,
+    cfg_options: Mapping | None = None,
+) -> Browsed:
+    """Load episodes through a config's own data loader and draw them.
+
+    Training episodes are the first of the first epoch, augmented. Evaluation episodes
+    are those of the fixed draw: the first of every category, then the second, ...
+
+    Args:
+        config_path: config file.
+        split: 'train', 'val' or 'test'.
+        num: number of episodes.
+        out: folder for the pictures; None writes none.
+        seed: of the training draw, default the config's; for val and test it picks
+            other episodes of the fixed draw.
+        categories: ids or names to restrict the episodes to; a name may mean several.
+        show: open the sheets in the system's image viewer.
+        panel_size: side of one picture in pixels; twice that in the file of an episode
+            with many keypoints.
+        cfg_options: overrides.
+
+    Raises:
+        ConfigError: an argument, a category or the folder is impossible.
+        MissingDataError: the split's data is not there, or nothing of it loads.
+    """
+    check_numbers(num, panel_size)
+    cfg = load_config(config_path, cfg_options)
+    check_split(cfg, split)
+    folder = None if out is None else try_folder(out)
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpose')):
+        loader = build_loader(cfg, split, seed)
+    chosen = find_categories(loader.dataset.categories, categories)
+    episodes = choose_episodes(loader.sampler, num, chosen, seed)
+    drawn, dropped = draw_episodes(loader, episodes, panel_size)
+    if not drawn:
+        raise MissingDataError(
+            f'--split {split}: nothing could be loaded. {"; ".join(dropped[:3])}'
+        )
+    sheets = contact_sheets([one.row for one in drawn])
+    written = write_pictures(folder, split, drawn, sheets) if folder else ((), ())
+    was_shown = open_in_viewer(sheets) if show else None
+    return Browsed(*written, len(drawn), dropped, was_shown)
+
+
+def check_numbers(num: int, panel_size: int) -> None:
+    """Refuse what can't be drawn."""
+    if num < 1:
+        raise ConfigError(f'--num must be at least 1, got {num}')
+    if not 64 <= panel_size <= 2048:
+        raise ConfigError(f'--panel-size must be from 64 to 2048, got {panel_size}')
+
+
+def check_split(cfg: Config, split: str) -> None:
+    """Refuse a split that the config or the disk does not have."""
+    name = f'{split}_dataloader'
+    if split not in SPLITS or cfg.get(name) is None:
+        there = [s for s in SPLITS if cfg.get(f'{s}_dataloader') is not None]
+        raise ConfigError(
+            f'--split {split}: {cfg.filename} has no {name}; it has data for '
+            f'{", ".join(there) or "no split"}'
+        )
+    check_dataloader(cfg[name], name)
+    for dataset in iterate_datasets(cfg[name].get('dataset')):
+        check_data_files(dataset, name, 'data_root')
+
+
+def build_loader(cfg: Config, split: str, seed: int | None) -> DataLoader:
+    """The config's data loader, in this process."""
+    settings = cfg[f'{split}_dataloader'].copy()
+    settings.update(num_workers=0, persistent_workers=False, pin_memory=False)
+    if seed is None:
+        seed = (cfg.get('randomness') or {}).get('seed') or 0
+    return Runner.build_dataloader(settings, seed=seed)
+
+
+def find_categories(known: Mapping[int, Category], wanted: Sequence[str]) -> list[int]:
+    """Ids of the categories with these ids or names, all of them if none is named.
+
+    Raises:
+        ConfigError: there is no such category.
+    """
+    found: list[int] = []
+    for word in wanted:
+        ids = [i for i, cat in known.items() if str(word) in (str(i), cat.name)]
+        if not ids:
+            names = {str(i) for i in known} | {cat.name for cat in known.values()}
+            listed = ', '.join(f'{i} {cat.name}' for i, cat in known.items())
+            raise ConfigError(
+                f'--category {word}: no such category in this split'
+                f'{suggest(word, names)}. It has: {listed}.'
+            )
+        found += ids
+    return list(dict.fromkeys(found)) or list(known)
+
+
+def choose_episodes(
+    sampler: Iterable[Episode],
+    num: int,
+    category_ids: Sequence[int],
+    seed: int | None,
+) -> list[Episode]:
+    """Up to ``num`` episodes of these categories, fewer if the split has no more.
+
+    Raises:
+        ConfigError: none of the categories has an episode.
+    """
+    pools = {key: sampler.pools[key] for key in category_ids if key in sampler.pools}
+    if not pools:
+        raise ConfigError(
+            f'--category: no episode can be made of {list(category_ids)}: too few '
+            f'usable instances for the shots and queries of this config'
+        )
+    if sampler.mode == 'train':
+        sampler.pools = pools
+        return list(itertools.islice(_epochs(sampler), num))
+    by_category: dict[int, list[Episode]] = {key: [] for key in pools}
+    for episode in sampler:
+        if episode.category_id in by_category:
+            by_category[episode.category_id].append(episode)
+    return _spread(list(by_category.values()), seed)[:num]
+
+
+def _epochs(sampler: Iterable[Episode]) -> Iterator[Episode]:
+    for epoch in itertools.count():
+        sampler.set_epoch(epoch)
+        yield from sampler
+
+
+def _spread(groups: list[list[Episode]], seed: int | None) -> list[Episode]:
+    """The first of every group, then the second of every group, and so on."""
+    if seed is not None:
+        rng = np.random.default_rng(seed)
+        groups = [[group[i] for i in rng.permutation(len(group))] for group in groups]
+    rounds = itertools.zip_longest(*groups)
+    return [episode for one in rounds for episode in one if episode is not None]
+
+
+class Drawn(NamedTuple):
+    """One drawn episode.
+
+    Attributes:
+        name: of its file, without suffix.
+        row: picture for the contact sheet.
+        single: picture for its own file, larger where the keypoints are many.
+    """
+
+    name: str
+    row: np.ndarray
+    single: np.ndarray
+
+
+def draw_episodes(
+    loader: DataLoader, episodes: Sequence[Episode], panel_size: int
+) -> tuple[list[Drawn], tuple[str, ...]]:
+    """Load and draw episodes.
+
+    Returns:
+        What was drawn, and one line for every episode of which nothing could be loaded.
+    """
+    drawn, dropped = [], []
+    batches = DataLoader(
+        loader.dataset, batch_size=1, sampler=episodes, collate_fn=loader.collate_fn
+    )
+    for batch in batches:
+        sample = batch['data_samples'][0]
+        name = f'{sample.episode_index:05d}_category{sample.category_id}'
+        if not len(sample.query_slots):
+            reasons = {pair['reason'] for pair in sample.dropped_pairs}
+            dropped.append(f'episode {name}: {", ".join(sorted(reasons))}')
+            continue
+        images = [batch['inputs'][side][0] for side in ('support', 'query')]
+        row = single = draw_loaded_episode(*images, sample, panel_size)
+        if sample.num_keypoints > CROWD:
+            single = draw_loaded_episode(*images, sample, 2 * panel_size)
+        drawn.append(Drawn(name, row, single))
+    return drawn, tuple(dropped)
+
+
+def write_pictures(
+    folder: Path, split: str, drawn: Sequence[Drawn], sheets: Sequence[np.ndarray]
+) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """Write the sheets and the single episodes; returns both lists of files."""
+    sheet_files = tuple(
+        write_png(folder / f'{split}_sheet_{number:02d}.png', sheet)
+        for number, sheet in enumerate(sheets, start=1)
+    )
+    single_files = tuple(
+        write_png(folder / f'{split}_episode_{one.name}.png', one.single)
+        for one in drawn
+    )
+    return sheet_files, single_files

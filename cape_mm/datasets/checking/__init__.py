@@ -1,0 +1,17 @@
+"""Checking a data set before anybody trusts it."""
+
+from .check import check_dataset
+from .corrected_files import fix_skeletons, write_available
+from .findings import Finding
+from .locating import image_folder_of
+from .report import DatasetReport, FileReport
+
+__all__ = [
+    'DatasetReport',
+    'FileReport',
+    'Finding',
+    'check_dataset',
+    'fix_skeletons',
+    'image_folder_of',
+    'write_available',
+]

@@ -1,0 +1,157 @@
+"""Corrected and reduced annotation files, beside the originals and never over them."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from ...atomic_write import write_text_atomically
+from ...errors import ConfigError
+from .reading import read_leniently
+from .report import DatasetReport, FileReport
+from .skeletons import check_edges, read_categories_leniently
+
+FIXED_SUFFIX = '_fixed_skeletons'
+
+MARK = 'made_by_check_dataset'
+"""Key of ``info`` that tells a file of ours, which a later run may replace."""
+
+
+def fix_skeletons(report: DatasetReport) -> dict[Path, Path]:
+    """Write files whose skeletons all count from 0.
+
+    Edges out of range, repeated edges and self-loops are left out, as are entries that
+    the reader refuses. Everything else stays, ids included.
+
+    Args:
+        report: what :func:`~.check.check_dataset` returned.
+
+    Returns:
+        The new file ``<name>_fixed_skeletons.json`` by the original, for the files
+        that needed one.
+
+    Raises:
+        ConfigError: a new file would replace one that is none of ours, or can't be
+            written.
+    """
+    contents = {}
+    for file in report.files:
+        target = file.path.with_name(f'{file.path.stem}{FIXED_SUFFIX}.json')
+        fixed = _with_fixed_skeletons(file)
+        if fixed is not None:
+            contents[file.path] = (target, fixed)
+    return _write_all(contents)
+
+
+def write_available(report: DatasetReport, out: str | os.PathLike) -> dict[Path, Path]:
+    """Write files that hold only what can be used.
+
+    Kept are the annotations whose image is there (and decodes, where that was tried),
+    in categories that an episode can be drawn from; their images; these categories.
+    Ids and the order stay.
+
+    Args:
+        report: what :func:`~.check.check_dataset` returned.
+        out: folder of the new files, which keep their names.
+
+    Returns:
+        The new file by the original.
+
+    Raises:
+        ConfigError: a new file would replace an original or another file that is none
+            of ours, can't be written, or nothing would be left in it.
+    """
+    contents = {}
+    for file in report.files:
+        target = Path(out) / file.path.name
+        contents[file.path] = (target, _reduced(file))
+    targets = [target for target, _ in contents.values()]
+    if len(set(targets)) < len(targets):
+        raise ConfigError(
+            f'{out}: two annotation files have the same name. Check them one by one, '
+            f'each with an output folder of its own.'
+        )
+    return _write_all(contents)
+
+
+def _with_fixed_skeletons(file: FileReport) -> dict[str, Any] | None:
+    """Content with 0-based skeletons, None where they are so already."""
+    coco = read_leniently(file.path).coco
+    if coco is None:
+        return None
+    categories, _, _ = read_categories_leniently(coco, file.path.name)
+    fixed = []
+    for raw in coco.dataset['categories']:
+        num_keypoints = categories[raw['id']].num_keypoints
+        skeleton = check_edges(raw.get('skeleton'), num_keypoints)
+        fixed.append({**raw, 'skeleton': [list(edge) for edge in skeleton.edges]})
+    if all(
+        new['skeleton'] == (old.get('skeleton') or [])
+        for new, old in zip(fixed, coco.dataset['categories'])
+    ):
+        return None
+    return {**_marked(coco.dataset, file, 'skeletons fixed'), 'categories': fixed}
+
+
+def _reduced(file: FileReport) -> dict[str, Any]:
+    usable = file.usable_category_ids
+    coco = read_leniently(file.path).coco
+    if coco is None or not usable:
+        raise ConfigError(
+            f'{file.path}: nothing would be left of it, so nothing was '
+            f'written. Look at the report for the reason.'
+        )
+    annotations = [
+        ann
+        for ann in coco.dataset['annotations']
+        if ann['image_id'] in file.available_image_ids and ann['category_id'] in usable
+    ]
+    needed = {ann['image_id'] for ann in annotations}
+    content = _marked(coco.dataset, file, 'available images only')
+    content['images'] = [im for im in coco.dataset['images'] if im['id'] in needed]
+    content['annotations'] = annotations
+    content['categories'] = [
+        raw for raw in coco.dataset['categories'] if raw['id'] in usable
+    ]
+    return content
+
+
+def _marked(content: dict, file: FileReport, change: str) -> dict[str, Any]:
+    info = content.get('info')
+    info = info if isinstance(info, dict) else {}
+    return {**content, 'info': {**info, MARK: f'{file.path.name}: {change}'}}
+
+
+def _write_all(contents: dict[Path, tuple[Path, dict]]) -> dict[Path, Path]:
+    for target, _ in contents.values():
+        _refuse_to_replace(target)
+    written = {}
+    for original, (target, content) in contents.items():
+        text = json.dumps(content, ensure_ascii=False, separators=(',', ':'))
+        try:
+            written[original] = write_text_atomically(target, text)
+        except OSError as error:
+            raise ConfigError(
+                f'{target} can not be written: {error.strerror or error}. The '
+                f'originals are untouched.'
+            ) from error
+    return written
+
+
+def _refuse_to_replace(target: Path) -> None:
+    """Stop where a file would be replaced that an earlier run did not write.
+
+    Raises:
+        ConfigError: that is so; an original is such a file, too.
+    """
+    if not os.path.lexists(target):
+        return
+    coco = None if target.is_symlink() else read_leniently(target).coco
+    info = coco.dataset.get('info') if coco is not None else None
+    if not isinstance(info, dict) or MARK not in info:
+        raise ConfigError(
+            f'{target} exists and was not written by an earlier run, so it is left '
+            f'alone. Choose another folder.'
+        )

@@ -1,0 +1,179 @@
+"""Image files: which are there, and to which source and category the others belong."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pycocotools.coco import COCO
+
+from ..categories import Category
+from ..image_files import count_by_folder
+from ..mp100_sources import UNKNOWN_SOURCE, source_of_image
+from .findings import GAP, Finding, found
+
+CategoryKey = tuple[int, str]
+"""Id and name: files of different data sets may use an id twice."""
+
+
+@dataclass
+class ImageFile:
+    """An image file that an annotation file asks for.
+
+    Attributes:
+        path: where it is expected.
+        source: data set that it comes from; beyond MP-100 its top folder.
+        categories: ids and names of the categories that need it.
+        sizes: (w, h) that the annotation files state.
+        problem: why it is not there, None if it is.
+        decode_problem: why it can not be decoded; None if it can, or nobody tried.
+        size_on_disk: (w, h) of the decoded image, if it was decoded.
+    """
+
+    path: str
+    source: str
+    categories: set[CategoryKey] = field(default_factory=set)
+    sizes: set[tuple[int, int]] = field(default_factory=set)
+    problem: str | None = None
+    decode_problem: str | None = None
+    size_on_disk: tuple[int, int] | None = None
+
+    @property
+    def is_available(self) -> bool:
+        """Whether the image can be used, as far as known."""
+        return self.problem is None and self.decode_problem is None
+
+
+def find_file_problem(path: str) -> str | None:
+    """Why a path is not a file to read; None if it is one.
+
+    Args:
+        path: expected image file.
+
+    Returns:
+        'missing', 'broken link', 'link that leads in a circle', 'is a directory',
+        'no regular file', 'empty file', 'no permission to read', or what the system
+        says.
+    """
+    try:
+        info = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return 'broken link' if os.path.islink(path) else 'missing'
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return 'link that leads in a circle'
+        return error.strerror or type(error).__name__
+    if stat.S_ISDIR(info.st_mode):
+        return 'is a directory'
+    if not stat.S_ISREG(info.st_mode):
+        return 'no regular file'
+    if info.st_size == 0:
+        return 'empty file'
+    return None if os.access(path, os.R_OK) else 'no permission to read'
+
+
+def collect_images(
+    coco: COCO,
+    categories: dict[int, Category],
+    folder: str,
+    images: dict[str, ImageFile],
+) -> dict[int, ImageFile]:
+    """Look for the image files of one annotation file.
+
+    Args:
+        coco: an indexed annotation file.
+        categories: its categories by id.
+        folder: the image folder.
+        images: files looked for before, by path; the new ones are added.
+
+    Returns:
+        The files of this annotation file by image id.
+    """
+    by_id = {}
+    for image_id, record in coco.imgs.items():
+        used_by = {ann['category_id'] for ann in coco.imgToAnns.get(image_id, ())}
+        used_by &= set(categories)
+        path = os.path.join(folder, record['file_name'])
+        if path not in images:
+            source = _source_of(record['file_name'], used_by)
+            images[path] = ImageFile(path, source, problem=find_file_problem(path))
+        image = images[path]
+        image.categories |= {(key, categories[key].name) for key in used_by}
+        image.sizes.add((record['width'], record['height']))
+        by_id[image_id] = image
+    return by_id
+
+
+def _source_of(file_name: str, category_ids: Iterable[int]) -> str:
+    names = {source_of_image(file_name, key) for key in category_ids or (None,)}
+    names -= {UNKNOWN_SOURCE}
+    if names:
+        return min(names)
+    return next(iter(count_by_folder([file_name])))
+
+
+def image_findings(images: Iterable[ImageFile]) -> list[Finding]:
+    """What is wrong with image files, every path of every kind."""
+    paths: dict[str, list[str]] = defaultdict(list)
+    for image in images:
+        if image.problem is not None:
+            paths[f'image: {image.problem}'].append(image.path)
+        elif image.decode_problem is not None:
+            paths[f'image {image.decode_problem}'].append(image.path)
+        elif image.size_on_disk and image.sizes != {image.size_on_disk}:
+            text = f'{image.path} ({_compare_sizes(image)})'
+            paths['image size differs from the JSON'].append(text)
+    return [f for kind in paths for f in found(kind, GAP, 'files', paths[kind])]
+
+
+def _compare_sizes(image: ImageFile) -> str:
+    width, height = image.size_on_disk
+    stated = ', '.join(f'{w}x{h}' for w, h in sorted(image.sizes))
+    text = f'{width}x{height} on disk, {stated} in the JSON'
+    if (height, width) in image.sizes and width != height:
+        text += '; turned, perhaps by its EXIF orientation'
+    return text
+
+
+def count_images(images: Iterable[ImageFile]) -> list[dict[str, Any]]:
+    """Distinct files and missing ones by source, and by category within it.
+
+    Returns:
+        A row per source, most missing files first: ``source``, ``num_files``,
+        ``num_missing`` and ``categories``, a list of rows with ``id``, ``name``,
+        ``num_files``, ``num_missing``. A file that two categories need is counted in
+        both their rows, and once in that of the source.
+    """
+    per_source: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    per_category: dict[str, dict[CategoryKey, list[int]]] = defaultdict(
+        lambda: defaultdict(lambda: [0, 0])
+    )
+    for image in images:
+        is_missing = image.problem is not None
+        cells = [per_category[image.source][key] for key in image.categories]
+        for cell in (per_source[image.source], *cells):
+            cell[0] += 1
+            cell[1] += is_missing
+    return [
+        dict(
+            source=source,
+            num_files=num_files,
+            num_missing=num_missing,
+            categories=_category_rows(per_category[source]),
+        )
+        for source, (num_files, num_missing) in sorted(
+            per_source.items(), key=lambda item: (-item[1][1], item[0])
+        )
+    ]
+
+
+def _category_rows(cells: dict[CategoryKey, list[int]]) -> list[dict[str, Any]]:
+    return [
+        dict(id=key, name=name, num_files=num_files, num_missing=num_missing)
+        for (key, name), (num_files, num_missing) in sorted(cells.items())
+    ]

@@ -1,0 +1,93 @@
+"""Where the annotation files and the images of a data root lie."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from ...errors import MissingDataError
+
+ROLE = re.compile(r'(?:^|[_\-. ])(train|val|test)(?=[_\-. \d]|$)')
+
+
+def find_annotation_files(data_root: str | os.PathLike) -> list[Path]:
+    """The JSON files of a data root: those in ``annotations``, else its own.
+
+    Raises:
+        MissingDataError: the folder does not exist, or holds no JSON file.
+    """
+    root = Path(data_root)
+    if not root.is_dir():
+        raise MissingDataError(
+            f'data root not found: {root}. Give the folder that holds annotations/ and '
+            f'images/, or the annotation files themselves.'
+        )
+    for folder in (root / 'annotations', root):
+        files = sorted(p for p in folder.glob('*.json') if not p.name.startswith('.'))
+        if files:
+            return files
+    raise MissingDataError(
+        f'no annotation file in {root}: expected *.json in {root / "annotations"} or '
+        f'in {root} itself. Give the annotation files themselves if they lie elsewhere.'
+    )
+
+
+def find_image_folder(ann_file: Path) -> str:
+    """The image folder that belongs to an annotation file.
+
+    The data root is the file's folder, or the one above if that is called
+    ``annotations``; then :func:`image_folder_of`.
+    """
+    folder = ann_file.parent
+    return image_folder_of(folder.parent if folder.name == 'annotations' else folder)
+
+
+def image_folder_of(data_root: str | os.PathLike) -> str:
+    """``images`` in a data root, or the data root itself where there is none.
+
+    The data set looks in the same place: the category folders may lie in either.
+    """
+    images = Path(data_root) / 'images'
+    return str(images if images.is_dir() else data_root)
+
+
+def role_of(path: Path) -> tuple[str, tuple[str, ...]] | None:
+    """Whether a file is for training, validation or testing, and of which split.
+
+    Args:
+        path: annotation file.
+
+    Returns:
+        'train', 'val' or 'test', and a key that the files of one split share: their
+        folder, the name before the role and the numbers after it. None where the name
+        says no role.
+    """
+    match = ROLE.search(path.stem)
+    if match is None:
+        return None
+    before, after = path.stem[: match.start()], path.stem[match.end() :]
+    return match[1], (str(path.parent), before, *re.findall(r'\d+', after))
+
+
+def find_overlaps(categories: Iterable[tuple[Path, dict[int, str]]]) -> list[str]:
+    """Categories that two roles of one split share.
+
+    Args:
+        categories: annotation files and, of each, the names of the categories that it
+            has annotations of, by id.
+
+    Returns:
+        One text per pair of files that share categories.
+    """
+    known = [(path, role_of(path), names) for path, names in categories]
+    known = [(path, role, names) for path, role, names in known if role]
+    texts = []
+    for i, (path, (role, key), names) in enumerate(known):
+        for other_path, (other_role, other_key), other_names in known[i + 1 :]:
+            shared = sorted(names.keys() & other_names.keys())
+            if key == other_key and role != other_role and shared:
+                listed = ', '.join(f'{k} {names[k]}' for k in shared)
+                texts.append(f'{path.name} and {other_path.name} share {listed}')
+    return texts

@@ -1,0 +1,128 @@
+"""Reading an annotation file to the end, whatever is wrong with it.
+
+The strict reader of training is the judge: what it accepts is taken as it is. Where it
+refuses, every single entry is shown to the same checks, and those that fail are left
+out and reported, so that one run finds all of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pycocotools.coco import COCO
+
+from ...errors import AnnotationFormatError, MissingDataError
+from ..annotation_file import REQUIRED_LISTS, read_annotation_file
+from ..entry_checks import check_annotations, check_categories, check_images
+from .findings import REFUSED, Finding, found
+
+CHECKS: dict[str, Callable[[list[dict], str], None]] = dict(
+    images=check_images, annotations=check_annotations, categories=check_categories
+)
+
+
+@dataclass(frozen=True)
+class ReadFile:
+    """An annotation file as far as it can be read.
+
+    Attributes:
+        path: the file.
+        coco: its readable entries, None where nothing is readable.
+        findings: why not all of it is.
+        num_refused: left-out entries of each list.
+        is_other_json: valid JSON, but no COCO file at all.
+    """
+
+    path: Path
+    coco: COCO | None
+    findings: list[Finding] = field(default_factory=list)
+    num_refused: dict[str, int] = field(default_factory=dict)
+    is_other_json: bool = False
+
+
+def read_leniently(path: Path) -> ReadFile:
+    """Read an annotation file, leaving out the entries that the reader refuses.
+
+    Args:
+        path: the JSON file.
+
+    Returns:
+        What could be read; nothing is raised for any content of the file.
+    """
+    try:
+        return ReadFile(path, read_annotation_file(path))
+    except AnnotationFormatError as error:
+        return _salvage(path, str(error))
+    except MissingDataError:
+        return _unreadable(path, f'annotation file not found: {path}')
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        return _unreadable(path, f'{path} can not be read: {reason}')
+    except (ValueError, RecursionError) as error:
+        return _unreadable(path, f'{path} can not be read: {error}')
+
+
+def _unreadable(path: Path, message: str, is_other_json: bool = False) -> ReadFile:
+    findings = found('file can not be used', REFUSED, 'files', [message])
+    return ReadFile(path, None, findings, is_other_json=is_other_json)
+
+
+def _salvage(path: Path, message: str) -> ReadFile:
+    """Keep the sound entries of a file that the strict reader refused."""
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError:  # no JSON, or no UTF-8: the reader's message says which
+        return _unreadable(path, message)
+    is_coco = isinstance(content, dict) and all(
+        isinstance(content.get(name), list) for name in REQUIRED_LISTS
+    )
+    if not is_coco:
+        return _unreadable(path, message, is_other_json=True)
+    findings, num_refused = [], {}
+    for name in REQUIRED_LISTS:
+        sound, defects = _sort_out(content[name], name, path.name)
+        num_refused[name] = len(defects)
+        findings += found(f'{name} entries refused', REFUSED, 'entries', defects)
+        content = {**content, name: sound}
+    return ReadFile(path, _index(content), findings, num_refused)
+
+
+def _sort_out(entries: list, name: str, source: str) -> tuple[list[dict], list[str]]:
+    """The sound entries, and what is wrong with each of the others."""
+    sound: list[dict] = []
+    defects: list[str] = []
+    first_of: dict[int, dict] = {}
+    for position, entry in enumerate(entries):
+        try:
+            _check_entry(entry, name, source)
+            if name == 'images' and entry['id'] in first_of:
+                check_images([first_of[entry['id']], entry], source)
+        except AnnotationFormatError as error:
+            text = str(error).removeprefix(f'{source}: ')
+            defects.append(f'{name}[{position}]: {text}')
+            continue
+        first_of[entry['id']] = entry
+        sound.append(entry)
+    return sound, defects
+
+
+def _check_entry(entry: Any, name: str, source: str) -> None:
+    if not isinstance(entry, dict):
+        raise AnnotationFormatError(
+            f'should be an object, but is of type {type(entry).__name__}'
+        )
+    CHECKS[name]([entry], source)
+
+
+def _index(content: dict) -> COCO:
+    coco = COCO()
+    coco.dataset = content
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco.createIndex()
+    return coco

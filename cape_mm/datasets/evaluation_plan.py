@@ -1,0 +1,77 @@
+"""How many pairs an evaluation would have on complete data, told to the metric.
+
+A metric sees only what the loader brings. A category that the sampler left out never
+reaches it, and a result without it would look complete. So the sampler writes what a
+full draw gives into the data set's meta information, which MMEngine hands to every
+metric as ``dataset_meta``, in every process alike.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TypedDict
+
+from ..structures import Episode
+from .mp100_dataset import MP100EpisodeDataset
+
+PLAN_KEY = 'evaluation_plan'
+"""Key of the plan in ``dataset.metainfo``."""
+
+
+class PlannedCategory(TypedDict):
+    """One category of a full draw.
+
+    Attributes:
+        name: the category's name.
+        num_pairs: its support-query pairs.
+        left_out: why no episode of it is drawn; None for a category that is drawn.
+    """
+
+    name: str
+    num_pairs: int
+    left_out: str | None
+
+
+EvaluationPlan = dict[int, PlannedCategory]
+"""By category id, every category of which the annotation file has usable instances."""
+
+
+def make_plan(
+    dataset: MP100EpisodeDataset, episodes: Iterable[Episode], reason: str
+) -> EvaluationPlan:
+    """Count the pairs of a full draw.
+
+    Args:
+        dataset: the data set that the episodes are of.
+        episodes: the episodes of all ranks.
+        reason: why categories that have instances, but no episode, were left out. They
+            count as many pairs as most of the others have.
+
+    Returns:
+        The plan, in the order of the file's categories.
+    """
+    counts: Counter[int] = Counter()
+    for episode in episodes:
+        counts[episode.category_id] += len(episode.query_ids)
+    usual = Counter(counts.values()).most_common(1)[0][0]
+    plan: EvaluationPlan = {}
+    for category_id, pool in dataset.instances_by_category.items():
+        if category_id in counts or pool or dataset.num_without_image[category_id]:
+            plan[category_id] = PlannedCategory(
+                name=str(dataset.categories[category_id].name),
+                num_pairs=counts.get(category_id, usual),
+                left_out=None if category_id in counts else reason,
+            )
+    return plan
+
+
+def announce_plan(dataset: MP100EpisodeDataset, plan: EvaluationPlan) -> None:
+    """Put a plan where the metric finds it: ``dataset.metainfo['evaluation_plan']``.
+
+    A data set that is not MMEngine's has no meta information, and no metric to tell.
+    """
+    # ``metainfo`` itself is a copy
+    metainfo = getattr(dataset, '_metainfo', None)
+    if metainfo is not None:
+        metainfo[PLAN_KEY] = plan

@@ -1,0 +1,125 @@
+"""Several annotation files of one data set, read as one."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Collection, Iterable, Sequence
+
+from pycocotools.coco import COCO
+
+from ..errors import AnnotationFormatError
+from .annotation_file import read_annotation_file
+
+AGREEING_KEYS = dict(
+    images=('file_name', 'width', 'height'),
+    annotations=('image_id', 'category_id', 'bbox', 'keypoints'),
+    categories=('name', 'keypoints', 'skeleton'),
+)
+"""What two entries with the same id must have in common, by list."""
+
+
+def read_annotation_files(
+    paths: Sequence[str | os.PathLike],
+    include: Collection[int] | None = None,
+    exclude: Collection[int] | None = None,
+) -> COCO:
+    """Read annotation files that share their ids, every entry once.
+
+    Order: that of the files, and in each that of its lists.
+
+    Args:
+        paths: JSON files, at least one.
+        include: ids of the categories to keep; None keeps all.
+        exclude: ids of the categories to leave out, with their annotations and with
+            the images that show nothing else; it wins over ``include``.
+
+    Returns:
+        The indexed whole.
+
+    Raises:
+        MissingDataError: a file does not exist.
+        AnnotationFormatError: a file is no COCO-keypoint JSON, the files use one id
+            for different things, or a category to include is in none of them.
+    """
+    files = [read_annotation_file(path) for path in paths]
+    if len(files) == 1 and include is None and not exclude:
+        return files[0]
+    names = [str(path) for path in paths]
+    content = dict(files[0].dataset)
+    for kind in AGREEING_KEYS:
+        content[kind] = _merge_entries(
+            kind, [coco.dataset[kind] for coco in files], names
+        )
+    wanted = {category['id'] for category in content['categories']}
+    if include is not None:
+        _check_included(include, wanted, names)
+        wanted &= set(include)
+    return _index(keep_categories(content, wanted - set(exclude or ())))
+
+
+def keep_categories(content: dict, category_ids: Collection[int]) -> dict:
+    """An annotation file's content, reduced to some categories.
+
+    An image stays if it shows one of them, or if it has no annotation at all.
+    """
+    kept = [a for a in content['annotations'] if a['category_id'] in category_ids]
+    shown = {ann['image_id'] for ann in kept}
+    gone = {ann['image_id'] for ann in content['annotations']} - shown
+    return dict(
+        content,
+        images=[image for image in content['images'] if image['id'] not in gone],
+        annotations=kept,
+        categories=[c for c in content['categories'] if c['id'] in category_ids],
+    )
+
+
+def _merge_entries(
+    kind: str, lists: Iterable[list[dict]], names: Sequence[str]
+) -> list[dict]:
+    """Entries of all files; one that several files have comes once.
+
+    A repetition within one file is left to those who count what they drop.
+    """
+    merged: list[dict] = []
+    first_seen: dict[int, tuple[dict, int]] = {}
+    for number, entries in enumerate(lists):
+        for entry in entries:
+            earlier, where = first_seen.setdefault(entry['id'], (entry, number))
+            if where == number:
+                merged.append(entry)
+            else:
+                _check_agreement(kind, entry, earlier, (names[number], names[where]))
+    return merged
+
+
+def _check_agreement(
+    kind: str, entry: dict, earlier: dict, names: tuple[str, str]
+) -> None:
+    for key in AGREEING_KEYS[kind]:
+        if entry.get(key) != earlier.get(key):
+            raise AnnotationFormatError(
+                f'{names[0]} and {names[1]} can not be read as one: the entry of '
+                f'"{kind}" with id {entry["id"]} has another "{key}" in each of them. '
+                f'Files that are read together must share their ids.'
+            )
+
+
+def _check_included(
+    include: Collection[int], present: Collection[int], names: Sequence[str]
+) -> None:
+    absent = sorted(set(include) - set(present))
+    if absent:
+        raise AnnotationFormatError(
+            f'{", ".join(names)}: no category with id '
+            f'{", ".join(map(str, absent))}, which include_categories asks for'
+        )
+
+
+def _index(content: dict) -> COCO:
+    coco = COCO()
+    coco.dataset = content
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco.createIndex()
+    return coco

@@ -1,0 +1,133 @@
+"""Which images the annotation files ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+
+from pycocotools.coco import COCO
+
+from ...errors import AnnotationFormatError
+from ..annotation_file import read_annotation_file
+from ..checking.reading import read_leniently
+from ..mp100_sources import source_of_image
+
+Points = frozenset[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class WantedImage:
+    """One image file that an annotation file names.
+
+    Attributes:
+        file_name: relative to the image folder, ``<folder>/<inner>``.
+        source: name of the source data set, or 'unknown'.
+        category_id: category of its first annotation, or None without one.
+        size: (w, h) in pixels as the annotation file states it.
+        point_sets: visible keypoints of each annotation in whole pixels, for the one
+            source whose file names don't identify a picture (CarFusion); else empty.
+    """
+
+    file_name: str
+    source: str
+    category_id: int | None
+    size: tuple[int, int]
+    point_sets: tuple[Points, ...] = ()
+
+    @property
+    def folder(self) -> str:
+        """First folder of the path, or '' where there is none."""
+        return self.file_name.partition('/')[0] if '/' in self.file_name else ''
+
+    @property
+    def inner(self) -> str:
+        """Path inside the folder, e.g. 'flickr/0/image00028.jpg'."""
+        return self.file_name.partition('/')[2] or self.file_name
+
+    @property
+    def name(self) -> str:
+        """Last part of the path."""
+        return self.file_name.rpartition('/')[2]
+
+
+def read_coco_files(
+    paths: Iterable[Path], must_all_be_coco: bool = True
+) -> dict[Path, COCO]:
+    """Read annotation files.
+
+    Args:
+        paths: the files.
+        must_all_be_coco: refuse sound JSON of another kind (say, a list of episodes)
+            instead of leaving it aside.
+
+    Returns:
+        The indexed files by path.
+
+    Raises:
+        MissingDataError: a file does not exist.
+        AnnotationFormatError: a file is broken, or none is a COCO-keypoint JSON.
+    """
+    contents: dict[Path, COCO] = {}
+    refused: AnnotationFormatError | None = None
+    for path in paths:
+        try:
+            contents[path] = read_annotation_file(path)
+        except AnnotationFormatError as error:
+            if must_all_be_coco or not read_leniently(path).is_other_json:
+                raise
+            refused = error
+    if refused is not None and not contents:
+        raise refused
+    return contents
+
+
+def list_wanted_images(contents: Mapping[Path, COCO]) -> list[WantedImage]:
+    """Every image that annotation files name, each once, in the files' order.
+
+    Raises:
+        AnnotationFormatError: an image lies outside the image folder.
+    """
+    wanted: dict[str, WantedImage] = {}
+    for path, coco in contents.items():
+        for image in coco.dataset['images']:
+            name = image['file_name'].replace('\\', '/')
+            _refuse_drive(name, path, image['id'])
+            if name not in wanted:
+                annotations = coco.imgToAnns.get(image['id'], [])
+                wanted[name] = _read_image(name, image, annotations)
+    return list(wanted.values())
+
+
+def _refuse_drive(name: str, ann_file: Path, image_id: int) -> None:
+    # the reader refuses absolute paths and '..'; a drive escapes on Windows only
+    if PureWindowsPath(name).drive:
+        raise AnnotationFormatError(
+            f'{ann_file}: image {image_id} points outside the data root: {name!r}. '
+            f'File names are relative to the image folder.'
+        )
+
+
+def _read_image(name: str, image: dict, annotations: Iterable[dict]) -> WantedImage:
+    annotations = list(annotations)
+    category_id = annotations[0]['category_id'] if annotations else None
+    source = source_of_image(name, category_id)
+    point_sets: list[Points] = []
+    if source == 'CarFusion':
+        point_sets = [_visible_points(ann.get('keypoints')) for ann in annotations]
+    return WantedImage(
+        file_name=name,
+        source=source,
+        category_id=category_id,
+        size=(image['width'], image['height']),
+        point_sets=tuple(points for points in point_sets if points),
+    )
+
+
+def _visible_points(keypoints: list | None) -> Points:
+    triples = zip(*[iter(keypoints or [])] * 3)
+    return frozenset(
+        (int(x), int(y))
+        for x, y, visibility in triples
+        if visibility and x == x and y == y  # NaN is not equal to itself
+    )

@@ -1,0 +1,219 @@
+"""Keypoint templates: a support without an image, given from outside.
+
+The file is JSON::
+
+    {"source": "drawn by hand after the definitions of the categories",
+     "from_annotations": false,
+     "templates": {"72": {"keypoints": [[0.5, 0.1], null, [0.4, 0.15]],
+                          "skeleton": [[0, 2]]}}}
+
+Convention:
+    - templates go by category id, as text because JSON's keys are
+    - a keypoint is (x, y) in [0, 1] of the square crop, the box's longer side times
+      1.25: (0, 0) is its left top, (1, 1) its right bottom corner; ``null`` is a
+      keypoint that the template does not have
+    - ``skeleton``, 0-based pairs, replaces that of the annotation file; optional
+    - ``from_annotations`` says whether annotated instances were looked at. Such
+      templates can serve in training; evaluation refuses them, since its categories
+      are meant to be new: a mean shape of test annotations is no zero-shot support.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import AnnotationFormatError, ConfigError, MissingDataError
+from ..structures.geometry import BOX_PADDING
+from ..structures.skeleton import check_skeleton
+from .categories import Category
+from .transforms import EpisodeFlip, InstanceCrop, PackInstance, WarpInstance
+
+PICTURE_SIDE = 64
+PICTURE_LEVEL = 127
+TEMPLATE_ID = -1
+"""Annotation and image id of a template: it has none."""
+
+KEPT_TRANSFORMS = (InstanceCrop, EpisodeFlip, WarpInstance, PackInstance)
+"""What a template goes through: it stays canonical, and mirrors with its episode."""
+
+
+@dataclass(frozen=True)
+class Template:
+    """A canonical pose of one category.
+
+    Attributes:
+        category_id: the category's id.
+        keypoints: (x, y) in [0, 1] of the square crop, float64 (K, 2); 0 where absent.
+        is_visible: keypoints that the template has, bool (K,).
+        skeleton: 0-based pairs, or None for those of the annotation file.
+    """
+
+    category_id: int
+    keypoints: np.ndarray
+    is_visible: np.ndarray
+    skeleton: tuple[tuple[int, int], ...] | None = None
+
+
+def read_template_file(
+    path: str | Path, categories: Mapping[int, Category], in_evaluation: bool
+) -> dict[int, Template]:
+    """Read the templates of some categories.
+
+    Args:
+        path: the JSON file.
+        categories: the categories that need one, by id; templates of others are
+            ignored.
+        in_evaluation: refuse templates that were made from annotations.
+
+    Returns:
+        Templates by category id.
+
+    Raises:
+        MissingDataError: the file does not exist, or a category has no template.
+        AnnotationFormatError: the file is not as described above, or a template has
+            another number of keypoints than its category.
+        ConfigError: templates made from annotations are to be evaluated with.
+    """
+    content = _read_json(Path(path))
+    if content['from_annotations'] and in_evaluation:
+        raise ConfigError(
+            f'{path} says that its templates were made from annotations (source: '
+            f'{content["source"]!r}). A template of an evaluated category has to come '
+            f'from outside, or the result would not be zero-shot. Use it in training '
+            f'only.'
+        )
+    raw = content['templates']
+    missing = [i for i in categories if str(i) not in raw]
+    if missing:
+        names = ', '.join(f'{i} ({categories[i].name!r})' for i in missing[:5])
+        more = f' and {len(missing) - 5} more' if missing[5:] else ''
+        raise MissingDataError(
+            f'{path} has no template for the categories {names}{more}. Add them, or '
+            f'leave the categories out with exclude_categories.'
+        )
+    return {i: _read_template(raw[str(i)], categories[i], path) for i in categories}
+
+
+def adopt_skeletons(
+    categories: Mapping[int, Category], templates: Mapping[int, Template]
+) -> dict[int, Category]:
+    """The categories, with the skeletons of those templates that have one."""
+    return {
+        key: replace(category, skeleton=templates[key].skeleton)
+        if templates[key].skeleton is not None
+        else category
+        for key, category in categories.items()
+    }
+
+
+def load_template(
+    template: Template, transforms: Sequence[Callable[[dict], dict]], episode_seed: int
+) -> dict:
+    """Load a template as the support of an episode, on a uniform picture.
+
+    The box is the picture's middle, such that the padded square is the whole picture;
+    the copy-support floor then pastes the template as it would any other support.
+
+    Args:
+        template: the template.
+        transforms: those of an instance; reading an image and random changes of one
+            are passed over.
+        episode_seed: decides whether the episode is mirrored.
+
+    Returns:
+        What ``PackInstance`` returns for any instance.
+    """
+    side = PICTURE_SIDE / BOX_PADDING
+    corner = (PICTURE_SIDE - side) / 2
+    results = dict(
+        img=np.full((PICTURE_SIDE, PICTURE_SIDE, 3), PICTURE_LEVEL, np.uint8),
+        img_path=f'template of category {template.category_id}',
+        ann_id=TEMPLATE_ID,
+        img_id=TEMPLATE_ID,
+        bbox=np.array([corner, corner, side, side]),
+        keypoints_orig=(template.keypoints * PICTURE_SIDE).astype(np.float32),
+        is_visible=template.is_visible.copy(),
+        episode_seed=episode_seed,
+    )
+    for transform in transforms:
+        if isinstance(transform, KEPT_TRANSFORMS):
+            results = transform(results)
+    return results
+
+
+def _read_json(path: Path) -> dict:
+    if not path.is_file():
+        raise MissingDataError(
+            f'template file not found: {path}. Its format is described in '
+            f'cape_mm/datasets/templates.py.'
+        )
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except (ValueError, RecursionError) as error:  # of JSON, of UTF-8
+        raise AnnotationFormatError(f'{path} is not a JSON file: {error}') from error
+    expected = dict(source=str, from_annotations=bool, templates=dict)
+    for key, kind in expected.items():
+        value = content.get(key) if isinstance(content, dict) else None
+        if not isinstance(value, kind) or value == '':
+            raise AnnotationFormatError(
+                f'{path}: a template file is a JSON object with "source" (text: where '
+                f'the templates come from), "from_annotations" (true or false) and '
+                f'"templates" (by category id), but {key!r} is {value!r}'
+            )
+    return content
+
+
+def _read_template(raw: object, category: Category, path: str | Path) -> Template:
+    where = f'{path}: template of category {category.id} ({category.name!r})'
+    points = raw.get('keypoints') if isinstance(raw, dict) else None
+    if not isinstance(points, list) or len(points) != category.num_keypoints:
+        num = len(points) if isinstance(points, list) else 'no list of'
+        raise AnnotationFormatError(
+            f'{where}: {num} keypoints, but the category has {category.num_keypoints}'
+        )
+    for index, point in enumerate(points):
+        if point is not None and not _is_unit_point(point):
+            raise AnnotationFormatError(
+                f'{where}: keypoint {index} is {point!r}, expected (x, y) in [0, 1] of '
+                f'the square crop, or null'
+            )
+    is_visible = np.array([point is not None for point in points])
+    if not is_visible.any():
+        raise AnnotationFormatError(f'{where}: all of its keypoints are null')
+    return Template(
+        category_id=category.id,
+        keypoints=np.array([point or (0.0, 0.0) for point in points], np.float64),
+        is_visible=is_visible,
+        skeleton=_read_skeleton(raw.get('skeleton'), category.num_keypoints, where),
+    )
+
+
+def _is_unit_point(point: object) -> bool:
+    return (
+        isinstance(point, list)
+        and len(point) == 2
+        and all(type(value) in (int, float) and 0 <= value <= 1 for value in point)
+    )
+
+
+def _read_skeleton(
+    edges: object, num_keypoints: int, where: str
+) -> tuple[tuple[int, int], ...] | None:
+    if edges is None:
+        return None
+    is_pairs = isinstance(edges, list) and all(
+        isinstance(edge, list) and all(type(node) is int for node in edge)
+        for edge in edges
+    )
+    if not is_pairs:
+        raise AnnotationFormatError(f'{where}: "skeleton" is no list of index pairs')
+    try:
+        check_skeleton(edges, num_keypoints)
+    except ValueError as error:
+        raise AnnotationFormatError(f'{where}: {error}') from error
+    return tuple((start, end) for start, end in edges)

@@ -1,0 +1,124 @@
+"""Finished parts of a test on disk, so that an interrupted one can go on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.structures import InstanceData
+from torch import nn
+
+from ...datasets.frozen_episodes import episodes_sha256
+from ...datasets.instance_view import KnownInstances
+from ...models.estimators import fill_predictions
+from ...structures import EpisodeDataSample
+from .episode_blocks import Block
+
+KEY_LENGTH = 16
+
+
+def hash_weights(model: nn.Module) -> str:
+    """SHA-256 of names, shapes, types and values of a model's weights."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(f'{name} {tuple(value.shape)} {value.dtype}'.encode())
+        flat = value.detach().cpu().contiguous().flatten()
+        digest.update(flat.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def hash_files(paths: Iterable[str | os.PathLike]) -> list[str]:
+    """SHA-256 of the contents of files."""
+    return [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths]
+
+
+def make_key(parts: Mapping) -> str:
+    """A short name for everything that a result depends on.
+
+    Args:
+        parts: what JSON knows; anything else is taken by its text.
+    """
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+
+
+class BlockFiles:
+    """A folder with one file per finished block: labels and predictions as arrays.
+
+    Args:
+        folder: is made when the first block is written.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def path_of(self, block: Block) -> Path:
+        """The block's file; other episodes have another name."""
+        digest = episodes_sha256(block.episodes)[:KEY_LENGTH]
+        return self.folder / f'category_{block.category_id}_{digest}.npz'
+
+    def write(
+        self,
+        block: Block,
+        known: KnownInstances,
+        samples: Sequence[EpisodeDataSample],
+    ) -> None:
+        """Keep a finished block; the file is complete or not there."""
+        loaded = [s.pred_instances for s in samples if len(s.query_slots)]
+        predictions = {
+            f'pred_{key}': np.concatenate([np.asarray(part[key]) for part in loaded])
+            for key in (loaded[0].keys() if loaded else ())  # noqa: SIM118
+        }
+        path = self.path_of(block)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(f'.{os.getpid()}.tmp')
+        try:
+            with temporary.open('wb') as file:
+                np.savez(file, **known.to_arrays(), **predictions)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def read(self, block: Block) -> dict[str, np.ndarray] | None:
+        """Arrays of a finished block; None if there is none that can be read."""
+        try:
+            with np.load(self.path_of(block), allow_pickle=False) as file:
+                return dict(file)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+            return None
+
+    def remove(self) -> None:
+        """Forget all blocks."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def restore_predictions(
+    samples: Sequence[EpisodeDataSample], arrays: Mapping[str, np.ndarray]
+) -> None:
+    """Set ``pred_instances`` to what was written.
+
+    Args:
+        samples: the block's episodes, in the order of writing.
+        arrays: what :meth:`BlockFiles.read` returned.
+    """
+    columns = {
+        key.removeprefix('pred_'): torch.from_numpy(value)
+        for key, value in arrays.items()
+        if key.startswith('pred_')
+    }
+    row = 0
+    for sample in samples:
+        end = row + len(sample.query_slots)
+        if end == row:
+            fill_predictions([sample], None)
+            continue
+        own = {key: column[row:end] for key, column in columns.items()}
+        sample.pred_instances = InstanceData(**own)
+        row = end

@@ -1,0 +1,204 @@
+"""How far a mean over pairs could have come out otherwise; NumPy only.
+
+Pairs are not independent: the queries of an episode share their support, the episodes
+of a category its difficulty. So whole episodes, or whole categories, are drawn again.
+
+Convention:
+    - a resample of *episodes* keeps every category and draws as many episodes as it
+      has, with replacement: what another draw of episodes would give
+    - a resample of *categories* draws whole categories with replacement: what other
+      novel categories would give, the wider and more telling of the two
+    - all randomness comes from the generator that is passed in; the result depends on
+      it and on the set of pairs, not on their order nor on the number of threads
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+NUM_RESAMPLES = 1000
+LEVEL = 0.95
+MAX_DRAWN = 2_000_000
+"""Values that are gathered at a time; bounds the memory to some 16 MB."""
+
+
+@dataclass(frozen=True)
+class EpisodeSums:
+    """Sums of the pairs of every episode, episodes of a category side by side.
+
+    Attributes:
+        sums: sum of each of V values over the pairs of an episode, float64 (E, V).
+        counts: number of pairs of the episode, int64 (E,).
+        category_ids: distinct categories, ascending, (C,).
+        starts: first episode of every category, and E at the end, int64 (C + 1,).
+    """
+
+    sums: np.ndarray
+    counts: np.ndarray
+    category_ids: np.ndarray
+    starts: np.ndarray
+
+    @property
+    def category_sums(self) -> np.ndarray:
+        """Sums over the pairs of every category, float64 (C, V)."""
+        return np.add.reduceat(self.sums, self.starts[:-1], axis=0)
+
+    @property
+    def category_counts(self) -> np.ndarray:
+        """Number of pairs of every category, int64 (C,)."""
+        return np.add.reduceat(self.counts, self.starts[:-1])
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """Means of resampled evaluations.
+
+    Attributes:
+        means: over the pairs of each resample, as the official figure, (R, V).
+        macro_means: over the categories' means of each resample, (R, V).
+        category_means: of every category; None where whole categories are drawn,
+            (R, C, V).
+    """
+
+    means: np.ndarray
+    macro_means: np.ndarray
+    category_means: np.ndarray | None = None
+
+
+def sum_episodes(
+    values: np.ndarray, episode: np.ndarray, category: np.ndarray
+) -> EpisodeSums:
+    """Reduce pairs to episodes, which is all that a bootstrap needs.
+
+    Args:
+        values: V values of every pair, none of them NaN, (N, V).
+        episode: episode of every pair, int (N,).
+        category: category of every pair, the same within an episode, int (N,).
+
+    Raises:
+        ValueError: there is no pair, lengths disagree, or a value is NaN.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 2 or not len(values):
+        raise ValueError(f'values must be (N, V) with N > 0, got {values.shape}')
+    if np.shape(episode) != values.shape[:1] or np.shape(category) != values.shape[:1]:
+        raise ValueError(
+            f'{len(values)} pairs, but {len(episode)} episode indices and '
+            f'{len(category)} categories'
+        )
+    if np.isnan(values).any():
+        raise ValueError('a value is NaN: decide first what an empty pair is worth')
+    order = np.lexsort((episode, category))
+    episode, category = np.asarray(episode)[order], np.asarray(category)[order]
+    is_first = np.append(True, np.diff(episode).astype(bool) | _changes(category))
+    first = np.flatnonzero(is_first)
+    sums = np.add.reduceat(values[order], first, axis=0)
+    counts = np.diff(np.append(first, len(values)))
+    category_ids, starts = np.unique(category[first], return_index=True)
+    return EpisodeSums(sums, counts, category_ids, np.append(starts, len(first)))
+
+
+def _changes(sorted_ids: np.ndarray) -> np.ndarray:
+    return sorted_ids[1:] != sorted_ids[:-1]
+
+
+def resample_episodes(
+    episodes: EpisodeSums,
+    rng: np.random.Generator,
+    num_resamples: int = NUM_RESAMPLES,
+) -> Resamples:
+    """Draw the episodes of every category again, within the category.
+
+    Args:
+        episodes: what :func:`sum_episodes` made of the pairs.
+        rng: source of all randomness.
+        num_resamples: R.
+    """
+    num_categories = len(episodes.category_ids)
+    shape = (num_resamples, num_categories, episodes.sums.shape[1])
+    sums, counts = np.empty(shape), np.empty(shape[:2])
+    for place in range(num_categories):
+        rows = slice(*episodes.starts[place : place + 2])
+        block = np.column_stack([episodes.sums[rows], episodes.counts[rows]])
+        drawn = _draw_sums(block, rng, num_resamples)
+        sums[:, place], counts[:, place] = drawn[:, :-1], drawn[:, -1]
+    category_means = sums / counts[..., None]
+    return Resamples(
+        sums.sum(axis=1) / counts.sum(axis=1)[:, None],
+        category_means.mean(axis=1),
+        category_means,
+    )
+
+
+def resample_categories(
+    episodes: EpisodeSums,
+    rng: np.random.Generator,
+    num_resamples: int = NUM_RESAMPLES,
+) -> Resamples:
+    """Draw whole categories again, all their pairs with them.
+
+    Args:
+        episodes: what :func:`sum_episodes` made of the pairs.
+        rng: source of all randomness.
+        num_resamples: R.
+    """
+    sums, counts = episodes.category_sums, episodes.category_counts
+    block = np.column_stack([sums, counts, sums / counts[:, None]])
+    drawn = _draw_sums(block, rng, num_resamples)
+    num_values = sums.shape[1]
+    means = drawn[:, :num_values] / drawn[:, num_values, None]
+    return Resamples(means, drawn[:, num_values + 1 :] / len(sums))
+
+
+def _draw_sums(
+    block: np.ndarray, rng: np.random.Generator, num_resamples: int
+) -> np.ndarray:
+    """Sums of n rows drawn with replacement from n rows, (R, V) from (n, V)."""
+    num_rows = len(block)
+    at_once = max(1, MAX_DRAWN // block.size)
+    parts = []
+    for start in range(0, num_resamples, at_once):
+        size = (min(at_once, num_resamples - start), num_rows)
+        parts.append(block[rng.integers(num_rows, size=size)].sum(axis=1))
+    return np.concatenate(parts)
+
+
+def interval(samples: np.ndarray, level: float = LEVEL) -> np.ndarray:
+    """Percentile interval (Efron and Tibshirani, 1993, chapter 13).
+
+    Args:
+        samples: one figure, or several, per resample, (R,) or (R, V).
+        level: share of the resamples inside, in (0, 1).
+
+    Returns:
+        Lower and upper end, (2,) or (2, V).
+    """
+    tail = (1 - level) / 2
+    return np.quantile(samples, (tail, 1 - tail), axis=0)
+
+
+def as_record(ends: np.ndarray) -> dict[str, float]:
+    """An interval of :func:`interval`, (2,), as JSON has it."""
+    low, high = ends.tolist()
+    return {'low': low, 'high': high}
+
+
+def two_sided_p_value(differences: np.ndarray) -> np.ndarray:
+    """Probability of a difference at least as one-sided if there were none.
+
+    Twice the share of the resampled differences on the rarer side of zero, zero itself
+    on both sides, the observed one counted with them so that it never is 0 (Davison
+    and Hinkley, Bootstrap Methods and their Application, 1997, section 4.4). It is
+    the level at which :func:`interval` would just reach zero.
+
+    Args:
+        differences: resampled differences, (R,) or (R, V).
+
+    Returns:
+        Value in [2 / (R + 1), 1], () or (V,).
+    """
+    num_resamples = len(differences)
+    rarer = np.minimum((differences <= 0).sum(axis=0), (differences >= 0).sum(axis=0))
+    return np.minimum(1.0, 2 * (rarer + 1) / (num_resamples + 1))

@@ -1,0 +1,197 @@
+"""Scoring stored predictions again: the same metric, without the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..datasets.annotation_file import read_annotation_file
+from ..datasets.categories import Category, read_categories
+from ..datasets.frozen_episodes import episodes_sha256
+from ..datasets.instance_filters import Instance, select_instances
+from ..errors import ConfigError
+from ..structures import Episode
+from .dump_reading import Dump, read_dump
+from .episode_pck import EpisodePCK
+from .pair_file import pairs_path, write_pairs
+from .prediction_dump import NO_CONFIDENCE, Entry
+from .report import format_table, write_metrics
+
+MISSING = 'not in the dump'
+"""Reason of a pair that was evaluated, but that the dump has no entry for."""
+
+
+class Labels:
+    """The labels of an annotation file, as the data set hands them to the metric.
+
+    Args:
+        ann_file: annotation JSON that the predictions were made for.
+
+    Raises:
+        MissingDataError: the file does not exist.
+        AnnotationFormatError: it is not COCO-keypoint JSON.
+    """
+
+    def __init__(self, ann_file: str | Path) -> None:
+        self.ann_file = str(ann_file)
+        coco = read_annotation_file(ann_file)
+        content = coco.dataset
+        self.categories: dict[int, Category] = read_categories(
+            content['categories'], content['annotations'], self.ann_file
+        )
+        instances, _ = select_instances(coco, self.categories)
+        self.instances: dict[int, Instance] = {inst.ann_id: inst for inst in instances}
+        self._raw = {
+            (ann['id'], ann['image_id']): ann for ann in content['annotations']
+        }
+
+    def check(self, episode: Episode, place: int) -> None:
+        """Refuse an episode of another annotation file.
+
+        Raises:
+            ConfigError: an annotation is unknown, empty or of another category.
+        """
+        for ann_id in episode.support_ids + episode.query_ids:
+            instance = self.instances.get(ann_id)
+            if instance is None or instance.category_id != episode.category_id:
+                found = 'does not have' if instance is None else 'has otherwise'
+                raise ConfigError(
+                    f'the predictions were made for another annotation file: episode '
+                    f'{place} names annotation {ann_id} of category '
+                    f'{episode.category_id}, which {self.ann_file} {found}. Score them '
+                    f'with the file that was tested on.'
+                )
+
+    def stack(self, ann_ids: Sequence[int]) -> dict[str, np.ndarray]:
+        """Labels of several instances of one category, N = len(ann_ids)."""
+        chosen = [self.instances[ann_id] for ann_id in ann_ids]
+        return dict(
+            keypoints_orig=np.stack([inst.keypoints for inst in chosen]),
+            is_visible_orig=np.stack([inst.is_visible for inst in chosen]),
+            bboxes=np.stack([inst.bbox for inst in chosen]).astype(np.float32),
+            visibility=np.stack([self._visibility(inst) for inst in chosen]),
+        )
+
+    def _visibility(self, instance: Instance) -> np.ndarray:
+        raw = self._raw[instance.ann_id, instance.img_id]['keypoints']
+        return np.array(raw[2::3], dtype=np.float64)
+
+
+def score_dump(
+    dump_file: str | Path, ann_file: str | Path, out: str | Path | None = None
+) -> dict[str, Any]:
+    """Score a dump of predictions, print the table and write the metrics.
+
+    The result equals that of the run that wrote the dump, to the last bit. A pair that
+    is not in the dump is counted as dropped, never left out silently.
+
+    Args:
+        dump_file: file of ``tools/test.py --dump``.
+        ann_file: annotation JSON that was tested on.
+        out: metrics file; default ``<dump>.metrics.json`` beside the dump. The pairs
+            are written beside it.
+
+    Returns:
+        The metrics; under ``run`` what the predictions were made with.
+
+    Raises:
+        MissingDataError: a file does not exist, or the dump has no pair.
+        AnnotationFormatError: one of the files is damaged.
+        ConfigError: the dump is of another annotation file.
+    """
+    dump = read_dump(dump_file)
+    metric = rescore(dump, Labels(ann_file), dump_file)
+    metrics = metric.evaluate(len(dump.episodes))
+    metrics['run'] = {
+        **dump.run,
+        'episodes_sha256': episodes_sha256(dump.episodes),
+        'predictions': str(dump_file),
+        'ann_file': str(ann_file),
+    }
+    path = (
+        Path(out) if out is not None else Path(dump_file).with_suffix('.metrics.json')
+    )
+    write_metrics(metrics, path)
+    pairs = write_pairs(metric.pairs, pairs_path(path), metrics['run'])
+    print(format_table(metrics))
+    print(f'metrics: {path}\npairs: {pairs}')
+    return metrics
+
+
+def rescore(dump: Dump, labels: Labels, source: str | Path) -> EpisodePCK:
+    """A metric that has seen all episodes of a dump.
+
+    Args:
+        dump: stored predictions.
+        labels: of the annotation file that they were made for.
+        source: file of the dump, for messages.
+
+    Raises:
+        ConfigError: the dump is of another annotation file.
+    """
+    metric = EpisodePCK()
+    metric.dataset_meta = dict(evaluation_plan=dump.plan)
+    for place, episode in enumerate(dump.episodes):
+        labels.check(episode, place)
+        metric.process(None, [_data_sample(dump, labels, episode, place, source)])
+    return metric
+
+
+def _data_sample(
+    dump: Dump, labels: Labels, episode: Episode, place: int, source: str | Path
+) -> dict[str, Any]:
+    """One evaluated episode, as MMEngine would hand it to the metric."""
+    category = labels.categories[episode.category_id]
+    keys = [(place, slot) for slot in range(len(episode.query_ids))]
+    slots = [slot for _, slot in (key for key in keys if key in dump.entries)]
+    entries = [dump.entries[place, slot] for slot in slots]
+    _check_entries(entries, category.num_keypoints, labels, source)
+    sample: dict[str, Any] = dict(
+        episode_index=place,
+        category_id=category.id,
+        category_name=category.name,
+        supercategory=category.supercategory,
+        num_keypoints=category.num_keypoints,
+        query_slots=slots,
+        dropped_pairs=[
+            dict(slot=key[1], reason=dump.reasons.get(key, MISSING))
+            for key in keys
+            if key not in dump.entries
+        ],
+    )
+    if entries:
+        sample['support_instances'] = labels.stack(episode.support_ids)
+        sample['gt_instances'] = labels.stack([entry['ann_id'] for entry in entries])
+        sample['pred_instances'] = _predictions(entries)
+    return sample
+
+
+def _predictions(entries: Sequence[Entry]) -> dict[str, np.ndarray]:
+    triplets = np.array([entry['keypoints'] for entry in entries], np.float64)
+    triplets = triplets.reshape(len(entries), -1, 3)
+    predicted = dict(keypoints_orig=triplets[..., :2])
+    if not (triplets[..., 2] == NO_CONFIDENCE).all():
+        predicted['keypoint_scores'] = triplets[..., 2]
+    if 'keypoints_visible' in entries[0]:
+        visible = [entry['keypoints_visible'] for entry in entries]
+        predicted['keypoints_visible'] = np.array(visible, np.float64)
+    return predicted
+
+
+def _check_entries(
+    entries: Sequence[Entry], num_keypoints: int, labels: Labels, source: str | Path
+) -> None:
+    for entry in entries:
+        image_id = labels.instances[entry['ann_id']].img_id
+        num_visible = len(entry.get('keypoints_visible', range(num_keypoints)))
+        found = entry['image_id'], len(entry['keypoints']) // 3, num_visible
+        if found != (image_id, num_keypoints, num_keypoints):
+            raise ConfigError(
+                f'{source}: the prediction for annotation {entry["ann_id"]} is of '
+                f'image {found[0]} and has {found[1]} keypoints, but {labels.ann_file} '
+                f'has it on image {image_id} with {num_keypoints}. Score it with the '
+                f'file that was tested on.'
+            )

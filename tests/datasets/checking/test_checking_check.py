@@ -1,0 +1,256 @@
+"""The check as a whole: verdict, exit code, counts, nothing said about sound data."""
+
+import json
+import shutil
+
+import pytest
+from episode_data import CocoTree
+
+from cape_mm.datasets.checking import check_dataset
+from cape_mm.errors import ConfigError, MissingDataError
+
+FEW = dict(num_shots=1, num_queries=3)
+
+
+@pytest.fixture
+def tree(coco_tree):
+    """Two categories, of 6 and 5 images."""
+    coco_tree.fill(1, num_images=6)
+    coco_tree.fill(2, num_images=5, num_keypoints=5)
+    return coco_tree
+
+
+def kinds_of(report):
+    return {finding.kind for _, finding in report.all_findings()}
+
+
+def items_of(report, kind):
+    return [i for _, f in report.all_findings() if f.kind == kind for i in f.items]
+
+
+@pytest.mark.parametrize('image_folder', ['images', '.'])
+def test_sound_data_are_clean_in_both_layouts(tmp_path, image_folder):
+    tree = CocoTree(tmp_path / 'data', image_folder)
+    tree.fill(1, num_images=4)
+    tree.write()
+    report = check_dataset(tree.root, decode=True, num_workers=1, **FEW)
+    assert (report.exit_code, report.verdict) == (0, 'clean')
+    assert list(report.all_findings()) == []
+    (file,) = report.files
+    assert (file.num_images, file.num_annotations, file.num_kept) == (4, 4, 4)
+    assert (file.retention, file.num_available) == (100, 4)
+    (row,) = file.categories
+    assert (row.num_keypoints, row.num_images, row.is_enough) == (4, 4, True)
+    assert (row.skeleton_base, row.num_edges, row.num_isolated) == (0, 3, 0)
+    assert row.mean_visible == 4
+    assert {image.size_on_disk for image in report.images} == {(48, 40)}
+
+
+def test_synthetic_data_are_clean(synthetic_root):
+    report = check_dataset(synthetic_root, decode=True, num_workers=2, **FEW)
+    assert report.exit_code == 0
+    assert {f.path.name.split('_')[-1] for f in report.files} == {
+        *('train.json', 'val.json', 'test.json')
+    }
+    for file in report.files:  # empties on purpose, as the official protocol drops them
+        assert len(file.dropped) == 6
+        assert 0 < file.retention < 100
+        num_dropped = sum(map(len, file.dropped.values()))
+        assert file.num_kept + num_dropped == file.num_annotations
+
+
+def test_missing_image_is_a_gap(tree):
+    tree.image_path(2).unlink()
+    path = tree.write()
+    report = check_dataset(path, **FEW)
+    assert report.exit_code == 1
+    assert items_of(report, 'image: missing') == [str(tree.image_path(2))]
+    (file,) = report.files
+    assert (file.num_kept, file.num_available) == (11, 10)
+    assert file.exit_code == 0  # the image is the set's business: others may share it
+
+
+def test_all_images_missing_is_unusable(tree):
+    shutil.rmtree(tree.image_folder)
+    report = check_dataset(tree.write(), **FEW)
+    assert report.exit_code == 2
+    assert 'no image can be used' in kinds_of(report)
+    assert len(report.missing_images) == 11
+
+
+def test_category_that_missing_images_made_too_small(tree):
+    for image_id in (7, 8):
+        tree.image_path(image_id).unlink()
+    report = check_dataset(tree.write(), **FEW)
+    assert report.exit_code == 1
+    assert items_of(report, 'too few images left for 1 + 3') == ['2 cat2 (3 of 5)']
+    assert report.files[0].usable_category_ids == {1}
+
+
+def test_category_too_small_from_the_start(tree):
+    report = check_dataset(tree.write(), num_shots=2, num_queries=4)
+    kind = 'too few instances for 2 + 4'
+    assert items_of(report, kind) == ['2 cat2 (5 on 5 images)']
+    assert report.exit_code == 1
+    assert check_dataset(tree.write()).exit_code == 2  # 16 are more than any has
+
+
+def test_instances_that_share_images_are_not_enough(coco_tree):
+    coco_tree.fill(1, num_images=2, per_image=3)
+    report = check_dataset(coco_tree.write(), **FEW)
+    assert report.exit_code == 0  # three on the other image
+    report = check_dataset(coco_tree.write(), num_shots=1, num_queries=4)
+    assert items_of(report, 'too few instances for 1 + 4') == ['1 cat1 (6 on 2 images)']
+
+
+def test_unused_category_is_a_note(tree):
+    tree.add_category(3)
+    report = check_dataset(tree.write(), **FEW)
+    assert items_of(report, 'no usable annotation') == ['3 cat3']
+    assert report.exit_code == 0
+
+
+def test_file_that_the_reader_refuses_is_unusable_but_counted(tree):
+    tree.content['annotations'][0]['id'] = '100'
+    report = check_dataset(tree.write(), **FEW)
+    (file,) = report.files
+    assert report.exit_code == 2
+    assert (file.num_annotations, file.num_kept) == (11, 10)
+    assert round(file.retention, 2) == 90.91
+
+
+def test_malformed_annotations_are_a_gap_each_with_its_id(tree):
+    annotations = tree.content['annotations']
+    annotations[0]['keypoints'][0] = float('nan')
+    annotations[7]['keypoints'] += [1.0]
+    report = check_dataset(tree.write(), **FEW)
+    assert report.exit_code == 1
+    assert report.files[0].dropped == {
+        'keypoint not finite': [100],
+        'wrong number of keypoints': [107],
+    }
+
+
+def test_one_bad_file_among_good_ones(tree):
+    good, bad = tree.write('s_train.json'), tree.write('s_val.json')
+    bad.write_text('{"images":')
+    report = check_dataset([good, bad], **FEW)
+    assert [file.exit_code for file in report.files] == [0, 2]
+    assert report.exit_code == 2
+    assert report.files[0].num_kept == 11
+
+
+def test_other_json_files_of_a_root_are_left_aside(tree):
+    tree.write()
+    other = tree.root / 'notes.json'
+    other.write_text('{"a": 1}')
+    report = check_dataset(tree.root, **FEW)
+    assert (report.skipped, report.exit_code) == ([other], 0)
+    assert check_dataset([other], **FEW).exit_code == 2  # asked for, it is checked
+    (tree.root / 'data.json').unlink()
+    with pytest.raises(MissingDataError, match=r'no annotation file among .*notes'):
+        check_dataset(tree.root, **FEW)
+
+
+def test_overlap_of_splits_is_a_gap(tree):
+    tree.write('s_train.json')
+    tree.write('s_test.json')
+    report = check_dataset(tree.root, **FEW)
+    assert report.exit_code == 1
+    (text,) = items_of(report, 'train, val and test share categories')
+    assert text == 's_test.json and s_train.json share 1 cat1, 2 cat2'
+
+
+def test_images_that_do_not_decode_are_not_available(tree):
+    tree.image_path(1).write_bytes(b'no image')
+    tree.content['images'][1]['width'] = 4800
+    path = tree.write()
+    assert check_dataset(path, **FEW).exit_code == 0  # nobody looked into them
+    report = check_dataset(path, decode=True, num_workers=1, **FEW)
+    assert report.exit_code == 1
+    assert items_of(report, 'image does not decode') == [str(tree.image_path(1))]
+    (text,) = items_of(report, 'image size differs from the JSON')
+    assert text == f'{tree.image_path(2)} (48x40 on disk, 4800x40 in the JSON)'
+    assert report.files[0].num_available == 10
+
+
+def test_image_that_is_a_folder_and_a_circle_of_links(tree):
+    for image_id in (1, 2):
+        tree.image_path(image_id).unlink()
+    tree.image_path(1).mkdir()
+    tree.image_path(2).symlink_to(tree.image_path(2))
+    report = check_dataset(tree.write(), decode=True, num_workers=1, **FEW)
+    assert report.exit_code == 1
+    assert items_of(report, 'image: is a directory') == [str(tree.image_path(1))]
+    circle = items_of(report, 'image: link that leads in a circle')
+    assert circle == [str(tree.image_path(2))]
+
+
+def test_image_folder_can_be_given(tree, tmp_path):
+    path = tree.write()
+    tree.image_folder.rename(tmp_path / 'elsewhere')
+    assert check_dataset(path, **FEW).exit_code == 2
+    assert check_dataset(path, tmp_path / 'elsewhere', **FEW).exit_code == 0
+    with pytest.raises(MissingDataError, match='image folder not found: nowhere'):
+        check_dataset(path, 'nowhere', **FEW)
+
+
+@pytest.mark.parametrize('name', ['num_shots', 'num_queries', 'num_workers'])
+def test_numbers_below_one(tree, name):
+    with pytest.raises(ConfigError, match=f'{name} must be at least 1, got 0'):
+        check_dataset(tree.write(), **{name: 0})
+
+
+def test_no_file():
+    with pytest.raises(ConfigError, match='at least one annotation file'):
+        check_dataset([])
+
+
+def test_dictionary_has_everything_and_is_json(tree):
+    for image_id in range(1, 6):
+        tree.image_path(image_id).unlink()
+    tree.content['annotations'][9]['keypoints'] = []
+    report = check_dataset(tree.write(), **FEW)
+    content = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    assert (content['verdict'], content['exit_code']) == ('usable with gaps', 1)
+    assert content['images']['num_missing'] == 5
+    assert [row['path'] for row in content['images']['missing']] == [
+        str(tree.image_path(image_id)) for image_id in range(1, 6)
+    ]
+    first = content['images']['missing'][0]
+    assert (first['source'], first['category_ids']) == ('cat1', [1])
+    assert first['problem'] == 'missing'
+    (file,) = content['files']
+    assert file['num_dropped'] == {'no keypoints': 1}
+    assert file['retention_percent'] == 90.909
+    assert [row['num_kept'] for row in file['categories']] == [6, 4]
+
+
+def test_table_stays_short_and_names_the_worst(coco_tree):
+    coco_tree.fill(99, num_images=1)
+    for category_id in range(1, 41):
+        coco_tree.add_category(category_id)
+        for place in range(category_id % 3 + 1):
+            image_id = len(coco_tree.content['images']) + 1
+            name = f'cat{category_id}/{place}.jpg'
+            record = dict(id=image_id, file_name=name, width=48, height=40)
+            coco_tree.content['images'].append(record)
+            coco_tree.add_annotation(image_id, category_id)
+    text = check_dataset(coco_tree.write(), **FEW).format_table()
+    lines = text.splitlines()
+    assert len(lines) < 90
+    assert max(map(len, lines)) < 400
+    assert 'cat2: 2 cat2                               3 of 3' in text
+    assert str(coco_tree.image_folder / 'cat2/0.jpg') in text
+    assert '... and 15 more categories' in text
+    assert 'verdict: unusable (exit code 2)' in text
+    assert 'gap          80  image: missing [files]: ' in text
+
+
+def test_table_of_sound_data(tree):
+    text = check_dataset(tree.write(), **FEW).format_table()
+    assert 'data.json' in text
+    assert '100.00 %' in text
+    assert 'findings' not in text
+    assert 'missing images by category' not in text
+    assert text.endswith('verdict: clean (exit code 0)')

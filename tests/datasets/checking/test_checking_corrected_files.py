@@ -1,0 +1,191 @@
+"""Corrected and reduced files: beside the originals, whole or not at all."""
+
+import errno
+import json
+import os
+import shutil
+
+import pytest
+
+from cape_mm.datasets.annotation_file import read_annotation_file
+from cape_mm.datasets.categories import read_categories
+from cape_mm.datasets.checking import check_dataset, fix_skeletons, write_available
+from cape_mm.errors import ConfigError
+
+FEW = dict(num_shots=1, num_queries=2)
+
+
+@pytest.fixture
+def tree(coco_tree):
+    """Category 1: 1-based, 5 images; 2: 3 images; 3: an edge out of range."""
+    coco_tree.fill(1, num_images=5, skeleton=[[1, 2], [2, 4], [4, 2]])
+    coco_tree.fill(2, num_images=3)
+    coco_tree.fill(3, num_images=3, skeleton=[[0, 1], [1, 7]])
+    coco_tree.content['info'] = dict(year=2022)
+    return coco_tree
+
+
+def files_in(folder):
+    return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+
+
+def test_skeletons_are_fixed_beside_the_original(tree):
+    path = tree.write()
+    before = path.read_bytes()
+    written = fix_skeletons(check_dataset(path, **FEW))
+    assert written == {path: tree.root / 'data_fixed_skeletons.json'}
+    assert path.read_bytes() == before
+    content = json.loads(written[path].read_text())
+    assert [c['skeleton'] for c in content['categories']] == [
+        [[0, 1], [3, 1]],
+        [[0, 1], [1, 2], [2, 3]],
+        [[0, 1]],
+    ]
+    assert content['annotations'] == tree.content['annotations']
+    assert content['images'] == tree.content['images']
+    assert content['info']['year'] == 2022
+    assert check_dataset(written[path], **FEW).exit_code == 0
+
+
+def test_nothing_to_fix(tree):
+    tree.content['categories'] = tree.content['categories'][1:2]
+    report = check_dataset(tree.write(), **FEW)
+    assert fix_skeletons(report) == {}
+    assert list(files_in(tree.root)) == ['data.json']
+
+
+def test_real_first_release_becomes_the_updated_one(mp100_annotations, tmp_path):
+    """Both releases hold the same categories; one of them is 0-based everywhere."""
+    for name in ('mp100_split1_val.json', 'mp100_split3_test.json'):
+        path = tmp_path / name
+        shutil.copyfile(mp100_annotations / 'original' / name, path)
+        (fixed,) = fix_skeletons(check_dataset(path)).values()
+        updated = json.loads((mp100_annotations / name).read_text())['categories']
+        expected = read_categories(updated, [], name)
+        for raw in json.loads(fixed.read_text())['categories']:
+            edges = {frozenset(edge) for edge in raw['skeleton']}
+            if edges:
+                assert edges == set(map(frozenset, expected[raw['id']].skeleton))
+
+
+def test_available_are_exactly_those_with_an_image(tree, tmp_path):
+    for image_id in (2, 6):
+        tree.image_path(image_id).unlink()
+    tree.content['categories'][2]['skeleton'] = []
+    path = tree.write()
+    before = path.read_bytes()
+    report = check_dataset(path, **FEW)
+    written = write_available(report, tmp_path / 'out')
+    assert written == {path: tmp_path / 'out/data.json'}
+    assert path.read_bytes() == before
+    content = json.loads(written[path].read_text())
+    # category 2 has two instances left: too few for 1 + 2
+    assert [c['id'] for c in content['categories']] == [1, 3]
+    assert [a['id'] for a in content['annotations']] == [100, 102, 103, 104] + [
+        *(108, 109, 110)
+    ]
+    assert [i['id'] for i in content['images']] == [1, 3, 4, 5, 9, 10, 11]
+    assert content['annotations'] == [
+        ann
+        for ann in tree.content['annotations']
+        if ann['id'] not in (101, *range(105, 108))
+    ]
+    again = check_dataset(written[path], tree.image_folder, **FEW)
+    assert again.exit_code == 0
+    read_annotation_file(written[path])
+
+
+def test_decoded_images_decide_too(tree, tmp_path):
+    tree.image_path(2).write_bytes(b'no image')
+    report = check_dataset(tree.write(), decode=True, num_workers=1, **FEW)
+    (written,) = write_available(report, tmp_path / 'out').values()
+    ids = [a['id'] for a in json.loads(written.read_text())['annotations']]
+    assert 101 not in ids
+    assert 100 in ids
+
+
+def test_entries_that_the_reader_refuses_are_left_out(tree, tmp_path):
+    tree.content['annotations'][3]['id'] = '103'
+    report = check_dataset(tree.write(), **FEW)
+    (written,) = write_available(report, tmp_path / 'out').values()
+    assert 103 not in read_annotation_file(written).anns
+    assert 102 in read_annotation_file(written).anns
+
+
+def test_an_original_is_never_replaced(tree):
+    path = tree.write()
+    report = check_dataset(path, **FEW)
+    before = files_in(tree.root)
+    for out in (tree.root, tree.root / 'images/..', os.path.relpath(tree.root)):
+        with pytest.raises(ConfigError, match=r'data\.json exists and was not written'):
+            write_available(report, out)
+    (tree.root / 'linked').symlink_to(tree.root, target_is_directory=True)
+    with pytest.raises(ConfigError, match='left alone'):
+        write_available(report, tree.root / 'linked')
+    assert files_in(tree.root) == before
+
+
+def test_other_files_are_not_replaced_but_our_own_are(tree, tmp_path):
+    report = check_dataset(tree.write(), **FEW)
+    target = tree.root / 'data_fixed_skeletons.json'
+    target.write_text('{"mine": 1}')
+    with pytest.raises(ConfigError, match='was not written by an earlier run'):
+        fix_skeletons(report)
+    assert target.read_text() == '{"mine": 1}'
+    target.unlink()
+    assert fix_skeletons(report) == fix_skeletons(report)
+    out = tmp_path / 'out'
+    assert write_available(report, out) == write_available(report, out)
+
+
+def test_link_to_an_original_is_not_replaced(tree, tmp_path):
+    path = tree.write()
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out/data.json').symlink_to(path)
+    with pytest.raises(ConfigError, match='exists'):
+        write_available(check_dataset(path, **FEW), tmp_path / 'out')
+    assert (tmp_path / 'out/data.json').is_symlink()
+
+
+def test_nothing_left(tree, tmp_path):
+    shutil.rmtree(tree.image_folder)
+    report = check_dataset(tree.write(), **FEW)
+    with pytest.raises(ConfigError, match='nothing would be left'):
+        write_available(report, tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+
+
+def test_two_files_of_one_name(tree, tmp_path):
+    first = tree.write()
+    second = tree.root / 'more/data.json'
+    second.parent.mkdir()
+    shutil.copyfile(first, second)
+    report = check_dataset([first, second], tree.image_folder, **FEW)
+    with pytest.raises(ConfigError, match='two annotation files have the same name'):
+        write_available(report, tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize('number', [errno.ENOSPC, errno.EROFS])
+@pytest.mark.parametrize('call', ['mkstemp', 'replace', 'fdopen'])
+def test_full_disk_and_read_only_folder_leave_nothing(
+    tree, tmp_path, monkeypatch, number, call
+):
+    report = check_dataset(tree.write(), **FEW)
+    out = tmp_path / 'out'
+    out.mkdir()
+
+    def fail(*args, **kwargs):
+        if call == 'fdopen':
+            os.close(args[0])
+        raise OSError(number, os.strerror(number))
+
+    name = f'tempfile.{call}' if call == 'mkstemp' else f'os.{call}'
+    monkeypatch.setattr(name, fail)
+    with pytest.raises(ConfigError, match=os.strerror(number)):
+        write_available(report, out)
+    with pytest.raises(ConfigError, match='The originals are untouched'):
+        fix_skeletons(report)
+    monkeypatch.undo()
+    assert files_in(out) == {}
+    assert list(files_in(tree.root)) == ['data.json']

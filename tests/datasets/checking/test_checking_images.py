@@ -1,0 +1,116 @@
+"""Image files: what is there, why the others are not, and whose they are."""
+
+import os
+
+import pytest
+
+from cape_mm.datasets.annotation_file import read_annotation_file
+from cape_mm.datasets.categories import read_categories
+from cape_mm.datasets.checking.images import (
+    ImageFile,
+    collect_images,
+    count_images,
+    find_file_problem,
+    image_findings,
+)
+
+
+def test_kinds_of_absence(tmp_path):
+    good = tmp_path / 'good.jpg'
+    good.write_bytes(b'x')
+    (tmp_path / 'empty.jpg').touch()
+    (tmp_path / 'folder.jpg').mkdir()
+    (tmp_path / 'link.jpg').symlink_to(good)
+    (tmp_path / 'broken.jpg').symlink_to(tmp_path / 'gone.jpg')
+    (tmp_path / 'loop.jpg').symlink_to(tmp_path / 'pool.jpg')
+    (tmp_path / 'pool.jpg').symlink_to(tmp_path / 'loop.jpg')
+    os.mkfifo(tmp_path / 'pipe.jpg')
+    names = dict(good=None, empty='empty file', folder='is a directory', link=None)
+    names |= dict(broken='broken link', loop='link that leads in a circle')
+    names |= dict(pipe='no regular file', gone='missing')
+    for name, problem in names.items():
+        assert find_file_problem(str(tmp_path / f'{name}.jpg')) == problem, name
+    assert find_file_problem(str(good / 'below.jpg')) == 'missing'
+    assert find_file_problem(str(tmp_path / ('x' * 300))) == 'File name too long'
+
+
+def test_permission(tmp_path, monkeypatch):
+    path = tmp_path / 'a.jpg'
+    path.write_bytes(b'x')
+    monkeypatch.setattr(os, 'access', lambda *_: False)
+    assert find_file_problem(str(path)) == 'no permission to read'
+
+
+def collect(path, folder, images):
+    coco = read_annotation_file(path)
+    lists = coco.dataset
+    categories = read_categories(lists['categories'], lists['annotations'], 'f')
+    return collect_images(coco, categories, str(folder), images)
+
+
+@pytest.fixture
+def mp100_tree(coco_tree):
+    """Two MP-100 categories of one source, one of another, one beyond MP-100."""
+    for key, folder in ((2, 'horse_body'), (3, 'dog_body'), (40, 'human_face')):
+        coco_tree.add_category(key, name=folder)
+        for _ in range(3):
+            coco_tree.add_annotation(coco_tree.add_image(folder), key)
+    coco_tree.add_category(7, name='toy')
+    coco_tree.add_annotation(coco_tree.add_image('human_hand'), 7)
+    for image_id in (1, 2, 4):
+        coco_tree.image_path(image_id).unlink()
+    return coco_tree
+
+
+def test_counts_by_source_and_category(mp100_tree):
+    images = {}
+    by_id = collect(mp100_tree.write(), mp100_tree.image_folder, images)
+    assert len(by_id) == len(images) == 10
+    rows = count_images(images.values())
+    horse = dict(id=2, name='horse_body', num_files=3, num_missing=2)
+    dog = dict(id=3, name='dog_body', num_files=3, num_missing=1)
+    face = dict(id=40, name='human_face', num_files=3, num_missing=0)
+    toy = dict(id=7, name='toy', num_files=1, num_missing=0)
+    assert [tuple(row.values()) for row in rows] == [
+        ('AP-10K', 6, 3, [horse, dog]),
+        ('300W', 3, 0, [face]),
+        ('human_hand', 1, 0, [toy]),  # not OneHand10K: the category is another
+    ]
+    (finding,) = image_findings(images.values())
+    expected = [str(mp100_tree.image_path(image_id)) for image_id in (1, 2, 4)]
+    assert (finding.kind, list(finding.items)) == ('image: missing', expected)
+
+
+def test_files_are_looked_for_once(mp100_tree, monkeypatch):
+    images = {}
+    first = collect(mp100_tree.write(), mp100_tree.image_folder, images)
+    monkeypatch.setattr('cape_mm.datasets.checking.images.find_file_problem', None)
+    again = collect(mp100_tree.write('b.json'), mp100_tree.image_folder, images)
+    assert len(images) == 10
+    assert all(again[key] is first[key] for key in first)
+
+
+def test_image_of_two_categories_counts_once_in_its_source(coco_tree):
+    coco_tree.add_category(1)
+    coco_tree.add_category(2)
+    image_id = coco_tree.add_image('zoo')
+    coco_tree.add_annotation(image_id, 1)
+    coco_tree.add_annotation(image_id, 2)
+    images = {}
+    collect(coco_tree.write(), coco_tree.image_folder, images)
+    (row,) = count_images(images.values())
+    assert (row['source'], row['num_files']) == ('zoo', 1)
+    assert [c['num_files'] for c in row['categories']] == [1, 1]
+
+
+def test_sizes_that_disagree():
+    image = ImageFile('a.jpg', 'zoo', sizes={(40, 30)}, size_on_disk=(30, 40))
+    same = ImageFile('b.jpg', 'zoo', sizes={(40, 30)}, size_on_disk=(40, 30))
+    two = ImageFile('c.jpg', 'zoo', sizes={(40, 30), (4, 3)}, size_on_disk=(40, 30))
+    (finding,) = image_findings([image, same, two])
+    assert finding.kind == 'image size differs from the JSON'
+    assert finding.items == (
+        'a.jpg (30x40 on disk, 40x30 in the JSON; turned, perhaps by its EXIF '
+        'orientation)',
+        'c.jpg (40x30 on disk, 4x3, 40x30 in the JSON)',
+    )

@@ -1,0 +1,302 @@
+"""Templates: a support from outside, without an image and without its annotation."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from config_models import CONFIG_DIR
+from episode_data import CocoTree, assert_same, open_tree
+from mmengine.dataset import pseudo_collate
+from mmengine.structures import InstanceData
+from tiny_cape import build_cape, fill_zero_weights
+
+from cape_mm.apis import load_config
+from cape_mm.datasets import EpisodeSampler, MP100EpisodeDataset
+from cape_mm.errors import AnnotationFormatError, ConfigError, MissingDataError
+from cape_mm.evaluation.copy_support import copy_support
+from cape_mm.evaluation.pair_records import scored_records
+from cape_mm.structures import Episode
+from cape_mm.structures.geometry import BOX_PADDING
+
+KEYPOINT_KEYS = ('keypoints_orig', 'keypoints')
+POINTS = [[0.25, 0.5], [0.75, 0.25], None, [0.5, 0.8]]
+
+
+@pytest.fixture
+def tree(coco_tree) -> CocoTree:
+    """Two categories of 4 keypoints."""
+    coco_tree.fill(1, num_images=5)
+    coco_tree.fill(2, num_images=5)
+    return coco_tree
+
+
+def write_templates(
+    tree: CocoTree, templates: dict[str, object] | None = None, **fields: object
+) -> str:
+    """A template file in the data root; category 1 and 2 get ``POINTS``."""
+    if templates is None:
+        templates = {str(key): dict(keypoints=POINTS) for key in (1, 2)}
+    content = dict(source='drawn', from_annotations=False, templates=templates)
+    (tree.root / 'templates.json').write_text(json.dumps(content | fields))
+    return 'templates.json'
+
+
+def open_with(tree: CocoTree, train: bool = False, **kwargs) -> MP100EpisodeDataset:
+    name = write_templates(tree, **kwargs)
+    return open_tree(tree, train=train, template_file=name)
+
+
+def square_of(dataset: MP100EpisodeDataset, ann_id: int) -> tuple[np.ndarray, float]:
+    """Left top corner and side of an instance's padded square, by hand."""
+    x, y, w, h = dataset.get_instance(ann_id).bbox
+    side = BOX_PADDING * max(w, h)
+    return np.array([x + w / 2 - side / 2, y + h / 2 - side / 2]), side
+
+
+def template_of(dataset: MP100EpisodeDataset, ann_id: int) -> list[list[float]]:
+    """What an instance's own keypoints are in [0, 1] of its square."""
+    corner, side = square_of(dataset, ann_id)
+    return ((dataset.get_instance(ann_id).keypoints - corner) / side).tolist()
+
+
+def floor_of(item: dict) -> np.ndarray:
+    """Copy-support prediction of an item."""
+    support = item['data_samples'].support_instances
+    return copy_support(
+        support.keypoints_orig.numpy(),
+        support.is_visible_orig.numpy(),
+        support.bboxes.numpy(),
+        item['data_samples'].gt_instances.bboxes.numpy(),
+    )
+
+
+def test_template_made_of_a_support_equals_that_support(tree):
+    """Oracle: the same points in the crop, and the same floor."""
+    plain = open_tree(tree)
+    ids = [ann_id for ann_id, _ in plain.instances_by_category[1]]
+    points = template_of(plain, ids[0])
+    templates = {'1': dict(keypoints=points), '2': dict(keypoints=POINTS)}
+    dataset = open_with(tree, templates=templates)
+    episode = Episode(1, (ids[0],), tuple(ids[1:3]))
+    ours, theirs = dataset[episode], plain[episode]
+    for key in ('keypoints', 'is_visible', 'is_visible_orig'):
+        found = ours['data_samples'].support_instances[key]
+        torch.testing.assert_close(found, theirs['data_samples'].support_instances[key])
+    np.testing.assert_allclose(floor_of(ours), floor_of(theirs), atol=1e-4)
+
+
+def test_only_the_support_differs_from_the_same_draw_without_template(tree):
+    plain, dataset = open_tree(tree), open_with(tree)
+    samplers = [
+        EpisodeSampler(
+            d, num_shots=2, num_queries=2, mode='eval', episodes_per_category=3
+        )
+        for d in (plain, dataset)
+    ]
+    assert samplers[0].episodes_sha256 == samplers[1].episodes_sha256
+    for episode in samplers[1]:
+        ours, theirs = deepcopy(dataset[episode]), deepcopy(plain[episode])
+        support = ours['data_samples'].support_instances
+        assert support.ann_ids.tolist() == support.img_ids.tolist() == [-1]
+        assert support.is_visible.tolist() == [[True, True, False, True]]
+        for item in (ours, theirs):
+            item['inputs']['support'] = torch.zeros(0)
+            item['data_samples'].support_instances = InstanceData()
+        assert_same(ours, theirs)
+
+
+def test_supports_are_not_read_at_all(tree):
+    """A support's lost picture costs no pair; the picture shown is one flat grey."""
+    dataset = open_with(tree)
+    ids = [ann_id for ann_id, _ in dataset.instances_by_category[1]]
+    tree.image_path(tree.image_of(ids[0])).unlink()
+    item = dataset[Episode(1, (ids[0],), (ids[1],))]
+    assert item['data_samples'].dropped_pairs == []
+    assert item['inputs']['support'].unique().tolist() == [127]
+    assert item['inputs']['support'].shape == item['inputs']['query'].shape
+
+
+def test_template_lands_where_it_says(tree):
+    dataset = open_with(tree)
+    ids = [ann_id for ann_id, _ in dataset.instances_by_category[2]]
+    item = dataset[Episode(2, (ids[0],), (ids[1],))]
+    found = item['data_samples'].support_instances.keypoints[0]
+    expected = torch.tensor([[8.0, 16.0], [24.0, 8.0], [0.0, 0.0], [16.0, 25.6]])
+    torch.testing.assert_close(found, expected)  # the crop has 32 pixels
+    corner, side = square_of(dataset, ids[1])
+    floor = floor_of(item)[0, [0, 1, 3]]
+    known = np.array([point for point in POINTS if point is not None])
+    np.testing.assert_allclose(floor, corner + known * side, atol=1e-4)
+
+
+def test_metric_copies_the_template_and_masks_what_it_lacks(tree):
+    """A template that is the query's own pose scores 1 by copying."""
+    plain = open_tree(tree)
+    ids = [ann_id for ann_id, _ in plain.instances_by_category[1]]
+    points = template_of(plain, ids[1])
+    points[2] = None
+    templates = {'1': dict(keypoints=points), '2': dict(keypoints=POINTS)}
+    sample = open_with(tree, templates=templates)[Episode(1, (ids[0],), (ids[1],))][
+        'data_samples'
+    ]
+    truth = sample.gt_instances.keypoints_orig
+    predicted = truth.clone()
+    predicted[0, 2] += 1000  # not scored: the template has no such point
+    sample.pred_instances = InstanceData(keypoints_orig=predicted)
+    (record,) = scored_records(sample.to_dict())
+    assert record.values[0] == record.floor_values[0] == 1
+    assert record.values[-1] == 0
+
+
+def test_training_mirrors_the_template_with_its_episode(tree):
+    dataset = open_with(tree, train=True)
+    ids = [ann_id for ann_id, _ in dataset.instances_by_category[1]]
+    x = []
+    for seed in range(20):
+        item = dataset[Episode(1, (ids[0],), (ids[1], ids[2]), seed=seed)]
+        x.append(item['data_samples'].support_instances.keypoints[0, 0, 0].item())
+        source, crop = (
+            item['data_samples'].gt_instances[key][0] for key in KEYPOINT_KEYS
+        )
+        design = torch.cat([source, torch.ones(len(source), 1)], dim=1)
+        linear = torch.linalg.lstsq(design, crop).solution[:2]
+        assert (torch.linalg.det(linear) < 0) == (x[-1] != 8)
+    assert set(x) == {8.0, 31 - 8.0}  # canonical: neither turned nor scaled
+
+
+def test_training_redraws_queries_beside_a_template(tree):
+    dataset = open_with(tree, train=True)
+    ids = [ann_id for ann_id, _ in dataset.instances_by_category[1]]
+    tree.image_path(tree.image_of(ids[1])).unlink()
+    sample = dataset[Episode(1, (ids[0],), (ids[1], ids[2]), seed=3)]['data_samples']
+    assert sample.support_instances.ann_ids.tolist() == [-1]
+    replaced, kept = sample.gt_instances.ann_ids.tolist()
+    assert kept == ids[2]
+    assert replaced in {ids[0], ids[3], ids[4]}  # the drawn support is free
+
+
+def test_skeleton_of_the_template_replaces_the_files(tree):
+    templates = {
+        '1': dict(keypoints=POINTS, skeleton=[[0, 3]]),
+        '2': dict(keypoints=POINTS),
+    }
+    dataset = open_with(tree, templates=templates)
+    assert dataset.categories[1].skeleton == ((0, 3),)
+    assert dataset.categories[2].skeleton == ((0, 1), (1, 2), (2, 3))
+    ids = [ann_id for ann_id, _ in dataset.instances_by_category[1]]
+    item = dataset[Episode(1, (ids[0],), (ids[1],))]
+    assert item['data_samples'].skeleton == [[0, 3]]
+
+
+def test_templates_made_from_annotations_serve_in_training_only(tree):
+    assert open_with(tree, train=True, from_annotations=True).templates
+    with pytest.raises(ConfigError, match="made from annotations .source: 'drawn'"):
+        open_with(tree, from_annotations=True)
+
+
+@pytest.mark.parametrize(
+    ('fields', 'message'),
+    [
+        (dict(source=''), "\"source\" .* but 'source' is ''"),
+        (dict(from_annotations='no'), "'from_annotations' is 'no'"),
+        (dict(from_annotations=None), "'from_annotations' is None"),
+        (dict(templates=[]), "'templates' is \\[\\]"),
+        (
+            dict(templates={'1': dict(keypoints=POINTS[:3]), '2': {}}),
+            'category 1 .*: 3 keypoints, but the category has 4',
+        ),
+        (dict(templates={'1': 5, '2': 5}), 'no list of keypoints'),
+        (
+            dict(templates={'1': dict(keypoints=[*POINTS[:3], [2, 0.5]]), '2': {}}),
+            r'keypoint 3 is \[2, 0.5\], expected .x, y. in \[0, 1\]',
+        ),
+        (
+            dict(templates={'1': dict(keypoints=[*POINTS[:3], [float('nan'), 0]])}),
+            'keypoint 3 is',
+        ),
+        (dict(templates={'1': dict(keypoints=[None] * 4)}), 'all of .* are null'),
+        (
+            dict(templates={'1': dict(keypoints=POINTS, skeleton=[[0, 4]])}),
+            r'skeleton edge \[0, 4\] is out of range',
+        ),
+        (
+            dict(templates={'1': dict(keypoints=POINTS, skeleton=[['0', '1']])}),
+            '"skeleton" is no list of index pairs',
+        ),
+    ],
+)
+def test_malformed_templates(tree, fields, message):
+    if isinstance(fields.get('templates'), dict):
+        fields['templates'].setdefault('2', dict(keypoints=POINTS))
+    with pytest.raises(AnnotationFormatError, match=message):
+        open_with(tree, **fields)
+
+
+def test_missing_templates_are_named(tree):
+    name = write_templates(tree, {'1': dict(keypoints=POINTS)})
+    with pytest.raises(MissingDataError, match=r"no template for .* 2 .'cat2'.\. Add"):
+        open_tree(tree, template_file=name)
+    only = open_tree(tree, template_file=name, exclude_categories=[2])
+    assert set(only.templates) == {1}
+    with pytest.raises(MissingDataError, match='template file not found: .*gone.json'):
+        open_tree(tree, template_file='gone.json')
+    (tree.root / name).write_text('[1')
+    with pytest.raises(AnnotationFormatError, match='is not a JSON file'):
+        open_tree(tree, template_file=name)
+
+
+def predict_with(model: torch.nn.Module, item: dict, picture: torch.Tensor):
+    item = deepcopy(item)
+    item['inputs']['support'] = picture
+    (sample,) = model.test_step(pseudo_collate([item]))
+    return sample.pred_instances
+
+
+def test_prediction_does_not_depend_on_the_supports_picture(tree):
+    """Bit for bit; a model that looks at the picture would differ."""
+    dataset = open_with(tree)
+    ids = [ann_id for ann_id, _ in dataset.instances_by_category[1]]
+    item = dataset[Episode(1, (ids[0],), (ids[1], ids[2]))]
+    flat = item['inputs']['support']
+    noise = torch.from_numpy(
+        np.random.default_rng(0).integers(0, 256, tuple(flat.shape), dtype=np.uint8)
+    )
+    options = load_config(CONFIG_DIR / 'cape_mp100_template.py').model.keypoint_tokens
+    same = {}
+    for look in (False, True):
+        tokens = dict(options, look_at_image=True) if look else dict(options)
+        model = build_cape(dtype=torch.float32, keypoint_tokens=tokens).eval()
+        fill_zero_weights(model)
+        ours, theirs = (predict_with(model, item, p) for p in (flat, noise))
+        same[look] = torch.equal(ours.keypoints_orig, theirs.keypoints_orig)
+    assert same == {False: True, True: False}
+
+
+def test_prediction_depends_on_the_template(tree):
+    model = build_cape(
+        dtype=torch.float32, keypoint_tokens=dict(look_at_image=False)
+    ).eval()
+    moved = [point and [point[1], point[0]] for point in POINTS]
+    found = []
+    for points in (POINTS, moved):
+        templates = {key: dict(keypoints=points) for key in ('1', '2')}
+        dataset = open_with(tree, templates=templates)
+        ids = [ann_id for ann_id, _ in dataset.instances_by_category[1]]
+        item = dataset[Episode(1, (ids[0],), (ids[1],))]
+        (sample,) = model.test_step(pseudo_collate([item]))
+        found.append(sample.pred_instances.keypoints_orig)
+    assert not torch.equal(*found)
+
+
+def test_config_uses_templates_in_evaluation_only():
+    cfg = load_config(Path(CONFIG_DIR) / 'cape_mp100_template.py')
+    assert cfg.train_dataloader.dataset.get('template_file') is None
+    for loader in ('val', 'test'):
+        dataset = cfg[f'{loader}_dataloader'].dataset
+        assert dataset.template_file == 'templates.json'
+        assert dataset.test_mode

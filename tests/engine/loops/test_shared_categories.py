@@ -1,0 +1,116 @@
+"""Which process evaluates what; run as a script it is one of two processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from cape_mm.engine.loops.episode_blocks import (
+    group_categories,
+    largest_episode,
+    share_categories,
+    split_into_blocks,
+)
+from cape_mm.structures import Episode
+
+TESTS = Path(__file__).resolve().parents[2]
+
+
+def make_episodes(counts: dict[int, int]) -> list[Episode]:
+    """So many episodes of every category, one support and two queries each."""
+    return [
+        Episode(category, (100 * category + i,), (7, 8 + i), index=i)
+        for category, number in counts.items()
+        for i in range(number)
+    ]
+
+
+@pytest.mark.parametrize('world_size', [1, 2, 3, 8])
+def test_every_episode_belongs_to_one_process(world_size):
+    episodes = make_episodes({5: 4, 2: 1, 9: 3, 1: 3})
+    groups = group_categories(episodes)
+    assert list(groups) == [5, 2, 9, 1]
+    shares = [share_categories(groups, r, world_size) for r in range(world_size)]
+    pairs = [(e.category_id, e.index) for s in shares for g in s.values() for e in g]
+    assert sorted(pairs) == sorted((e.category_id, e.index) for e in episodes)
+    loads = [sum(map(len, share.values())) for share in shares]
+    expected = {1: [11], 2: [6, 5], 3: [4, 3, 4], 8: [4, 3, 3, 1, 0, 0, 0, 0]}
+    assert sorted(loads) == sorted(expected[world_size])
+
+
+def test_blocks_are_no_larger_than_the_bank():
+    groups = group_categories(make_episodes({5: 4, 2: 1}))
+    assert largest_episode(groups) == 3
+    blocks = list(split_into_blocks(groups, capacity=5))
+    assert [len(block.episodes) for block in blocks] == [2, 2, 1]
+    assert [len(block.ann_ids) for block in blocks] == [5, 5, 3]
+    assert [block.num_pairs for block in blocks] == [4, 4, 2]
+    whole = list(split_into_blocks(groups, capacity=100))
+    assert [len(block.ann_ids) for block in whole] == [9, 3]
+
+
+def evaluate_all(root: str, folder: Path) -> list[dict]:
+    """Metrics of uneven shares, and of one category for two processes."""
+    from loop_cases import build_model, evaluate, open_loader
+
+    torch.set_num_threads(1)
+    results = []
+    for number, categories in enumerate((None, 1)):
+        loader = open_loader(Path(root))
+        episodes = loader.sampler.episodes
+        if categories is None:
+            loader.sampler.episodes = episodes[:-1]
+        else:
+            loader.sampler.episodes = episodes[: len(episodes) // 2]
+        metrics, recorder = evaluate(folder / str(number), build_model(), loader)
+        results.append(dict(metrics=metrics, order=recorder.order))
+    return results
+
+
+def test_two_processes_equal_one(own_root, tmp_path):
+    from loop_cases import open_loader
+
+    loader = open_loader(own_root)
+    missing = loader.sampler.episodes[4].query_ids[0]
+    dataset = loader.dataset
+    Path(dataset.image_path(dataset.get_instance(missing))).write_bytes(b'')
+    path = os.pathsep.join(map(str, (TESTS.parent, TESTS, Path(__file__).parent)))
+    env = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': path}
+    workers = [
+        subprocess.Popen(
+            [sys.executable, __file__, str(rank), str(tmp_path), str(own_root)],
+            env=env,
+            stdout=subprocess.DEVNULL,
+        )
+        for rank in range(2)
+    ]
+    alone = json.loads(json.dumps(evaluate_all(str(own_root), tmp_path / 'alone')))
+    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
+    ranks = [json.loads((tmp_path / f'{rank}.json').read_text()) for rank in (0, 1)]
+    for number, expected in enumerate(alone):
+        shares = [rank[number]['order'] for rank in ranks]
+        assert ranks[0][number]['metrics'] == expected['metrics']
+        assert ranks[1][number]['metrics'] == expected['metrics']
+        assert sorted(shares[0] + shares[1]) == sorted(expected['order'])
+    assert [len(rank[0]['order']) for rank in ranks] == [3, 2]
+    assert [len(rank[1]['order']) for rank in ranks] == [3, 0]
+    assert alone[0]['metrics']['num_pairs_dropped'] >= 1
+
+
+def _run_rank(rank: int, folder: str, root: str) -> None:
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
+    )
+    results = evaluate_all(root, Path(folder, 'both'))
+    Path(folder, f'{rank}.json').write_text(json.dumps(results))
+    torch.distributed.destroy_process_group()
+
+
+if __name__ == '__main__':
+    _run_rank(int(sys.argv[1]), sys.argv[2], sys.argv[3])

@@ -1,0 +1,86 @@
+"""Evaluated episodes of a small tree, whose predictions can be dumped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from episode_data import CocoTree, open_tree
+from mmengine.structures import InstanceData
+
+from cape_mm.datasets.episode_sampler import EpisodeSampler
+from cape_mm.evaluation import EpisodePCK, PredictionDump
+from cape_mm.evaluation.result_files import write_dump
+from cape_mm.structures import Episode, EpisodeDataSample
+
+
+@dataclass
+class Evaluated:
+    """An evaluation on a tree.
+
+    Attributes:
+        ann_file: annotation file.
+        episodes: all episodes.
+        samples: with predictions.
+    """
+
+    ann_file: Path
+    episodes: list[Episode]
+    samples: list[EpisodeDataSample]
+    run: dict = field(default_factory=lambda: {'checkpoint': 'w.pth'})
+
+    def metric(self) -> EpisodePCK:
+        """The metric after these episodes."""
+        metric = EpisodePCK()
+        metric.process(None, self.samples)
+        return metric
+
+    def keep(self) -> PredictionDump:
+        """Their predictions."""
+        kept = PredictionDump()
+        kept.process(None, self.samples)
+        assert kept.evaluate(len(self.samples)) == {}
+        return kept
+
+    def dump(self, path: Path) -> Path:
+        """The file of their predictions."""
+        return write_dump([EpisodePCK(), self.keep()], self.episodes, self.run, path)
+
+
+def fill_tree(tree: CocoTree) -> CocoTree:
+    """Two categories of other K, hidden and unlabelled keypoints among the labels."""
+    rng = np.random.default_rng(0)
+    for category_id, num_keypoints in ((3, 4), (8, 6)):
+        tree.fill(category_id, 6, num_keypoints=num_keypoints)
+    for annotation in tree.content['annotations']:
+        visibility = rng.choice([0, 1, 2], len(annotation['keypoints']) // 3)
+        visibility[0] = 2
+        annotation['keypoints'][2::3] = visibility.tolist()
+        annotation['bbox'] = [10.3, 9.7, 21.13, 20.9]  # no numbers of float32
+    return tree
+
+
+def evaluate_tree(
+    tree: CocoTree, scores: tuple[str, ...] = (), num_shots: int = 2
+) -> Evaluated:
+    """Draw episodes of a tree and predict by chance, as a model would hand it over."""
+    dataset = open_tree(tree)
+    sampler = EpisodeSampler(
+        dataset, num_shots, 3, mode='eval', episodes_per_category=2
+    )
+    rng = np.random.default_rng(1)
+    samples = []
+    for episode in sampler:
+        sample = dataset[episode]['data_samples']
+        truth = sample.gt_instances.keypoints_orig
+        noise = torch.from_numpy(rng.normal(0, 4, truth.shape))
+        fields = {
+            name: torch.from_numpy(rng.random(truth.shape[:2])).float()
+            for name in scores
+        }
+        points = (truth + noise).float()
+        sample.pred_instances = InstanceData(keypoints_orig=points, **fields)
+        samples.append(sample)
+    return Evaluated(Path(dataset.ann_file), sampler.episodes, samples)

@@ -1,0 +1,124 @@
+"""Resampling: every outcome of tiny cases, and the textbook's standard error."""
+
+import numpy as np
+import pytest
+
+from cape_mm.evaluation import bootstrap as B
+
+
+def column(*values):
+    return np.array(values, float)[:, None]
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def test_pairs_are_summed_by_episode_in_any_order():
+    values = np.array([[1.0, 10], [2, 20], [3, 30], [4, 40]])
+    episode, category = np.array([7, 5, 7, 6]), np.array([1, 2, 1, 1])
+    for order in ([0, 1, 2, 3], [2, 3, 0, 1]):
+        found = B.sum_episodes(values[order], episode[order], category[order])
+        np.testing.assert_array_equal(found.sums, [[4, 40], [4, 40], [2, 20]])
+        np.testing.assert_array_equal(found.counts, [1, 2, 1])
+        np.testing.assert_array_equal(found.category_ids, [1, 2])
+        np.testing.assert_array_equal(found.starts, [0, 2, 3])
+        np.testing.assert_array_equal(found.category_sums, [[8, 80], [2, 20]])
+        np.testing.assert_array_equal(found.category_counts, [3, 1])
+
+
+def test_every_outcome_of_two_episodes():
+    """One of two pairs worth 1 and one of one pair worth 0: means 1, 2/3 or 0."""
+    episodes = B.sum_episodes(column(1, 1, 0), [0, 0, 1], [3, 3, 3])
+    drawn = B.resample_episodes(episodes, rng(), 4000)
+    outcomes, counts = np.unique(drawn.means.round(6), return_counts=True)
+    np.testing.assert_allclose(outcomes, [0, 2 / 3, 1], atol=1e-6)
+    np.testing.assert_allclose(counts / 4000, [0.25, 0.5, 0.25], atol=0.03)
+    np.testing.assert_array_equal(drawn.means, drawn.macro_means)
+    np.testing.assert_array_equal(drawn.means, drawn.category_means[:, 0])
+
+
+def test_an_episode_is_drawn_whole():
+    """Were its ten pairs drawn one by one, no mean would come near 0 or 1."""
+    episodes = B.sum_episodes(
+        column(*[0] * 10, *[1] * 10), [0] * 10 + [1] * 10, [1] * 20
+    )
+    low, high = B.interval(B.resample_episodes(episodes, rng()).means)
+    assert (low[0], high[0]) == (0, 1)
+
+
+def test_episodes_stay_within_their_category():
+    """Categories that are constant: other episodes change nothing, other ones do."""
+    values, category = column(*[0] * 5, *[1] * 5), [1] * 5 + [2] * 5
+    episodes = B.sum_episodes(values, np.arange(10), category)
+    assert set(B.resample_episodes(episodes, rng()).means[:, 0]) == {0.5}
+    drawn = B.resample_categories(episodes, rng(), 4000)
+    outcomes, counts = np.unique(drawn.means, return_counts=True)
+    np.testing.assert_array_equal(outcomes, [0, 0.5, 1])
+    np.testing.assert_allclose(counts / 4000, [0.25, 0.5, 0.25], atol=0.03)
+
+
+def test_large_categories_weigh_in_the_mean_only():
+    """Three pairs worth 1 and one worth 0: drawn both, 3/4 of pairs, 1/2 of macro."""
+    episodes = B.sum_episodes(column(1, 1, 1, 0), [0, 1, 2, 3], [1, 1, 1, 2])
+    drawn = B.resample_categories(episodes, rng())
+    assert set(drawn.means[:, 0]) == {0, 0.75, 1}
+    assert set(drawn.macro_means[:, 0]) == {0, 0.5, 1}
+    fixed = B.resample_episodes(episodes, rng())
+    assert set(fixed.means[:, 0]) == {0.75}
+    assert set(fixed.macro_means[:, 0]) == {0.5}
+
+
+def test_spread_is_the_standard_error():
+    """Of a stratified mean: sqrt(sum of n_c * variance_c) / N, by the textbook."""
+    values = rng(1).normal(size=(300, 2)) * [1, 5]
+    category = np.repeat([1, 2, 3], 100)
+    values[:100] += 40  # a difference of categories adds nothing
+    episodes = B.sum_episodes(values, np.arange(300), category)
+    drawn = B.resample_episodes(episodes, rng(), 4000).means
+    variances = [values[category == c].var(axis=0) for c in (1, 2, 3)]
+    expected = np.sqrt(np.sum(variances, axis=0) * 100) / 300
+    np.testing.assert_allclose(drawn.std(axis=0), expected, rtol=0.05)
+    np.testing.assert_allclose(drawn.mean(axis=0), values.mean(axis=0), atol=0.02)
+    half = np.diff(B.interval(drawn), axis=0)[0] / 2
+    np.testing.assert_allclose(half, 1.96 * expected, rtol=0.07)
+
+
+@pytest.mark.parametrize('draw', [B.resample_episodes, B.resample_categories])
+def test_a_seed_decides_all(draw, monkeypatch):
+    values = rng(2).random((60, 1))
+    episodes = B.sum_episodes(values, np.arange(60) // 2, np.arange(60) // 20)
+    first, second = draw(episodes, rng(5), 50), draw(episodes, rng(5), 50)
+    np.testing.assert_array_equal(first.means, second.means)
+    assert not np.array_equal(first.means, draw(episodes, rng(6), 50).means)
+    monkeypatch.setattr(B, 'MAX_DRAWN', 100)  # in parts, because memory is bounded
+    assert draw(episodes, rng(5), 50).means.shape == (50, 1)
+
+
+def test_interval_by_hand():
+    np.testing.assert_allclose(B.interval(np.arange(101.0)), [2.5, 97.5])
+    np.testing.assert_allclose(B.interval(np.arange(101.0), 0.5), [25, 75])
+
+
+@pytest.mark.parametrize(
+    ('differences', 'expected'),
+    [
+        ([1] * 9, 0.2),  # 2 * (0 + 1) / 10
+        ([1] * 8 + [-1], 0.4),
+        ([-1] * 8 + [1], 0.4),
+        ([1] * 8 + [0], 0.4),
+        ([0] * 9, 1.0),
+        ([1, -1], 1.0),  # 2 * (1 + 1) / 3, but a probability
+    ],
+)
+def test_p_value_by_hand(differences, expected):
+    assert B.two_sided_p_value(np.array(differences, float)) == pytest.approx(expected)
+
+
+def test_wrong_input_is_refused():
+    with pytest.raises(ValueError, match=r'\(N, V\) with N > 0, got \(0, 1\)'):
+        B.sum_episodes(np.empty((0, 1)), [], [])
+    with pytest.raises(ValueError, match='2 pairs, but 3 episode indices'):
+        B.sum_episodes(column(1, 2), [0, 1, 2], [1, 1])
+    with pytest.raises(ValueError, match='a value is NaN'):
+        B.sum_episodes(column(1, np.nan), [0, 1], [1, 1])

@@ -1,0 +1,117 @@
+"""The metric's own statistics: what it adds to the official values, and what not."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from episode_samples import random_sample
+
+from cape_mm.errors import ConfigError
+from cape_mm.evaluation import EpisodePCK, format_table, write_metrics
+from cape_mm.evaluation.pair_table import table_of
+
+ADDED = {'confidence_intervals', 'pck_curve', 'PCK_macro@0.2', 'mPCK5_macro'}
+
+
+def samples(num=8, **meta):
+    return [random_sample(index, **meta) for index in range(num)]
+
+
+def evaluate(episodes, **options):
+    metric = EpisodePCK(**options)
+    metric.process(None, episodes)
+    return metric.evaluate(1), metric
+
+
+def test_statistics_are_in_the_metrics():
+    metrics, metric = evaluate(samples())
+    assert metrics.keys() >= ADDED
+    low, high = metrics['confidence_intervals']['over_episodes']['PCK@0.2'].values()
+    assert low < metrics['PCK@0.2'] < high
+    assert metrics['pck_curve']['PCK'][20] == pytest.approx(metrics['PCK@0.2'])
+    floor = metrics['pck_curve']['copy_support/PCK'][20]
+    assert floor == pytest.approx(metrics['copy_support/PCK@0.2'])
+    for row in metrics['per_category'].values():
+        low, high = row['PCK@0.2_interval'].values()
+        assert low <= row['PCK@0.2'] <= high
+        assert len(row['per_keypoint']['PCK@0.2']) == 5
+    assert len(metric.pairs) == metrics['num_pairs'] == 24
+
+
+def test_rows_of_categories_get_their_own(monkeypatch):
+    """Category 2 is perfect, category 1 is not; a third was dropped."""
+    episodes = samples()
+    for sample in episodes[1::2]:
+        sample.pred_instances.keypoints_orig = sample.gt_instances.keypoints_orig
+    gone = random_sample(8, category_id=0)
+    gone.set_metainfo(
+        dict(query_slots=[], dropped_pairs=[dict(slot=0, ann_id=1, reason='gone')])
+    )
+    metrics, _ = evaluate([*episodes, gone])
+    lost, first, second = metrics['per_category'].values()
+    assert 'per_keypoint' not in lost
+    assert first['PCK@0.2_interval']['low'] < 1
+    assert second['PCK@0.2_interval'] == {'low': 1, 'high': 1}
+    assert set(second['per_keypoint']['PCK@0.2']) == {1}
+    assert metrics['PCK_macro@0.2'] == pytest.approx((first['PCK@0.2'] + 1) / 2)
+
+
+def test_visibility_and_supercategory_where_the_data_tell():
+    plain, _ = evaluate(samples())
+    assert not plain.keys() & {'by_visibility', 'per_supercategory'}
+    episodes = samples(supercategory='animal')
+    for sample in episodes:
+        is_visible = sample.gt_instances.is_visible_orig
+        sample.gt_instances.visibility = is_visible.to(torch.uint8) * 2
+    metrics, _ = evaluate(episodes)
+    assert list(metrics['by_visibility']) == ['v=2']
+    assert metrics['per_supercategory']['animal']['num_categories'] == 2
+    assert metrics['per_supercategory']['animal']['PCK@0.2'] == plain['PCK@0.2']
+
+
+def test_statistics_leave_the_official_values_alone():
+    with_them, _ = evaluate(samples())
+    without, _ = evaluate(samples(), num_resamples=0)
+    assert 'confidence_intervals' not in without
+    numbers = {k: v for k, v in with_them.items() if isinstance(v, float)}
+    assert numbers == {k: without[k] for k in numbers}
+
+
+def test_two_runs_write_the_same_bytes(tmp_path):
+    for name in 'ab':
+        metrics, _ = evaluate(samples())
+        write_metrics(metrics, tmp_path / name)
+    assert (tmp_path / 'a').read_bytes() == (tmp_path / 'b').read_bytes()
+    json.loads((tmp_path / 'a').read_text())
+
+
+def test_table_shows_the_intervals():
+    metrics, _ = evaluate(samples())
+    table = format_table(metrics)
+    found = metrics['confidence_intervals']
+    episodes, categories = (
+        f'{100 * rows["PCK@0.2"]["low"]:.1f} to {100 * rows["PCK@0.2"]["high"]:.1f}'
+        for rows in (found['over_episodes'], found['over_categories'])
+    )
+    assert episodes != categories
+    (line,) = [x for x in table.splitlines() if x.startswith('mean over pairs')]
+    assert ' '.join(line.split()).endswith(f'{episodes} {categories}')
+    assert f' {100 * metrics["PCK@0.2"]:.1f} ' in line
+    metrics, _ = evaluate(samples(1))
+    (line,) = [
+        x for x in format_table(metrics).splitlines() if x.startswith('mean over pairs')
+    ]
+    assert line.split()[-2:] == ['-', '-']
+
+
+def test_negative_resamples_are_refused():
+    with pytest.raises(ConfigError, match='num_resamples must be >= 0, got -1'):
+        EpisodePCK(num_resamples=-1)
+
+
+def test_table_of_nothing():
+    table = table_of([])
+    assert len(table) == 0
+    assert table.values.shape == (0, 8)
+    assert not np.any(table.is_scored)

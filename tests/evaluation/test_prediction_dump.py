@@ -1,0 +1,125 @@
+"""Predictions as COCO keypoint results."""
+
+import json
+
+import numpy as np
+import pytest
+from dumped_episodes import evaluate_tree, fill_tree
+from pycocotools.coco import COCO
+
+from cape_mm.errors import NonFinitePredictionError
+from cape_mm.evaluation import PredictionDump, prediction_dump
+
+BOTH = ('keypoint_scores', 'keypoints_visible')
+
+
+@pytest.fixture
+def evaluated(coco_tree):
+    return evaluate_tree(fill_tree(coco_tree), BOTH)
+
+
+def test_pycocotools_reads_it(evaluated, tmp_path, capsys):
+    path = evaluated.dump(tmp_path / 'deep' / 'preds.json')
+    truth = COCO(str(evaluated.ann_file))
+    found = truth.loadRes(str(path))
+    assert len(found.anns) == 2 * 2 * 3  # one per pair
+    for ann in found.anns.values():
+        query = truth.anns[ann['ann_id']]
+        assert query['image_id'] == ann['image_id']
+        assert query['category_id'] == ann['category_id']
+        assert len(ann['keypoints']) == len(query['keypoints'])
+        assert 0 <= ann['score'] <= 1
+
+
+def test_entries_are_the_predictions_to_the_last_bit(evaluated, tmp_path):
+    entries = json.loads(evaluated.dump(tmp_path / 'preds.json').read_text())
+    keys = [(entry['episode_index'], entry['slot']) for entry in entries]
+    assert keys == [(episode, slot) for episode in range(4) for slot in range(3)]
+    sample, entry = evaluated.samples[1], entries[5]
+    predicted = sample.pred_instances
+    triplets = np.array(entry['keypoints'], np.float32).reshape(-1, 3)
+    np.testing.assert_array_equal(triplets[:, :2], predicted.keypoints_orig[2])
+    np.testing.assert_array_equal(triplets[:, 2], predicted.keypoint_scores[2])
+    visible = np.array(entry['keypoints_visible'], np.float32)
+    np.testing.assert_array_equal(visible, predicted.keypoints_visible[2])
+    episode = evaluated.episodes[1]
+    assert entry['ann_id'] == episode.query_ids[2]
+    assert entry['support_ids'] == list(episode.support_ids)
+    is_known = sample.support_instances.is_visible_orig.any(dim=0)
+    expected = predicted.keypoint_scores[2, is_known].mean()
+    assert entry['score'] == pytest.approx(float(expected))
+
+
+def test_first_entry_says_what_was_evaluated(evaluated, tmp_path):
+    first, *others = json.loads(evaluated.dump(tmp_path / 'preds.json').read_text())
+    assert not any('evaluation' in entry for entry in others)
+    evaluation = first['evaluation']
+    assert evaluation['run'] == {'checkpoint': 'w.pth'}
+    expected = [
+        [e.category_id, list(e.support_ids), list(e.query_ids)]
+        for e in evaluated.episodes
+    ]
+    assert evaluation['episodes'] == expected
+
+
+def test_without_confidences_keypoints_are_marked_visible(coco_tree, tmp_path):
+    evaluated = evaluate_tree(fill_tree(coco_tree))
+    entries = json.loads(evaluated.dump(tmp_path / 'preds.json').read_text())
+    assert {value for entry in entries for value in entry['keypoints'][2::3]} == {2}
+    assert entries[0]['score'] == 1
+    assert 'keypoints_visible' not in entries[0]
+
+
+def test_pairs_come_once_and_in_order(evaluated):
+    kept = PredictionDump()
+    kept.process(None, evaluated.samples[::-1] + evaluated.samples[:1])
+    kept.evaluate(1)
+    keys = [(entry['episode_index'], entry['slot']) for entry in kept.entries]
+    assert keys == [(episode, slot) for episode in range(4) for slot in range(3)]
+    kept.process(None, evaluated.samples[:1])
+    kept.evaluate(1)
+    assert len(kept.entries) == 3  # of this evaluation only
+
+
+def test_pairs_of_all_processes_are_gathered(evaluated, monkeypatch):
+    """Uneven shares; an episode that a sampler gave to both comes once."""
+    others = PredictionDump()
+    others.process(None, evaluated.samples[1:])
+    monkeypatch.setattr(
+        prediction_dump, 'all_gather_object', lambda own: [own, others.results]
+    )
+    kept = PredictionDump()
+    kept.process(None, [evaluated.samples[3], evaluated.samples[0]])
+    kept.evaluate(1)
+    assert str(kept.entries) == str(evaluated_alone(evaluated, monkeypatch))
+    assert len(kept.entries) == 12
+
+
+def evaluated_alone(evaluated, monkeypatch):
+    monkeypatch.undo()
+    return evaluated.keep().entries
+
+
+def test_dropped_pairs_are_listed(evaluated):
+    sample = evaluated.samples[0]
+    sample.set_metainfo(
+        {
+            'query_slots': [0, 2],
+            'dropped_pairs': [{'slot': 1, 'ann_id': 7, 'reason': 'gone'}],
+        }
+    )
+    sample.gt_instances = sample.gt_instances[[0, 2]]
+    sample.pred_instances = sample.pred_instances[[0, 2]]
+    kept = evaluated.keep()
+    assert kept.dropped_pairs == [[0, 1, 'gone']]
+    assert [entry['slot'] for entry in kept.entries[:3]] == [0, 2, 0]
+    assert kept.entries[1]['ann_id'] == evaluated.episodes[0].query_ids[2]
+
+
+@pytest.mark.parametrize('name', ['keypoints_orig', *BOTH])
+def test_nan_is_refused(evaluated, name):
+    evaluated.samples[2].pred_instances[name][1, 3] = float('nan')
+    with pytest.raises(
+        NonFinitePredictionError, match='1 of 3 queries of episode 2 of category 8'
+    ):
+        evaluated.keep()

@@ -1,0 +1,183 @@
+"""tools/check_dataset.py as a user calls it: exit codes, table, files, messages."""
+
+import json
+import shutil
+
+import pytest
+from tool_calls import ToolCaller
+
+FEW = ('--num-shots', '1', '--num-queries', '3')
+
+
+@pytest.fixture
+def call(monkeypatch, capfd):
+    """Runs a tool in this process."""
+    return ToolCaller(monkeypatch, capfd)
+
+
+@pytest.fixture
+def tree(coco_tree):
+    """A data root: a 1-based category of 6 images, one of 5."""
+    coco_tree.fill(1, num_images=6, skeleton=[[1, 2], [2, 3], [3, 4]])
+    coco_tree.fill(2, num_images=5)
+    (coco_tree.root / 'annotations').mkdir()
+    coco_tree.write('annotations/toy_train.json')
+    return coco_tree
+
+
+def test_clean(call, tree):
+    outcome = call('check_dataset', tree.root, '--decode', '--num-workers', '1', *FEW)
+    assert outcome.code == 0
+    assert 'looked for and decoded' in outcome.out
+    assert 'note          1  skeleton counts from 1 [categories]: 1 cat1' in outcome.out
+    assert outcome.out.rstrip().endswith('verdict: clean (exit code 0)')
+    assert 'Decoding 11 images' in outcome.err
+
+
+def test_gaps_report_and_reduced_files(call, tree, tmp_path):
+    tree.image_path(2).unlink()
+    arguments = ('--out', tmp_path / 'r/check.json', '--fix-skeletons')
+    arguments += ('--write-available', tmp_path / 'available')
+    outcome = call('check_dataset', tree.root, *FEW, *arguments)
+    assert outcome.code == 1
+    assert f'report: {tmp_path}/r/check.json' in outcome.out
+    report = json.loads((tmp_path / 'r/check.json').read_text())
+    assert report['images']['missing'][0]['path'] == str(tree.image_path(2))
+    fixed = tree.root / 'annotations/toy_train_fixed_skeletons.json'
+    assert f'fixed: {fixed}' in outcome.out
+    reduced = tmp_path / 'available/toy_train.json'
+    assert f'reduced to what is available: {reduced}' in outcome.out
+    assert len(json.loads(reduced.read_text())['annotations']) == 10
+    outcome = call('check_dataset', tree.root, '--ann-file', reduced, *FEW)
+    assert outcome.code == 0
+
+
+def test_unusable(call, tree):
+    shutil.rmtree(tree.image_folder)
+    outcome = call('check_dataset', tree.root, *FEW)
+    assert outcome.code == 2
+    assert 'unusable: toy_train.json' in outcome.out
+    assert 'refused       1  no image can be used [files]: ' in outcome.out
+
+
+def test_explicit_files_and_image_folder(call, tree, tmp_path):
+    images = tree.image_folder.rename(tmp_path / 'pictures')
+    path = tree.root / 'annotations/toy_train.json'
+    arguments = ('--ann-file', path, '--image-folder', images)
+    assert call('check_dataset', *arguments, *FEW).code == 0
+
+
+def test_nothing_to_fix(call, tree):
+    tree.content['categories'][0]['skeleton'] = [[0, 1]]
+    tree.write('annotations/toy_train.json')
+    outcome = call('check_dataset', tree.root, '--fix-skeletons', *FEW)
+    assert 'nothing to fix' in outcome.out
+
+
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        ('{"images": [', 'is not a JSON file'),
+        ('[]', 'this one is a list'),
+    ],
+)
+def test_broken_file_is_reported(call, tree, text, message):
+    path = tree.root / 'annotations/toy_train.json'
+    path.write_text(text)
+    outcome = call('check_dataset', '--ann-file', path)
+    assert outcome.code == 2
+    assert message in outcome.out
+    assert 'verdict: unusable (exit code 2)' in outcome.out
+
+
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (('nowhere',), 'data root not found: nowhere'),
+        (('{root}', '--image-folder', 'nowhere'), 'image folder not found: nowhere'),
+        (('{root}', '--num-queries', '0'), 'num_queries must be at least 1, got 0'),
+        (('{root}', '--out', '{root}/annotations', *FEW), '--out'),
+        (
+            ('{root}', '--write-available', '{root}/annotations', *FEW),
+            'exists and was not written by an earlier run',
+        ),
+    ],
+)
+def test_user_errors(call, tree, arguments, message):
+    before = sorted(tree.root.rglob('*'))
+    arguments = [text.format(root=tree.root) for text in arguments]
+    outcome = call('check_dataset', *arguments)
+    assert outcome.code == 2
+    assert message in outcome.message
+    assert sorted(tree.root.rglob('*')) == before
+
+
+def test_neither_root_nor_file(call):
+    outcome = call('check_dataset')
+    assert outcome.code == 2
+    assert 'give a data root or --ann-file' in outcome.err
+
+
+def test_help_shows_an_example_and_the_exit_codes(call):
+    outcome = call('check_dataset', '--help')
+    assert outcome.code == 0
+    assert 'python tools/check_dataset.py data/mp100' in outcome.out
+    assert 'usable with gaps' in outcome.out
+
+
+MP100_SOURCES = dict(
+    AnimalWeb=30, DeepFashion2=13, CarFusion=3, COCO=1, AFLW=1, OneHand10K=1
+) | {
+    **{'AP-10K': 34, 'CUB-200': 8, 'Keypoint-5': 5, '300W': 1, 'MacaquePose': 1},
+    **{'Vinegar Fly': 1, 'Desert Locust': 1},
+}
+
+
+def test_real_mp100_without_images(call, mp100_annotations, tmp_path):
+    files = sorted(mp100_annotations.glob('mp100_split*_[vt][ae][ls]*.json'))
+    assert len(files) == 10
+    out = tmp_path / 'check.json'
+    outcome = call('check_dataset', '--out', out, '--ann-file', *files)
+    assert outcome.code == 2
+    report = json.loads(out.read_text())
+    images = report['images']
+    assert images['num_missing'] == images['num_files'] == len(images['missing'])
+    by_source = images['by_source']
+    assert {r['source']: len(r['categories']) for r in by_source} == MP100_SOURCES
+    names = {}
+    for path in files:
+        for image in json.loads(path.read_text())['images']:
+            folder, _ = image['file_name'].split('/', 1)
+            names.setdefault(folder, set()).add(image['file_name'])
+    assert images['num_files'] == sum(map(len, names.values()))
+    per_source = {r['source']: r['num_missing'] for r in by_source}
+    birds = [k for k in names if k in ('tern_body', 'wren_body')]
+    assert all(len(names[k]) < per_source['CUB-200'] for k in birds)
+    assert per_source['COCO'] == len(names['human_body'])
+    assert per_source['AFLW'] == len(names['amur_tiger_body'])
+    faces = [k for k in names if k.endswith('_face') and k != 'human_face']
+    assert per_source['AnimalWeb'] == sum(len(names[k]) for k in faces)
+    assert len(outcome.out.splitlines()) < 90
+
+
+def test_real_photographs(call, shared_data, tmp_path):
+    root = shared_data / 'realcape'
+    if not root.is_dir():
+        pytest.skip(f'no real photographs: {root} does not exist')
+    out = tmp_path / 'check.json'
+    arguments = ('--decode', '--num-queries', '3', '--out', out)
+    outcome = call('check_dataset', root, *arguments)
+    report = json.loads(out.read_text())
+    assert report['images']['num_missing'] == 0
+    assert [f['retention_percent'] for f in report['files']] == [100, 100]
+    kinds = {f['kind'] for f in report['findings']}
+    assert not kinds  # all decode, with the size that the JSON states
+    gaps = [
+        f
+        for file in report['files']
+        for f in file['findings']
+        if f['severity'] != 'note'
+    ]
+    (gap,) = gaps  # four people on two images are too few to keep images apart
+    assert gap['items'] == ['6 person_crowd (4 on 2 images)']
+    assert outcome.code == 1

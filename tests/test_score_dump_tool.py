@@ -1,0 +1,117 @@
+"""From a checkpoint to a dump, to its score, to a comparison, through the tools."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmpose.registry import MODELS
+from tool_calls import FAST, TINY, Outcome, ToolCaller
+
+from cape_mm.apis import load_config, parse_cfg_options
+from cape_mm.apis.runner import add_dump, fixed_episodes
+from cape_mm.errors import ConfigError
+
+KEPT = {'type': 'PredictionDump'}
+
+
+@pytest.fixture
+def call(monkeypatch, capfd) -> ToolCaller:
+    """Runs a tool in this process."""
+    return ToolCaller(monkeypatch, capfd)
+
+
+@pytest.fixture
+def checkpoint(tmp_path) -> Path:
+    """Weights that no training has seen."""
+    cfg = load_config(TINY, parse_cfg_options(list(FAST[1:])))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        weights = MODELS.build(cfg.model).state_dict()
+    torch.save(dict(state_dict=weights, meta={}), tmp_path / 'w.pth')
+    return tmp_path / 'w.pth'
+
+
+@pytest.fixture
+def run_test(call, checkpoint, synthetic_root):
+    """Tests the weights; the work directory is that of the run."""
+
+    def run(work_dir: Path, *arguments: str | Path) -> Outcome:
+        return call(
+            *('test', TINY, checkpoint, '--work-dir', work_dir, *arguments),
+            *(*FAST, f'data_root={synthetic_root}'),
+        )
+
+    return run
+
+
+def ann_file(root: Path) -> Path:
+    return root / 'annotations/synthetic_split1_test.json'
+
+
+def test_dump_is_scored_as_the_run_was(call, run_test, synthetic_root, tmp_path):
+    files = {}
+    for name in 'ab':
+        work_dir = tmp_path / name
+        outcome = run_test(work_dir, '--dump', work_dir / 'preds.json')
+        assert outcome.code == 0, outcome.err
+        assert f'predictions: {work_dir / "preds.json"}' in outcome.out
+        assert f'pairs: {work_dir / "metrics.pairs.json"}' in outcome.out
+        files[name] = [
+            (work_dir / part).read_bytes()
+            for part in ('metrics.json', 'metrics.pairs.json', 'preds.json')
+        ]
+    assert files['a'] == files['b']  # two runs of a checkpoint, to the last bit
+
+    dump = tmp_path / 'a/preds.json'
+    outcome = call('score_dump', dump, ann_file(synthetic_root))
+    assert outcome.code == 0, outcome.err
+    live = json.loads((tmp_path / 'a/metrics.json').read_text())
+    again = json.loads((tmp_path / 'a/preds.metrics.json').read_text())
+    run, run_again = live.pop('run'), again.pop('run')
+    assert {key: again[key] for key in live} == live
+    assert {key: run_again[key] for key in run} == run  # with the hash of the episodes
+    assert f'metrics: {tmp_path / "a/preds.metrics.json"}' in outcome.out
+
+    outcome = call('compare_results', tmp_path / 'b', tmp_path / 'a/preds.metrics.json')
+    assert outcome.code == 0, outcome.err
+    assert 'categories won: A 0, B 0, equal 2' in outcome.out
+
+    other = ann_file(synthetic_root).with_name('synthetic_split1_val.json')
+    outcome = call('score_dump', dump, other, '--out', tmp_path / 'm.json')
+    assert outcome.code == 2
+    assert 'the predictions were made for another annotation file' in outcome.message
+    assert not (tmp_path / 'm.json').exists()
+
+
+def test_dump_needs_fixed_episodes():
+    loader = SimpleNamespace(sampler=SimpleNamespace(episodes=[1, 2]))
+    toy = SimpleNamespace(test_loop=SimpleNamespace(dataloader=loader))
+    assert fixed_episodes(toy) == [1, 2]
+    del loader.sampler.episodes
+    with pytest.raises(ConfigError, match='--dump needs a test sampler of fixed'):
+        fixed_episodes(toy)
+
+
+@pytest.mark.parametrize(
+    ('given', 'expected'),
+    [
+        ({'type': 'A'}, [{'type': 'A'}, KEPT]),
+        ([{'type': 'A'}, {'type': 'B'}], [{'type': 'A'}, {'type': 'B'}, KEPT]),
+        ({'metrics': {'type': 'A'}}, {'metrics': [{'type': 'A'}, KEPT]}),
+    ],
+)
+def test_dump_stands_beside_the_metrics_of_a_config(given, expected):
+    cfg = Config(dict(test_evaluator=given))
+    add_dump(cfg)
+    assert cfg.test_evaluator == expected
+
+
+def test_no_dump(call, tmp_path):
+    outcome = call('score_dump', tmp_path / 'p.json', tmp_path / 'a.json')
+    assert outcome.code == 2
+    assert 'no dump of predictions at' in outcome.message

@@ -71,6 +71,20 @@ def test_hops_are_padded_as_unreachable():
     assert (hops[0, 6] == UNREACHABLE).all() and (hops[0, :, 6] == UNREACHABLE).all()
 
 
+@pytest.mark.parametrize(('multiple', 'padded'), [(1, 7), (4, 8), (7, 7), (16, 16)])
+def test_keypoints_are_padded_to_a_multiple(multiple, padded):
+    items = [make_episode(1, 5), make_episode(2, 7)]
+    preprocessor = EpisodeDataPreprocessor(keypoint_multiple=multiple)
+    inputs = preprocessor(pseudo_collate(items))['inputs']
+    plain = run(items)
+    assert inputs.hops.shape == (2, padded, padded)
+    assert inputs.support_keypoints.shape[2] == padded
+    assert torch.equal(inputs.support_keypoints[:, :, :7], plain.support_keypoints)
+    assert torch.equal(inputs.hops[:, :7, :7], plain.hops)
+    assert not inputs.is_known[:, 7:].any()
+    assert inputs.num_steps == plain.num_steps
+
+
 def test_every_query_knows_its_episode():
     items = mixed_episodes()
     inputs = run(items)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from mmpose.registry import MODELS
+from mmengine.registry import MODELS
 from torch import nn
 
 
-@MODELS.register_module('AmpGN')
+@MODELS.register_module('AmpGN')  # MMEngine's, as MMCV's own norm layers are
 class AmpGroupNorm(nn.GroupNorm):
     """Group normalisation whose output has the type of its input.
 

@@ -51,7 +51,7 @@ def measure_keypoints(
         data = subject.model.data_preprocessor(batch, False)
         return subject.model.encode(data['inputs'])
 
-    with torch.inference_mode(), subject.autocast():
+    with torch.no_grad(), subject.autocast():
         memory = PeakMemory(subject.device)
         context = encode()
         memory.end_phase('encode')

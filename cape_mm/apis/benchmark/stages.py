@@ -100,7 +100,7 @@ def train_step(subject: Subject, batch: dict, mark: Mark) -> None:
 def predict_step(subject: Subject, batch: dict, mark: Mark) -> None:
     """What ``BaseModel.test_step`` does, with marks."""
     model = subject.model
-    with torch.inference_mode(), subject.autocast(), marked_parts(model, mark):
+    with torch.no_grad(), subject.autocast(), marked_parts(model, mark):
         data = model.data_preprocessor(batch, False)
         mark('preprocess')
         model(**data, mode='predict')
@@ -183,7 +183,7 @@ def compare_with_backbone(subject: Subject, rounds: int) -> dict:
     calls = record_backbone_calls(subject.model, predict)
 
     def run_backbone() -> None:
-        with torch.inference_mode(), subject.autocast():
+        with torch.no_grad(), subject.autocast():
             for backbone, images in calls:
                 backbone(*images)
 

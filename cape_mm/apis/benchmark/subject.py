@@ -60,7 +60,11 @@ class Subject:
     amp_dtype: torch.dtype | None
 
     def autocast(self) -> AbstractContextManager:
-        """Mixed precision of prediction; training has its optim wrapper's."""
+        """Mixed precision of prediction; training has its optim wrapper's.
+
+        Combine it with ``torch.no_grad``: in inference mode autocast does not keep the
+        weights that it has cast and casts them again at every use.
+        """
         enabled = self.amp_dtype is not None
         return torch.autocast(self.device.type, self.amp_dtype, enabled=enabled)
 

@@ -14,7 +14,14 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ..layers import DecoderLayer, HopBias, KVCache, PointEncoding, mask_to_bias
+from ..layers import (
+    DecoderLayer,
+    HopBias,
+    KVCache,
+    PointEncoding,
+    cast_bias,
+    mask_to_bias,
+)
 from ..layers.heatmap import sample_at
 from ..layers.transformer import KeysValues
 from .base import EpisodeContext
@@ -157,7 +164,7 @@ class AutoregressiveDecoder(nn.Module):
         return DecodingState(
             questions=take_in_order(self.questions(context, proposals), order),
             identities=take_in_order(context.keypoint_tokens, order),
-            bias=self._step_bias(context, order),
+            bias=cast_bias(self._step_bias(context, order), keys.dtype),  # once
             memories=memories,
             caches=[KVCache(shape, keys) for _ in self.layers],
         )

@@ -1,6 +1,6 @@
 """Building blocks: plain modules with explicit arguments."""
 
-from .attention import HopBias, MultiHeadAttention, mask_to_bias
+from .attention import HopBias, MultiHeadAttention, cast_bias, mask_to_bias
 from .cuda_graphs import CudaGraphs
 from .group_norm import AmpGroupNorm
 from .kv_cache import KVCache
@@ -22,6 +22,7 @@ __all__ = [
     'KVCache',
     'MultiHeadAttention',
     'PointEncoding',
+    'cast_bias',
     'grid_points',
     'mask_to_bias',
     'sine_encoding',

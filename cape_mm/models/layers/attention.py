@@ -63,10 +63,8 @@ class MultiHeadAttention(nn.Module):
             (N, T, C).
         """
         heads = self._split(self.query(query))
-        if bias is not None and bias.dtype != heads.dtype:
-            # a mask made in another precision must stay finite in this one
-            lowest = max(torch.finfo(t.dtype).min for t in (heads, bias)) / 2
-            bias = bias.clamp(min=lowest).to(heads.dtype)
+        if bias is not None:
+            bias = cast_bias(bias, heads.dtype)
         mixed = F.scaled_dot_product_attention(heads, keys, values, attn_mask=bias)
         return self.out(mixed.transpose(1, 2).flatten(2))
 
@@ -84,6 +82,14 @@ class MultiHeadAttention(nn.Module):
     def _split(self, tokens: torch.Tensor) -> torch.Tensor:
         n, length, _ = tokens.shape
         return tokens.view(n, length, self.num_heads, -1).transpose(1, 2)
+
+
+def cast_bias(bias: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """A bias in another precision, in which its masked entries stay finite."""
+    if bias.dtype == dtype:
+        return bias
+    lowest = max(torch.finfo(kind).min for kind in (dtype, bias.dtype)) / 2
+    return bias.clamp(min=lowest).to(dtype)
 
 
 def mask_to_bias(is_allowed: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

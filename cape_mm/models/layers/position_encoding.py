@@ -26,10 +26,8 @@ def sine_encoding(points: torch.Tensor, num_dims: int) -> torch.Tensor:
     """
     if num_dims % 4:
         raise ValueError(f'num_dims must be a multiple of 4, got {num_dims}')
-    num_waves = num_dims // 4
-    steps = torch.arange(num_waves, device=points.device, dtype=torch.float32)
-    frequencies = math.pi * 2 ** (steps * 7 / max(num_waves - 1, 1))
-    angles = points.float()[..., None] * frequencies  # (..., 2, num_waves)
+    frequencies = torch.logspace(0, 7, num_dims // 4, base=2, device=points.device)
+    angles = (points.float() * math.pi)[..., None] * frequencies  # (..., 2, waves)
     waves = torch.cat([angles.sin(), angles.cos()], dim=-1)
     return waves.flatten(-2).to(points.dtype)
 
@@ -38,8 +36,8 @@ def grid_points(
     height: int, width: int, device: torch.device | None = None
 ) -> torch.Tensor:
     """Centres of the cells of a feature map, (x, y) in [0, 1], float32 (H*W, 2)."""
-    ys = (torch.arange(height, device=device) + 0.5) / height
-    xs = (torch.arange(width, device=device) + 0.5) / width
+    ys = torch.linspace(0.5 / height, 1 - 0.5 / height, height, device=device)
+    xs = torch.linspace(0.5 / width, 1 - 0.5 / width, width, device=device)
     grid_y, grid_x = torch.meshgrid(ys, xs, indexing='ij')
     return torch.stack([grid_x, grid_y], dim=-1).reshape(-1, 2)
 

@@ -10,6 +10,10 @@ PIP_FLAGS   ?=
 PY    := $(VENV)/bin/python
 PIP   := $(PY) -m pip --disable-pip-version-check
 STAMP := $(VENV)/.cape_mm_installed
+TEST_STAMP := $(VENV)/.cape_mm_test_installed
+
+# ONNX only so that the export is tested too; nothing else needs it.
+TEST_PACKAGES := 'pytest>=7' 'hypothesis>=6' 'ruff>=0.6' onnx onnxruntime
 
 DEMO_CONFIG := configs/cape_tiny.py
 DEMO_DATA   := data/synthetic_tiny
@@ -21,13 +25,14 @@ HAS_MMPOSE := $(PY) -c 'import importlib.util as u; u.find_spec("mmpose") or exi
 HAS_COMPILED_MMCV := $(PY) -c 'import importlib.util as u, pathlib; s = u.find_spec("mmcv"); \
     s and [*pathlib.Path(s.origin).parent.glob("_ext*.so")] or exit(1)' 2>/dev/null
 
-.PHONY: help install install-fresh install-existing demo test lint clean distclean
+.PHONY: help install install-fresh install-existing demo page test lint clean distclean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo       install, write the small synthetic data set, train, test,'
 	@echo '                print PCK and save pictures ($(DEMO_WORK))'
 	@echo 'make test       install, then run the whole test suite'
+	@echo 'make page       open the web page with the checkpoint of make demo'
 	@echo 'make install    only the environment, in $(VENV)'
 	@echo 'make lint       ruff check and ruff format --check'
 	@echo 'make clean      remove the demo output and caches'
@@ -63,7 +68,7 @@ install-fresh:
 	    echo '      removing the desktop OpenCV, which shares cv2/ with the headless one';\
 	    $(PIP) uninstall --quiet --yes opencv-python opencv-python-headless; \
 	fi
-	@$(PIP) install $(PIP_FLAGS) -r requirements/runtime.txt 'pytest>=7' 'ruff>=0.6'
+	@$(PIP) install $(PIP_FLAGS) -r requirements/runtime.txt
 	@echo '[4/5] mmengine, mmcv-lite, mmpose and cape_mm itself ...'
 	@if $(HAS_MMCV); then \
 	    echo '      mmcv is there already: kept as it is'; \
@@ -78,7 +83,7 @@ install-fresh:
 
 install-existing:
 	@echo '[1/2] $(VENV) has a compiled mmcv: its torch, mmcv and mmpose are kept ...'
-	@$(PIP) install $(PIP_FLAGS) pycocotools six 'pytest>=7' 'ruff>=0.6'
+	@$(PIP) install $(PIP_FLAGS) pycocotools six
 	@$(HAS_MMPOSE) || $(PIP) install $(PIP_FLAGS) --no-deps mmpose==1.3.2
 	@$(PIP) install $(PIP_FLAGS) --quiet --no-deps --editable .
 	@echo '[2/2] checking the environment ...'
@@ -96,11 +101,21 @@ demo: $(STAMP)
 	    --work-dir $(DEMO_WORK) --show-dir $(DEMO_WORK)/pictures
 	@echo 'Done: $(DEMO_WORK)/metrics.json, pictures in $(DEMO_WORK)/pictures'
 
+page: $(STAMP)
+	@$(PIP) install $(PIP_FLAGS) --quiet -c requirements/runtime.txt 'gradio>=6,<7'
+	@$(PY) tools/demo.py
+
+# The constraints keep what `make install` chose.
+$(TEST_STAMP): $(STAMP)
+	@echo 'installing what the tests need ...'
+	@$(PIP) install $(PIP_FLAGS) --quiet -c requirements/runtime.txt $(TEST_PACKAGES)
+	@touch $@
+
 # One thread: the tests are tiny, and threads that wait for each other cost more.
-test: $(STAMP)
+test: $(TEST_STAMP)
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m pytest tests -q
 
-lint: $(STAMP)
+lint: $(TEST_STAMP)
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 

@@ -49,5 +49,15 @@ setup(
         'pycocotools>=2.0.6',
         'six',
     ],
-    extras_require={'test': ['pytest>=7', 'ruff>=0.6']},
+    extras_require={
+        'test': ['pytest>=7', 'hypothesis>=6', 'ruff>=0.6', 'onnx', 'onnxruntime'],
+        # tools/export.py
+        'onnx': ['onnx', 'onnxruntime'],
+        # where logs go besides scalars.json; training runs without any of them
+        'tensorboard': ['tensorboard'],
+        'wandb': ['wandb'],
+        'mlflow': ['mlflow'],
+        # the web page of tools/demo.py
+        'demo': ['gradio>=6,<7'],
+    },
 )

@@ -12,7 +12,6 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable
-from pickle import UnpicklingError
 from types import ModuleType
 
 from cape_mm._compat.finders import PlaceholderFinder, RtmoFinder
@@ -187,9 +186,8 @@ def checkpoint_types() -> str | None:
 
     Symptom: ``Weights only load failed`` on resume, ``load_from`` and testing.
     Versions: torch >= 2.6, where weights_only became the default, with MMEngine
-        <= 0.10.7. On older torch ``cape_mm.apis`` reads with an unpickler of its own
-        (``_compat.safe_pickle``); MMEngine's own loading there runs code in a crafted
-        file.
+        <= 0.10.7. On older torch ``cape_mm.checkpoint_file`` reads with an unpickler
+        of its own (``_compat.safe_pickle``).
     Drop when: MMEngine stores plain tensors and numbers.
     """
     import torch
@@ -197,20 +195,20 @@ def checkpoint_types() -> str | None:
     major, minor = torch.__version__.split('.')[:2]
     if (int(major), int(minor)) < (2, 6):
         return None
-    import numpy as np
-    from mmengine.logging import HistoryBuffer
-
-    core = 'numpy._core' if int(np.__version__.split('.')[0]) >= 2 else 'numpy.core'
-    multiarray = importlib.import_module(f'{core}.multiarray')
-    allowed = [HistoryBuffer, np.ndarray, np.dtype]
-    allowed += {type(np.dtype(code)) for code in '?bBhHiIlLqQefdU'}
-    allowed.append((_history_statistic, 'builtins.getattr'))
-    for prefix in ('numpy._core', 'numpy.core'):  # written by NumPy 2, by NumPy 1
-        for name in ('_reconstruct', 'scalar'):
-            path = f'{prefix}.multiarray.{name}'
-            allowed.append((getattr(multiarray, name), path))
-    torch.serialization.add_safe_globals(allowed)
+    importlib.import_module('cape_mm._compat.checkpoint_types').allow_types()
     return f'torch {torch.__version__} loads weights only by default'
+
+
+def loading() -> str | None:
+    """Let MMEngine read checkpoints and YAML files without running code from them.
+
+    Symptom: a downloaded file runs commands: MMEngine unpickles everything on
+        torch < 2.6, and what ``torchvision://`` and ``https://`` fetch on any torch;
+        YAML is read with the loader that builds any Python object.
+    Versions: MMEngine <= 0.10.7, and its main branch.
+    Drop when: MMEngine passes ``weights_only=True`` and uses yaml's SafeLoader.
+    """
+    return importlib.import_module('cape_mm._compat.mmengine_loading').install()
 
 
 SHIMS: tuple[Callable[[], str | None], ...] = (
@@ -220,6 +218,7 @@ SHIMS: tuple[Callable[[], str | None], ...] = (
     mmdet_names,
     xtcocotools,
     checkpoint_types,
+    loading,
 )
 
 
@@ -254,25 +253,6 @@ def _serve(name: str, filler: str) -> None:
         )
 
     _placeholders.serve(name, fill)
-
-
-def _history_statistic(owner: type, name: str) -> Callable:
-    """What ``getattr`` may do in a checkpoint: name one of HistoryBuffer's statistics.
-
-    MMEngine pickles them by reference. The built-in getattr would hand a crafted file
-    every attribute of every allowed type.
-
-    Raises:
-        UnpicklingError: any other owner or name.
-    """
-    from mmengine.logging import HistoryBuffer
-
-    if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
-        raise UnpicklingError(
-            f'This checkpoint asks for attribute {name!r} of {owner!r}. Allowed are '
-            'the statistics min, max, current and mean of HistoryBuffer only.'
-        )
-    return getattr(HistoryBuffer, name)
 
 
 def _is_doctor_run() -> bool:

@@ -31,6 +31,18 @@ class CheckpointError(CapeError, ValueError):
     """A checkpoint is missing, unreadable or of another architecture."""
 
 
+class UnsafeCheckpointError(CheckpointError):
+    """A checkpoint is none, or holds what could run code."""
+
+
+class CheckpointWriteError(CapeError, OSError):
+    """A checkpoint could not be written; the ones before are as they were."""
+
+
+class WorkDirInUseError(CapeError, RuntimeError):
+    """Another run trains into the same work directory."""
+
+
 class InstanceLoadError(CapeError):
     """One instance could not be loaded: the base of what only shows at load time.
 
@@ -45,6 +57,12 @@ class ImageNotFoundError(InstanceLoadError, FileNotFoundError):
     """The image file of an instance does not exist."""
 
     reason = 'image not found'
+
+
+class ImageReadError(InstanceLoadError, OSError):
+    """The system refuses to read an image file: permissions, a folder, a lost disk."""
+
+    reason = 'image can not be read'
 
 
 class ImageDecodeError(InstanceLoadError, ValueError):

@@ -14,10 +14,10 @@ Result: not yet run.
 _base_ = './cape_mp100.py'
 
 train_pipeline = [
-    dict(type='LoadInstanceImage', reduce_to=(256, 256)),
     dict(type='InstanceCrop', padding=1.25),
     dict(type='RandomInstanceAffine', rotation=30.0, scale=(0.8, 1.25), shift=0.08),
     dict(type='EpisodeFlip', prob=0.5),  # all instances of an episode, or none
+    dict(type='LoadInstanceImage', reduce_to=(256, 256)),
     dict(type='WarpInstance', input_size=(256, 256)),
     dict(type='RandomOcclusion', prob=0.3, hide_covered=False),
     dict(type='RandomPhotometric', prob=0.8),

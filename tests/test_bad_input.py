@@ -124,7 +124,7 @@ def test_missing_annotation_file(train, tmp_path):
         ('keypoints: 3', ['is not a JSON file', 'line 1']),
         ('', ['is not a JSON file']),
         ('{"shapes": []}', ['is not a COCO keypoint file', 'annotations', 'shapes']),
-        ('[]', ['a COCO file is a JSON object', 'list']),
+        ('[]', ['is not a COCO file', 'it holds a list instead of an object']),
     ],
 )
 def test_annotation_file_of_another_kind(train, root, text, fragments):

@@ -78,7 +78,7 @@ def test_nothing_to_fix(call, tree):
     'text, message',
     [
         ('{"images": [', 'is not a JSON file'),
-        ('[]', 'this one is a list'),
+        ('[]', 'it holds a list instead of an object'),
     ],
 )
 def test_broken_file_is_reported(call, tree, text, message):

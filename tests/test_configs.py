@@ -63,6 +63,7 @@ REGISTRY_NAMES = dict(
     vis_backends='VISBACKENDS',
     visualizer='VISUALIZERS',
     log_processor='LOG_PROCESSORS',
+    train_cfg='LOOPS',
     val_cfg='LOOPS',
     test_cfg='LOOPS',
 )

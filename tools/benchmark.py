@@ -10,6 +10,7 @@ EXAMPLE = """example:
   python tools/benchmark.py configs/cape_mp100.py --mode predict --device cpu
   python tools/benchmark.py configs/cape_mp100.py --mode decode --num-keypoints 17 68
   python tools/benchmark.py configs/cape_tiny.py --mode evaluate --plain-pairs 300
+  python tools/benchmark.py configs/cape_mp100.py --mode load --pairs 10
   python tools/benchmark.py --compare configs/cape_mp100.py configs/cape_tiny.py
 """
 COUNTS = (
@@ -20,8 +21,10 @@ COUNTS = (
     ('num-shots', 'S', 'support images per episode (1)'),
     ('input-size', 'PX', "side of the network input in pixels (the config's)"),
     ('seed', 'N', 'seed of weights and input (0)'),
-    ('pairs', 'N', 'turns of either config with --compare (5)'),
+    ('pairs', 'N', 'turns of either side with --compare or --mode load (5)'),
     ('plain-pairs', 'N', 'support-query pairs of the plain loop in evaluate (1000)'),
+    ('num-pictures', 'N', 'pictures of a turn in load (200)'),
+    ('num-workers', 'N', 'processes of either loader in load (2)'),
 )
 
 
@@ -41,7 +44,8 @@ def parse_args() -> argparse.Namespace:
         default=[],
         help='run two configs in turn, A B A B, and print the ratio pair by pair',
     )
-    parser.add_argument('--mode', help='train (default), predict, decode or evaluate')
+    modes = 'train (default), predict, decode, evaluate or load'
+    parser.add_argument('--mode', help=modes)
     for name, metavar, text in COUNTS:
         parser.add_argument(f'--{name}', type=int, metavar=metavar, help=text)
     parser.add_argument(

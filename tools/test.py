@@ -40,6 +40,14 @@ def parse_args() -> argparse.Namespace:
         metavar='FILE.json',
         help='keep the predictions as COCO keypoint results (see tools/score_dump.py)',
     )
+    parser.add_argument(
+        '--report', metavar='DIR', help='write a report there: report.html, report.md'
+    )
+    parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='load a checkpoint that could run code: only for a file of your own',
+    )
     parser.add_argument('--show-dir', help='folder for pictures of episodes')
     parser.add_argument(
         '--num-show', type=int, default=20, help='number of episodes to draw (20)'
@@ -76,6 +84,8 @@ def main() -> int:
             out=args.out,
             resume=args.resume,
             dump=args.dump,
+            trust_checkpoint=args.trust_checkpoint,
+            report=args.report,
         )
     )
 

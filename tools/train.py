@@ -30,6 +30,11 @@ def parse_args() -> argparse.Namespace:
         metavar='CHECKPOINT',
         help='go on from this checkpoint, or from the latest in the work directory',
     )
+    parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='load checkpoints that could run code: only for files of your own',
+    )
     parser.add_argument('--amp', action='store_true', help='mixed precision')
     parser.add_argument(
         '--no-validate', action='store_true', help='no validation during training'
@@ -63,6 +68,7 @@ def main() -> int:
             no_validate=args.no_validate,
             cfg_options=parse_cfg_options(args.cfg_options),
             launcher=args.launcher,
+            trust_checkpoint=args.trust_checkpoint,
         ),
         interrupt_hint='Finished epochs are saved: run the same command with --resume.',
     )

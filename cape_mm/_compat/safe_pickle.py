@@ -10,6 +10,17 @@ from __future__ import annotations
 import pickle
 from typing import IO
 
+from .checkpoint_types import history_statistic, numpy_core
+
+STORAGES = frozenset(
+    f'{kind}Storage'
+    for kind in (
+        *('BFloat16', 'Bool', 'Byte', 'Char', 'ComplexDouble', 'ComplexFloat'),
+        *('Double', 'Float', 'Half', 'Int', 'Long', 'Short', 'Untyped'),
+    )
+)
+"""Where tensors keep their numbers."""
+
 ALLOWED = {
     '_codecs': {'encode'},
     'builtins': {'bytearray', 'complex', 'set', 'slice'},
@@ -18,7 +29,7 @@ ALLOWED = {
     'numpy': {'dtype', 'ndarray'},
     'numpy._core.multiarray': {'_reconstruct', 'scalar'},
     'numpy.core.multiarray': {'_reconstruct', 'scalar'},
-    'torch': {'Size', 'device'},
+    'torch': {'Size', 'device', *STORAGES},
     'torch._utils': {'_rebuild_parameter', '_rebuild_tensor', '_rebuild_tensor_v2'},
     'torch.serialization': {'_get_layout'},
     'torch.storage': {'UntypedStorage'},
@@ -35,24 +46,15 @@ class Unpickler(pickle.Unpickler):
         Raises:
             pickle.UnpicklingError: the name is not allowed.
         """
-        from cape_mm.compat import _history_statistic
-
         if module == '__builtin__':  # what protocol 2 calls it
             module = 'builtins'
         if (module, name) == ('builtins', 'getattr'):
-            return _history_statistic
-        is_storage = module == 'torch' and name.endswith('Storage')
-        if not is_storage and name not in ALLOWED.get(module, ()):
+            return history_statistic
+        if name not in ALLOWED.get(module, ()):
             raise pickle.UnpicklingError(f'{module}.{name} is not allowed')
         if module.startswith('numpy._core'):  # written by NumPy 2, read by NumPy 1
-            module = module.replace('numpy._core', _numpy_core())
+            module = module.replace('numpy._core', numpy_core())
         return super().find_class(module, name)
-
-
-def _numpy_core() -> str:
-    import numpy as np
-
-    return 'numpy._core' if int(np.__version__.split('.')[0]) >= 2 else 'numpy.core'
 
 
 def load(file: IO[bytes], **options) -> object:

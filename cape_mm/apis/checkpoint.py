@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
 from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
-from .. import compat
-from .._compat import safe_pickle
+from ..checkpoint_file import load_file
 from ..errors import CheckpointError
 
 NUM_SHOWN = 3
 """Names of each kind that an error message lists."""
 
 
-def read_checkpoint(path: str | Path, trust: bool = False) -> dict:
+def read_checkpoint(path: str | Path, trust: bool | None = None) -> dict:
     """Read a checkpoint file without running code from it.
 
     Args:
         path: local file.
-        trust: read arbitrary pickles, which can run code: only for files of your own.
+        trust: read arbitrary pickles, which can run code: only for files of your own;
+            None does so inside :func:`~cape_mm.checkpoint_file.trusting` only.
 
     Returns:
         The checkpoint, with at least the key ``state_dict``; a bare state dict is
@@ -40,7 +38,7 @@ def read_checkpoint(path: str | Path, trust: bool = False) -> dict:
             f'checkpoint {path}: {found}. Expected a .pth file that tools/train.py '
             f'wrote, e.g. work_dirs/<config>/epoch_<N>.pth.'
         )
-    checkpoint = _torch_load(path, trust)
+    checkpoint = load_file(path, trust=trust)
     state_dict = checkpoint
     if isinstance(checkpoint, Mapping) and 'state_dict' in checkpoint:
         state_dict = checkpoint['state_dict']
@@ -61,40 +59,6 @@ def _is_state_dict(value: object) -> bool:
         and len(value) > 0
         and all(isinstance(v, Tensor) for v in value.values())
     )
-
-
-def _torch_load(path: Path, trust: bool) -> object:
-    options = dict(weights_only=not trust)
-    if not trust and 'checkpoint_types' not in compat.in_force():
-        options = dict(weights_only=False, pickle_module=safe_pickle)
-    try:
-        return torch.load(path, map_location='cpu', **options)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f'checkpoint {path}: not loaded, because it is no checkpoint, or holds '
-            f'more than weights and plain values, which could run code '
-            f'({why_refused(error)}). '
-            f'Pass trust=True to load_checkpoint_strict if you made the file yourself.'
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise CheckpointError(
-            f'checkpoint {path} ({path.stat().st_size:,} bytes): damaged or cut short '
-            f'({reason}). Use an earlier epoch_<N>.pth of the same folder.'
-        ) from error
-
-
-def why_refused(error: pickle.UnpicklingError) -> str:
-    """The sentence that names the cause, out of torch's page of advice.
-
-    e.g. ``Unsupported global: GLOBAL posix.system was not an allowed global``.
-    """
-    text = re.sub(r'\x1b\[[0-9;]*[A-Za-z]', '', str(error))
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    causes = [line for line in lines if re.search('GLOBAL|WeightsUnpickler', line)]
-    cause = (causes or lines or [type(error).__name__])[0]
-    sentence = cause.removeprefix('WeightsUnpickler error: ').split('. ')[0]
-    return sentence.removesuffix(' by default').rstrip('.')
 
 
 def describe_origin(checkpoint: Mapping) -> str:
@@ -171,7 +135,7 @@ def load_weights(model: nn.Module, checkpoint: Mapping, path: str | Path) -> Non
 
 
 def load_checkpoint_strict(
-    model: nn.Module, path: str | Path, trust: bool = False
+    model: nn.Module, path: str | Path, trust: bool | None = None
 ) -> dict:
     """Load all weights of a checkpoint file into a model, or leave it untouched.
 

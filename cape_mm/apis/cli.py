@@ -7,13 +7,20 @@ import re
 import sys
 from collections.abc import Callable
 
+import cv2
 import torch.distributed as torch_dist
 
 from ..errors import CapeError
+from .shortages import explain_shortage
+from .termination import TerminatedError, signals_as_errors
 
 EXIT_USER_ERROR = 2
+EXIT_SHORTAGE = 3
+"""Memory or disk ran out."""
 EXIT_INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
+EXIT_TERMINATED = 143
+"""128 + SIGTERM."""
 
 
 def condense_worker_error(error: CapeError) -> str:
@@ -37,26 +44,41 @@ def run_cli(
 ) -> int:
     """Run a tool and turn what its user caused into one message.
 
-    Only :class:`~cape_mm.errors.CapeError` becomes a message; any other error is a
-    defect and keeps its traceback.
+    Only :class:`~cape_mm.errors.CapeError`, and memory or disk that run out, become a
+    message; any other error is a defect and keeps its traceback.
 
     Args:
         main: the tool's work.
-        interrupt_hint: what to say after Ctrl-C.
+        interrupt_hint: what to say after Ctrl-C and SIGTERM.
 
     Returns:
-        The exit code: 0, 2 after an error of the user's, 130 after Ctrl-C.
+        The exit code: 0, 2 after an error of the user's, 3 where memory or disk ran
+        out, 130 after Ctrl-C, 143 after SIGTERM.
     """
     try:
-        main()
+        with signals_as_errors():
+            main()
     except CapeError as error:
-        rank = os.environ.get('RANK')
-        where = f' (rank {rank})' if rank is not None else ''
-        print(f'error{where}: {condense_worker_error(error)}', file=sys.stderr)
+        _print_error(condense_worker_error(error))
         return EXIT_USER_ERROR
+    except (MemoryError, OSError, RuntimeError, cv2.error) as error:
+        shortage = explain_shortage(error)
+        if shortage is None:
+            raise
+        _print_error(shortage)
+        return EXIT_SHORTAGE
     except KeyboardInterrupt:
         print(f'\ninterrupted. {interrupt_hint}', file=sys.stderr)
         return EXIT_INTERRUPTED
+    except TerminatedError:
+        print(f'\nterminated. {interrupt_hint}', file=sys.stderr)
+        return EXIT_TERMINATED
     if torch_dist.is_available() and torch_dist.is_initialized():
         torch_dist.destroy_process_group()
     return 0
+
+
+def _print_error(message: str) -> None:
+    rank = os.environ.get('RANK')
+    where = f' (rank {rank})' if rank is not None else ''
+    print(f'error{where}: {message}', file=sys.stderr)

@@ -1,9 +1,9 @@
-"""Warnings about a config that runs, but hardly trains."""
+"""Warnings about a config that runs, but hardly does what it seems to."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from mmengine.logging import print_log
 
@@ -29,6 +29,32 @@ def warn_frozen_random_norm(cfg: Mapping) -> None:
                 f'model.{name}: norm_eval=True without pretrained weights: frozen '
                 f'BatchNorm statistics of a random network hardly train; use '
                 f'configs/cape_custom_scratch.py (group normalisation) or load_from',
+                'current',
+                logging.WARNING,
+            )
+
+
+def warn_about_templates(cfg: Mapping, loaders: Iterable[str]) -> None:
+    """Log a warning if a model looks at the picture of a keypoint template.
+
+    A template has none, only a uniform one: what a model makes of that is no zero-shot
+    result.
+
+    Args:
+        cfg: the merged config.
+        loaders: names of the data loaders that the run builds.
+    """
+    tokens = (cfg.get('model') or {}).get('keypoint_tokens') or {}
+    if tokens.get('look_at_image') is False:
+        return
+    for name in loaders:
+        dataset = cfg[name].get('dataset')
+        if isinstance(dataset, Mapping) and dataset.get('template_file'):
+            print_log(
+                f'{name}.dataset.template_file: the model looks at the picture of its '
+                f'support, but a template has none; train and test with '
+                f'model.keypoint_tokens.look_at_image=False '
+                f'(configs/cape_mp100_template.py)',
                 'current',
                 logging.WARNING,
             )

@@ -19,8 +19,9 @@ from mmpose.registry import (
 )
 
 from ..datasets.splits import files_of_config
+from ..engine.tracking.tracking_packages import check_tracking_packages
 from ..errors import CheckpointError, ConfigError, MissingDataError
-from .config_advice import warn_frozen_random_norm
+from .config_advice import warn_about_templates, warn_frozen_random_norm
 
 REGISTRY_KEYS = {'type', '_scope_'}
 WORLD_SIZE_VARIABLES = {
@@ -59,9 +60,11 @@ def check_config(cfg: Mapping, mode: str) -> None:
         if (cfg.get(loop_name) or {}).get('type'):
             check_arguments(cfg[loop_name], LOOPS, loop_name)
     check_model(cfg.get('model'))
+    warn_about_templates(cfg, loaders_in_use(cfg, mode))
     if mode == 'train':
         check_batches(cfg)
         warn_frozen_random_norm(cfg)
+    check_tracking_packages(cfg)
     check_load_from(cfg.get('load_from'))
 
 

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-import torch.distributed as torch_dist
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from ..errors import CheckpointError, ConfigError
+from ..errors import ConfigError
 from .config_options import check_option_names, spread_data_options, warn_data_roots
 
 BFLOAT16_CAPABILITY = (8, 0)
@@ -87,79 +86,3 @@ def set_amp(cfg: Config, amp: bool) -> None:
     for key in ('loss_scale', 'dtype', 'use_fsdp'):
         wrapper.pop(key, None)
     print_log('no GPU: mixed precision is bfloat16 autocast on the CPU', 'current')
-
-
-def find_last_checkpoint(work_dir: str | Path) -> Path | None:
-    """The checkpoint that a work directory's ``last_checkpoint`` names, or None.
-
-    A work directory that was moved is understood: the file is then looked for beside
-    ``last_checkpoint``.
-
-    Raises:
-        CheckpointError: the file that is named is gone.
-    """
-    pointer = Path(work_dir) / 'last_checkpoint'
-    if not pointer.is_file():
-        return None
-    named = Path(pointer.read_text().strip())
-    for path in (named, pointer.parent / named.name):
-        if path.is_file():
-            return path
-    others = sorted(p.name for p in pointer.parent.glob('*.pth'))
-    raise CheckpointError(
-        f'{pointer} names {named}, which does not exist. Resume from a file by '
-        f'--resume PATH (found beside it: {", ".join(others) or "none"}), or use '
-        f'another --work-dir to start afresh.'
-    )
-
-
-def set_resume(cfg: Config, resume: str | Path | bool | None) -> None:
-    """Set where training goes on from.
-
-    Args:
-        cfg: config with its ``work_dir`` set; ``resume=True`` in it counts as asked.
-        resume: None, ``'auto'`` (or True) for the latest checkpoint of the work
-            directory, or a checkpoint's path.
-
-    Raises:
-        CheckpointError: the checkpoint does not exist. Only 'auto' in a work directory
-            without any checkpoint starts from scratch, and says so.
-    """
-    if resume is None and cfg.get('resume'):
-        resume = cfg.get('load_from') or 'auto'
-    if not resume:
-        return
-    if resume in ('auto', True):
-        path = find_last_checkpoint(cfg.work_dir)
-        if path is None:
-            cfg.resume = False
-            print_log(
-                f'--resume: no checkpoint in {cfg.work_dir}, starting from scratch',
-                'current',
-            )
-            return
-    else:
-        path = Path(resume)
-        if not path.is_file():
-            raise CheckpointError(
-                f'--resume: checkpoint {path} does not exist. Nothing was started; '
-                f'leave the path out to take the latest one in {cfg.work_dir}.'
-            )
-    cfg.resume, cfg.load_from = True, str(path)
-
-
-def join_processes(cfg: Config) -> None:
-    """Join ``pytorch``-launched processes over gloo where there is no GPU.
-
-    MMEngine's own start needs a GPU per process; with one, it is left to the runner.
-    """
-    if cfg.get('launcher') != 'pytorch' or torch.cuda.is_available():
-        return
-    if not torch_dist.is_initialized():
-        torch_dist.init_process_group('gloo')
-    cfg.model_wrapper_cfg = dict(
-        type='MMDistributedDataParallel',
-        device_ids=None,
-        broadcast_buffers=False,
-        find_unused_parameters=cfg.get('find_unused_parameters', False),
-    )

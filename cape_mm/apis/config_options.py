@@ -26,6 +26,7 @@ CONFIG_ONLY_KEYS = {
     'find_unused_parameters',
     'model_wrapper_cfg',
     'runner_type',
+    'strategy',
     'sync_bn',
 }
 """Top-level keys that MMEngine reads from the config, not as a Runner argument."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
 from pathlib import Path
 
 from pycocotools.coco import COCO
 
 from ..errors import AnnotationFormatError, MissingDataError
+from ..json_file import read_json_object
 from .entry_checks import check_annotations, check_categories, check_images
 
 REQUIRED_LISTS = ('images', 'annotations', 'categories')
@@ -26,7 +26,7 @@ def read_annotation_file(path: str | os.PathLike) -> COCO:
         The indexed file; ``imgs`` and ``imgToAnns`` keep the file's order.
 
     Raises:
-        MissingDataError: the file does not exist.
+        MissingDataError: the file does not exist or can not be read.
         AnnotationFormatError: it is no JSON, has not the lists of a COCO file, or an
             entry is incomplete or malformed (see
             :mod:`~cape_mm.datasets.entry_checks`).
@@ -37,11 +37,18 @@ def read_annotation_file(path: str | os.PathLike) -> COCO:
             f'annotation file not found: {path}. Set data_root and ann_file in the '
             f'config, or run "make demo" to see the system on generated data.'
         )
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise AnnotationFormatError(f'{path} is not a JSON file: {error}') from error
+    lists = ', '.join(REQUIRED_LISTS)
+    content = read_json_object(path, f'a COCO file (with the lists {lists})')
     _check_layout(content, str(path))
+    return index_annotations(content)
+
+
+def index_annotations(content: dict) -> COCO:
+    """Index the content of an annotation file, without pycocotools' prints.
+
+    Args:
+        content: a COCO file's content; it is kept, not copied.
+    """
     coco = COCO()
     coco.dataset = content
     with contextlib.redirect_stdout(io.StringIO()):
@@ -49,12 +56,7 @@ def read_annotation_file(path: str | os.PathLike) -> COCO:
     return coco
 
 
-def _check_layout(content: object, source: str) -> None:
-    if not isinstance(content, dict):
-        raise AnnotationFormatError(
-            f'{source}: a COCO file is a JSON object with the lists '
-            f'{", ".join(REQUIRED_LISTS)}, but this one is a {type(content).__name__}'
-        )
+def _check_layout(content: dict, source: str) -> None:
     missing = [
         name for name in REQUIRED_LISTS if not isinstance(content.get(name), list)
     ]

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
+import numpy as np
+
 from ..errors import AnnotationFormatError
 
 MAX_ID = 2**63 - 1
@@ -27,8 +29,8 @@ def check_images(images: Iterable[dict], source: str) -> None:
 
     Raises:
         AnnotationFormatError: a key is missing, an id is used twice or is no
-            non-negative integer, a size is no number, or a file name is no text or
-            points outside the data root.
+            non-negative integer, a size is no number or beyond all floats, or a file
+            name is no text or points outside the data root.
     """
     seen: set[int] = set()
     for image in images:
@@ -42,7 +44,7 @@ def check_images(images: Iterable[dict], source: str) -> None:
             )
         seen.add(image['id'])
         for key in ('width', 'height'):
-            if type(image[key]) not in NUMBER_TYPES:
+            if not _is_number(image[key]):
                 raise _not_a(where, key, 'a number of pixels', image[key])
         _check_file_name(image['file_name'], where)
 
@@ -56,7 +58,8 @@ def check_annotations(annotations: Iterable[dict], source: str) -> None:
 
     Raises:
         AnnotationFormatError: an id is missing or no non-negative integer, ``bbox`` or
-            ``keypoints`` is no flat list of numbers, or ``area`` is no number.
+            ``keypoints`` is no flat list of numbers, ``area`` is no number, or one of
+            the numbers is beyond all floats.
     """
     id_keys = ('id', 'image_id', 'category_id')
     for ann in annotations:
@@ -67,7 +70,7 @@ def check_annotations(annotations: Iterable[dict], source: str) -> None:
             if ann.get(key) and not _is_number_list(ann[key]):
                 raise _not_a(where, key, 'a flat list of numbers', ann[key])
         area = ann.get('area')
-        if area is not None and type(area) not in NUMBER_TYPES:
+        if area is not None and not _is_number(area):
             raise _not_a(where, 'area', 'a number', area)
 
 
@@ -106,6 +109,8 @@ def _check_ids(entry: dict, kind: str, keys: Sequence[str], source: str) -> None
 def _check_file_name(file_name: object, where: str) -> None:
     if not isinstance(file_name, str) or not file_name or '\0' in file_name:
         raise _not_a(where, 'file_name', 'the name of a file', file_name)
+    if any('\ud800' <= letter <= '\udfff' for letter in file_name):  # half a letter
+        raise _not_a(where, 'file_name', 'text', ascii(file_name))
     path = PurePosixPath(file_name.replace('\\', '/'))
     if path.is_absolute() or '..' in path.parts:
         raise AnnotationFormatError(
@@ -114,9 +119,26 @@ def _check_file_name(file_name: object, where: str) -> None:
         )
 
 
+def _is_number(value: object) -> bool:
+    return type(value) in NUMBER_TYPES and _are_floats(value)
+
+
 def _is_number_list(value: object) -> bool:
     types = NUMBER_TYPES | {type(None)}
-    return isinstance(value, list) and set(map(type, value)) <= types
+    return (
+        isinstance(value, list)
+        and set(map(type, value)) <= types
+        and _are_floats(value)
+    )
+
+
+def _are_floats(value: float | list[float | None]) -> bool:
+    """Whether numbers can be computed with: an integer of JSON may be of any size."""
+    try:
+        np.asarray(value, dtype=np.float64)
+    except OverflowError:
+        return False
+    return True
 
 
 def _not_a(where: str, key: str, expected: str, value: object) -> AnnotationFormatError:

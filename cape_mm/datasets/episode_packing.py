@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from mmengine.structures import InstanceData
@@ -21,6 +23,7 @@ def pack_episode(
     supports: list[dict],
     queries: list[dict],
     dropped_pairs: list[dict],
+    redrawn: Sequence[dict] = (),
 ) -> dict[str, dict | EpisodeDataSample]:
     """Stack packed instances into one data set item.
 
@@ -31,6 +34,7 @@ def pack_episode(
             whole episode was dropped.
         queries: the same for the queries that could be loaded.
         dropped_pairs: ``dict(slot, ann_id, reason)`` of every pair left out.
+        redrawn: ``dict(ann_id, reason)`` of every instance that was replaced.
 
     Where the queries' pipeline asks for virtual keypoints, they are drawn from the
     episode's seed and appended to every instance; the meta data then have
@@ -59,6 +63,8 @@ def pack_episode(
             support_img_paths=[support['img_path'] for support in supports],
             crop_to_image=_stack_maps(queries),
             dropped_pairs=dropped_pairs,
+            redrawn=list(redrawn),
+            episode=episode,
         )
     )
     sample.support_instances = _stack_labels(supports, category.num_keypoints)

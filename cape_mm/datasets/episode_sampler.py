@@ -19,8 +19,10 @@ from .evaluation_plan import announce_plan, make_plan
 from .frozen_episodes import OFFICIAL_SEED, FrozenEpisodes, episodes_sha256
 from .frozen_episodes_reading import check_frozen_episodes, read_frozen_episodes
 from .mp100_dataset import MP100EpisodeDataset
+from .same_instance import repeat_instance
 from .sampler_arguments import (
     agreed_settings,
+    check_debugging,
     check_lengths,
     check_mode,
     read_num_shots,
@@ -63,6 +65,10 @@ class EpisodeSampler(Sampler[Episode]):
         seed: training seed. The Runner gives its own to every sampler that has none,
             so evaluation does not look at it.
         draw_seed: seed of the evaluation draw; the default is the official one.
+        same_instance: debugging only: every episode of a category consists of its first
+            instance, as the supports and as the queries. A model that can't learn that
+            is wired wrong. Refused for official and for stored episodes.
+        max_categories: debugging only: the first so many categories of the file.
         episodes_file: evaluation episodes stored by ``tools/freeze_episodes.py``, to
             replay. Where ``num_shots``, ``num_queries`` or ``episodes_per_category``
             are given too, they must be those of the file.
@@ -88,6 +94,8 @@ class EpisodeSampler(Sampler[Episode]):
         seed: int | None = None,
         draw_seed: int = OFFICIAL_SEED,
         episodes_file: str | None = None,
+        same_instance: bool = False,
+        max_categories: int | None = None,
     ) -> None:
         check_mode(mode, episodes_file)
         frozen = None
@@ -107,6 +115,13 @@ class EpisodeSampler(Sampler[Episode]):
                 f'EpisodeSampler: num_shots and num_queries must be at least 1, got '
                 f'{num_shots} and {num_queries}'
             )
+        draw = (draw_seed, episodes_per_category, num_queries, distinct_images)
+        is_drawn = mode == 'eval' and frozen is None
+        check_debugging(
+            same_instance, max_categories, episodes_file, draw if is_drawn else None
+        )
+        self.same_instance = same_instance
+        self.max_categories = max_categories
         self.num_shots = num_shots
         self.num_queries = num_queries
         self.mode = mode
@@ -136,6 +151,8 @@ class EpisodeSampler(Sampler[Episode]):
             self.pools = self._usable_pools(dataset, skip_small)
             self.episodes = self._draw_evaluation()
             reason = 'category with too few instances'
+            if self.max_categories is not None:
+                reason += f' or not among the first {self.max_categories}'
         announce_plan(dataset, make_plan(dataset, self.episodes, reason))
 
     def _usable_pools(
@@ -143,6 +160,8 @@ class EpisodeSampler(Sampler[Episode]):
     ) -> dict[int, InstanceIds]:
         pools, problems = {}, []
         for category_id, pool in dataset.instances_by_category.items():
+            if len(pools) == self.max_categories:
+                break
             num_left_out = dataset.num_without_image[category_id]
             problem = self._problem_of(pool, num_left_out)
             if problem is None and pool:
@@ -177,6 +196,8 @@ class EpisodeSampler(Sampler[Episode]):
             return None
         per_image = Counter(img_id for _, img_id in pool).most_common()
         problem = f'{len(pool)} usable instances'
+        if self.same_instance and pool:
+            return None
         if self.distinct_images:
             # at worst the supports lie on the fullest images
             spare = sum(count for _, count in per_image[self.max_shots :])
@@ -216,7 +237,7 @@ class EpisodeSampler(Sampler[Episode]):
         return episodes
 
     def _draw_instances(self, pool: InstanceIds, rng: random.Random) -> list[int]:
-        if not self.distinct_images:
+        if not (self.distinct_images or self.same_instance):
             needed = self.max_shots + self.num_queries
             return [ann_id for ann_id, _ in rng.sample(pool, needed)]
         return self._choose(rng.sample(pool, len(pool)), self.max_shots)
@@ -252,13 +273,12 @@ class EpisodeSampler(Sampler[Episode]):
         seed: int,
         index: int,
     ) -> Episode:
-        return Episode(
-            category_id=category_id,
-            support_ids=tuple(chosen[:num_shots]),
-            query_ids=tuple(chosen[num_shots:]),
-            seed=seed,
-            index=index,
-        )
+        if self.same_instance:
+            ann_id, _ = self.pools[category_id][0]
+            sizes = num_shots, self.num_queries
+            return repeat_instance(category_id, ann_id, *sizes, seed, index)
+        supports, queries = tuple(chosen[:num_shots]), tuple(chosen[num_shots:])
+        return Episode(category_id, supports, queries, seed, index)
 
     def __iter__(self) -> Iterator[Episode]:
         if self.mode == 'eval':

@@ -17,15 +17,22 @@ from .mp100_dataset import MP100EpisodeDataset
 
 PLAN_KEY = 'evaluation_plan'
 """Key of the plan in ``dataset.metainfo``."""
+NOT_IN_FILE = 'category not in the reduced annotation file'
 
 
-class PlannedCategory(TypedDict):
+class _ReducedCategory(TypedDict, total=False):
+    num_left_out: int
+
+
+class PlannedCategory(_ReducedCategory):
     """One category of a full draw.
 
     Attributes:
         name: the category's name.
         num_pairs: its support-query pairs.
         left_out: why no episode of it is drawn; None for a category that is drawn.
+        num_left_out: only of a reduced annotation file: how many usable instances of
+            the complete file the draw was made without.
     """
 
     name: str
@@ -34,7 +41,8 @@ class PlannedCategory(TypedDict):
 
 
 EvaluationPlan = dict[int, PlannedCategory]
-"""By category id, every category of which the annotation file has usable instances."""
+"""By category id: every category of which the annotation file has usable instances, or
+the complete file had, if it is a reduced one."""
 
 
 def make_plan(
@@ -49,7 +57,8 @@ def make_plan(
             count as many pairs as most of the others have.
 
     Returns:
-        The plan, in the order of the file's categories.
+        The plan, in the order of the file's categories; those that a reduced file has
+        no longer come last.
     """
     counts: Counter[int] = Counter()
     for episode in episodes:
@@ -63,15 +72,20 @@ def make_plan(
                 num_pairs=counts.get(category_id, usual),
                 left_out=None if category_id in counts else reason,
             )
+    for reduction in dataset.reductions.values():
+        if reduction.num_left_out:
+            absent = PlannedCategory(
+                name=reduction.name, num_pairs=usual, left_out=NOT_IN_FILE
+            )
+            planned = plan.setdefault(reduction.id, absent)
+            planned['num_left_out'] = reduction.num_left_out
     return plan
 
 
 def announce_plan(dataset: MP100EpisodeDataset, plan: EvaluationPlan) -> None:
     """Put a plan where the metric finds it: ``dataset.metainfo['evaluation_plan']``.
 
-    A data set that is not MMEngine's has no meta information, and no metric to tell.
+    A data set without ``add_metainfo`` has no metric to tell.
     """
-    # ``metainfo`` itself is a copy
-    metainfo = getattr(dataset, '_metainfo', None)
-    if metainfo is not None:
-        metainfo[PLAN_KEY] = plan
+    if hasattr(dataset, 'add_metainfo'):
+        dataset.add_metainfo(**{PLAN_KEY: plan})

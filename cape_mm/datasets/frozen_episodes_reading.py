@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import AnnotationFormatError, ConfigError, MissingDataError
+from ..json_file import read_json_object
 from ..structures import Episode
 from .entry_checks import MAX_ID
 from .frozen_episodes import FrozenEpisodes, episodes_sha256, files_sha256
@@ -34,7 +34,12 @@ def read_frozen_episodes(path: str | Path) -> FrozenEpisodes:
         AnnotationFormatError: it is no such file, an entry is malformed, or the
             episodes are not those that its hash was made of.
     """
-    content = _read_json_object(Path(path))
+    if not Path(path).is_file():
+        raise MissingDataError(
+            f'episodes_file not found: {path} (looked from {Path.cwd()}). '
+            f'tools/freeze_episodes.py writes such files.'
+        )
+    content = read_json_object(path, 'a file of frozen episodes', REMEDY)
     missing = [key for key in KEYS if key not in content]
     if missing:
         found = ', '.join(sorted(map(str, content))[:10])
@@ -110,28 +115,6 @@ def _problem_of(
     if category_of[ann_id] != category_id:
         return f'is of category {category_of[ann_id]} in'
     return None
-
-
-def _read_json_object(path: Path) -> dict:
-    if not path.is_file():
-        raise MissingDataError(
-            f'episodes_file not found: {path} (looked from {Path.cwd()}). '
-            f'tools/freeze_episodes.py writes such files.'
-        )
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except OSError as error:
-        raise MissingDataError(f'episodes_file can not be read: {error}') from error
-    except (ValueError, RecursionError) as error:  # of JSON, of UTF-8, of huge numbers
-        raise AnnotationFormatError(
-            f'{path} is not a JSON file: {error}. {REMEDY}'
-        ) from error
-    if not isinstance(content, dict):
-        raise AnnotationFormatError(
-            f'{path} is not a file of frozen episodes: it holds a '
-            f'{type(content).__name__} instead of an object. {REMEDY}'
-        )
-    return content
 
 
 def _check_head(content: dict, path: str | Path) -> None:

@@ -11,6 +11,9 @@ from pycocotools.coco import COCO
 from ..structures.geometry import clean_box
 from .categories import Category
 
+MAX_COORDINATE = np.finfo(np.float32).max
+"""Keypoints are kept as float32; beyond this they would be infinite."""
+
 
 @dataclass(frozen=True)
 class Instance:
@@ -105,7 +108,7 @@ def _keypoints_problem(ann: dict, num_keypoints: int) -> str | None:
     if not isinstance(raw, list) or len(raw) != 3 * num_keypoints:
         return 'wrong number of keypoints'
     triplets = np.asarray(raw, dtype=np.float64).reshape(-1, 3)
-    if not np.isfinite(triplets).all():
+    if not (np.abs(triplets) <= MAX_COORDINATE).all():  # nor NaN
         return 'keypoint not finite'
     if ann.get('num_keypoints', 1) == 0:
         return 'num_keypoints is 0'

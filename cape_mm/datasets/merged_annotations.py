@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 from collections.abc import Collection, Iterable, Sequence
 
 from pycocotools.coco import COCO
 
 from ..errors import AnnotationFormatError
-from .annotation_file import read_annotation_file
+from .annotation_file import index_annotations, read_annotation_file
+from .reduced_files import add_reductions, read_reductions, with_reductions
 
 AGREEING_KEYS = dict(
     images=('file_name', 'width', 'height'),
@@ -52,11 +51,18 @@ def read_annotation_files(
         content[kind] = _merge_entries(
             kind, [coco.dataset[kind] for coco in files], names
         )
-    wanted = {category['id'] for category in content['categories']}
+    reductions = add_reductions(
+        read_reductions(coco.dataset, name) for coco, name in zip(files, names)
+    )
+    wanted = {category['id'] for category in content['categories']} | {*reductions}
     if include is not None:
         _check_included(include, wanted, names)
         wanted &= set(include)
-    return _index(keep_categories(content, wanted - set(exclude or ())))
+    wanted -= set(exclude or ())
+    kept = {key: value for key, value in reductions.items() if key in wanted}
+    if reductions:
+        content['info'] = with_reductions(content.get('info'), kept)
+    return index_annotations(keep_categories(content, wanted))
 
 
 def keep_categories(content: dict, category_ids: Collection[int]) -> dict:
@@ -115,11 +121,3 @@ def _check_included(
             f'{", ".join(names)}: no category with id '
             f'{", ".join(map(str, absent))}, which include_categories asks for'
         )
-
-
-def _index(content: dict) -> COCO:
-    coco = COCO()
-    coco.dataset = content
-    with contextlib.redirect_stdout(io.StringIO()):
-        coco.createIndex()
-    return coco

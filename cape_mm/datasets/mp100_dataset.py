@@ -13,9 +13,10 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 from mmpose.registry import DATASETS
 
-from ..errors import InstanceLoadError, MissingDataError
+from ..errors import MissingDataError
 from ..structures import Episode, EpisodeDataSample
 from .categories import Category, read_categories
+from .dropping import load_or_drop
 from .episode_packing import pack_episode
 from .image_files import (
     count_by_folder,
@@ -26,8 +27,10 @@ from .image_files import (
 from .instance_filters import FilterReport, Instance, select_instances
 from .merged_annotations import read_annotation_files
 from .redrawing import load_or_redraw
+from .reduced_files import Reduction, read_reductions
 from .splits import read_category_choice, split_files
 from .templates import Template, adopt_skeletons, load_template, read_template_file
+from .transforms.virtual_keypoints import refuse_virtual_keypoints
 
 
 @DATASETS.register_module()
@@ -60,6 +63,8 @@ class MP100EpisodeDataset(BaseDataset):
         missing_images: number of missing image files by folder.
         num_without_image: usable instances that training leaves out of
             ``instances_by_category``, by category id; empty in evaluation.
+        reductions: what the complete file had, by category id, where the annotation
+            file is a reduced one (see :mod:`~cape_mm.datasets.reduced_files`).
 
     Args:
         ann_file: annotation JSON, relative to ``data_root``; ``{split}`` and
@@ -71,7 +76,8 @@ class MP100EpisodeDataset(BaseDataset):
             official preparation lays them out.
         pipeline: transforms of one instance, ending with ``PackInstance``.
         test_mode: evaluation: drop and count instead of redrawing.
-        max_redraws: tries to replace an instance of one episode before giving up.
+        max_redraws: tries to complete one episode before giving up; None tries all
+            instances of its category.
         check_images: look for every image file when the index is built.
         metainfo: overrides of the dataset's meta information.
         split: 1 to 5 for MP-100.
@@ -86,8 +92,8 @@ class MP100EpisodeDataset(BaseDataset):
             not exist, or a category has no template.
         AnnotationFormatError: a file is not COCO-keypoint JSON, or not as another one
             says.
-        ConfigError: a split, subset or group does not exist, or templates that were
-            made from annotations are given in evaluation.
+        ConfigError: a split, subset or group does not exist; in evaluation also
+            templates that were made from annotations, and virtual keypoints.
     """
 
     METAINFO = dict(dataset_name='mp100')
@@ -99,7 +105,7 @@ class MP100EpisodeDataset(BaseDataset):
         data_prefix: dict | None = None,
         pipeline: Sequence[dict | Callable] = (),
         test_mode: bool = False,
-        max_redraws: int = 10,
+        max_redraws: int | None = None,
         check_images: bool = True,
         metainfo: dict | None = None,
         split: int | None = None,
@@ -123,6 +129,7 @@ class MP100EpisodeDataset(BaseDataset):
         self.instances_by_category: dict[int, list[tuple[int, int]]] = {}
         self.missing_images: Counter[str] = Counter()
         self.num_without_image: Counter[int] = Counter()
+        self.reductions: dict[int, Reduction] = {}
         super().__init__(
             ann_file='',
             metainfo=metainfo,
@@ -132,6 +139,12 @@ class MP100EpisodeDataset(BaseDataset):
             pipeline=pipeline,
             test_mode=test_mode,
         )
+        if test_mode:
+            refuse_virtual_keypoints(self.pipeline.transforms)
+
+    def add_metainfo(self, **values: object) -> None:
+        """Add to :attr:`metainfo`, which every metric gets as ``dataset_meta``."""
+        self._metainfo.update(values)
 
     def load_data_list(self) -> list[Instance]:
         """Read, filter and index the annotation files."""
@@ -145,6 +158,7 @@ class MP100EpisodeDataset(BaseDataset):
         self.categories = read_categories(
             coco.dataset['categories'], coco.dataset['annotations'], self.ann_file
         )
+        self.reductions = read_reductions(coco.dataset, self.ann_file)
         instances, self.filter_report = select_instances(coco, self.categories)
         print_log(f'{self.ann_file}: {self.filter_report}', logger='current')
         self.index_of = {inst.ann_id: i for i, inst in enumerate(instances)}
@@ -248,7 +262,8 @@ class MP100EpisodeDataset(BaseDataset):
         """Load a training episode; what can't be loaded is redrawn."""
         supports = [self._load_template(episode)] if self.templates else []
         wanted = () if supports else episode.support_ids
-        loaded = load_or_redraw(
+        category = self.categories[episode.category_id]
+        loaded, redrawn = load_or_redraw(
             [*wanted, *episode.query_ids],
             num_shots=len(wanted),
             pool=self.instances_by_category[episode.category_id],
@@ -257,32 +272,19 @@ class MP100EpisodeDataset(BaseDataset):
             seed=episode.seed,
             max_redraws=self.max_redraws,
             source=self.ann_file,
+            category=f'{category.id} ({category.name})',
         )
         supports += loaded[: len(wanted)]
-        return self._pack(episode, supports, loaded[len(wanted) :])
+        return self._pack(episode, supports, loaded[len(wanted) :], [], redrawn)
 
     def _load_fixed(self, episode: Episode) -> dict:
-        """Load an evaluation episode; drop the pairs that can't be loaded.
-
-        A support that can't be loaded drops all pairs of its episode.
-        """
-        try:
-            supports = self._load_supports(episode)
-        except InstanceLoadError as error:
-            reason = f'support: {error.reason}'
-            dropped = [
-                dict(slot=slot, ann_id=ann_id, reason=reason)
-                for slot, ann_id in enumerate(episode.query_ids)
-            ]
-            return self._pack(episode, [], [], dropped)
-        queries, dropped = [], []
-        for slot, ann_id in enumerate(episode.query_ids):
-            try:
-                queries.append(self._load_instance(ann_id, episode))
-            except InstanceLoadError as error:
-                reason = f'query: {error.reason}'
-                dropped.append(dict(slot=slot, ann_id=ann_id, reason=reason))
-        return self._pack(episode, supports if queries else [], queries, dropped)
+        """Load an evaluation episode; drop the pairs that can't be loaded."""
+        loaded = load_or_drop(
+            episode.query_ids,
+            load_supports=lambda: self._load_supports(episode),
+            load_query=lambda ann_id: self._load_instance(ann_id, episode),
+        )
+        return self._pack(episode, *loaded)
 
     def _load_supports(self, episode: Episode) -> list[dict]:
         if self.templates:
@@ -290,11 +292,7 @@ class MP100EpisodeDataset(BaseDataset):
         return [self._load_instance(i, episode) for i in episode.support_ids]
 
     def _pack(
-        self,
-        episode: Episode,
-        supports: list[dict],
-        queries: list[dict],
-        dropped_pairs: Sequence[dict] = (),
+        self, episode: Episode, supports: list, queries: list, *notes: list[dict]
     ) -> dict[str, dict | EpisodeDataSample]:
         category = self.categories[episode.category_id]
-        return pack_episode(episode, category, supports, queries, list(dropped_pairs))
+        return pack_episode(episode, category, supports, queries, *notes)

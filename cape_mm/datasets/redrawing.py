@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -18,9 +19,10 @@ def load_or_redraw(
     load: Callable[[int], dict],
     image_of: Callable[[int], int],
     seed: int,
-    max_redraws: int,
+    max_redraws: int | None,
     source: str,
-) -> list[dict]:
+    category: str,
+) -> tuple[list[dict], list[dict]]:
     """Load the instances of a training episode; replace those that can't be.
 
     The replacement is drawn from the episode's own seed, so an epoch stays reproducible
@@ -33,36 +35,40 @@ def load_or_redraw(
         load: loads an annotation id.
         image_of: image id of an annotation id.
         seed: the episode's seed.
-        max_redraws: tries before giving up.
+        max_redraws: tries before giving up; None tries the whole category.
         source: annotation file, for the message.
+        category: the category, for the message.
 
     Returns:
-        What ``load`` returned, in the order of ``wanted``.
+        What ``load`` returned, in the order of ``wanted``, and ``dict(ann_id, reason)``
+        of every instance that was replaced.
 
     Raises:
-        MissingDataError: no replacement is left, or too many were needed.
+        MissingDataError: no replacement is left: the category starves; or too many were
+            needed.
     """
-    wanted, loaded = list(wanted), []
+    wanted, loaded, failed = list(wanted), [], []
     candidates: list[int] | None = None
-    num_redraws = 0
     while len(loaded) < len(wanted):
         slot = len(loaded)
         try:
             loaded.append(load(wanted[slot]))
         except InstanceLoadError as error:
-            num_redraws += 1
+            failed.append(dict(ann_id=wanted[slot], reason=error.reason))
             if candidates is None:  # hardly ever needed
                 candidates = _shuffle_others(pool, wanted, seed)
+                limit = len(candidates) if max_redraws is None else max_redraws
             others = wanted[num_shots:] if slot < num_shots else wanted[:num_shots]
             images = {image_of(ann_id) for ann_id in others}
             allowed = (i for i in candidates if image_of(i) not in images)
             chosen = next(allowed, None)
-            if chosen is None or num_redraws > max_redraws:
-                raise _give_up(num_redraws - 1, error, source) from error
-            _log_redraw(error, num_redraws, max_redraws)
+            if chosen is None or len(failed) > limit:
+                what = f'category {category} of {source}'
+                raise _give_up(what, failed, len(pool), len(wanted), error) from error
+            _log_redraw(error, len(failed), limit)
             candidates.remove(chosen)
             wanted[slot] = chosen
-    return loaded
+    return loaded, failed
 
 
 def _shuffle_others(
@@ -74,18 +80,26 @@ def _shuffle_others(
 
 
 def _give_up(
-    num_redraws: int, error: InstanceLoadError, source: str
+    category: str,
+    failed: Sequence[dict],
+    num_instances: int,
+    num_wanted: int,
+    error: InstanceLoadError,
 ) -> MissingDataError:
+    reasons = Counter(entry['reason'] for entry in failed).most_common()
+    counts = ', '.join(f'{count} {reason}' for reason, count in reasons)
     return MissingDataError(
-        f'an episode could not be completed after {num_redraws} redraws within its '
-        f'category; the last failure: {error}. Restore the images of this category or '
-        f'leave the category out of {source}.'
+        f'{category} can not complete an episode of {num_wanted} instances any more: '
+        f'of its {num_instances} instances {len(failed)} were tried in vain ({counts}) '
+        f'and no other may stand in after {len(failed) - 1} redraws. The last failure: '
+        f'{error}. Restore the images of this category or leave the category out '
+        f'(exclude_categories of the dataset).'
     )
 
 
-def _log_redraw(error: InstanceLoadError, number: int, max_redraws: int) -> None:
+def _log_redraw(error: InstanceLoadError, number: int, limit: int) -> None:
     print_log(
-        f'{error} -> redrawn within its category (try {number} of {max_redraws})',
+        f'{error} -> redrawn within its category (try {number} of {limit})',
         logger='current',
         level=logging.WARNING,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..errors import ConfigError
+from .frozen_episodes import describe_protocol
 
 
 def check_mode(mode: str, episodes_file: str | None) -> None:
@@ -34,6 +35,41 @@ def check_lengths(mode: str, per_epoch: int | None, per_category: int | None) ->
         raise ConfigError(
             f'EpisodeSampler: mode={mode!r} needs {wanted[mode]} >= 1, got '
             f'{given[mode]}'
+        )
+
+
+def check_debugging(
+    same_instance: bool,
+    max_categories: int | None,
+    episodes_file: str | None,
+    draw: tuple[int, int, int, bool] | None,
+) -> None:
+    """Check the options that only debugging has a use for.
+
+    Args:
+        same_instance: queries are their own supports.
+        max_categories: number of categories; None is all.
+        episodes_file: stored episodes that are replayed, or None.
+        draw: arguments of ``describe_protocol`` in evaluation, None in training.
+
+    Raises:
+        ConfigError: the number is not positive, or images that are their own supports
+            would stand in for stored episodes or for the official draw.
+    """
+    if max_categories is not None and max_categories < 1:
+        raise ConfigError(
+            f'EpisodeSampler: max_categories must be at least 1, got {max_categories}'
+        )
+    if episodes_file is not None and (same_instance or max_categories is not None):
+        raise ConfigError(
+            f'EpisodeSampler: same_instance and max_categories change what is drawn, '
+            f'and the episodes of {episodes_file} are not drawn. Leave them out.'
+        )
+    if same_instance and draw and describe_protocol(*draw).startswith('official'):
+        raise ConfigError(
+            f'EpisodeSampler: same_instance=True shows a model its query as the '
+            f'support: a check of the wiring, not to be mistaken for the '
+            f'{describe_protocol(*draw)}. Leave it out, or draw fewer episodes.'
         )
 
 

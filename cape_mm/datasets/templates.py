@@ -20,7 +20,6 @@ Convention:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import AnnotationFormatError, ConfigError, MissingDataError
+from ..json_file import read_json_object
 from ..structures.geometry import BOX_PADDING
 from ..structures.skeleton import check_skeleton
 from .categories import Category
@@ -79,7 +79,7 @@ def read_template_file(
             another number of keypoints than its category.
         ConfigError: templates made from annotations are to be evaluated with.
     """
-    content = _read_json(Path(path))
+    content = _read_content(Path(path))
     if content['from_annotations'] and in_evaluation:
         raise ConfigError(
             f'{path} says that its templates were made from annotations (source: '
@@ -146,19 +146,16 @@ def load_template(
     return results
 
 
-def _read_json(path: Path) -> dict:
+def _read_content(path: Path) -> dict:
     if not path.is_file():
         raise MissingDataError(
             f'template file not found: {path}. Its format is described in '
             f'cape_mm/datasets/templates.py.'
         )
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except (ValueError, RecursionError) as error:  # of JSON, of UTF-8
-        raise AnnotationFormatError(f'{path} is not a JSON file: {error}') from error
+    content = read_json_object(path, 'a template file')
     expected = dict(source=str, from_annotations=bool, templates=dict)
     for key, kind in expected.items():
-        value = content.get(key) if isinstance(content, dict) else None
+        value = content.get(key)
         if not isinstance(value, kind) or value == '':
             raise AnnotationFormatError(
                 f'{path}: a template file is a JSON object with "source" (text: where '

@@ -2,21 +2,38 @@
 
 from .hooks import (
     AccumulationWindowHook,
+    AtomicCheckpointHook,
     EpisodeVisualizationHook,
     EpochSeedHook,
+    FiniteLossHook,
+    MissedValidationHook,
+    RedrawCountHook,
     ResourceHook,
+    ResumableEarlyStoppingHook,
     TrainingBannerHook,
+    ValidationPicturesHook,
+    ValidationSummaryHook,
 )
-from .loops import EpisodeTestLoop, EpisodeValLoop
+from .loops import EpisodeTestLoop, EpisodeTrainLoop, EpisodeValLoop
 from .optim import CpuAmpOptimWrapper
+from .tracking import OptionalTensorboardVisBackend
 
 __all__ = [
     'AccumulationWindowHook',
+    'AtomicCheckpointHook',
     'CpuAmpOptimWrapper',
     'EpisodeTestLoop',
+    'EpisodeTrainLoop',
     'EpisodeValLoop',
     'EpisodeVisualizationHook',
     'EpochSeedHook',
+    'FiniteLossHook',
+    'MissedValidationHook',
+    'OptionalTensorboardVisBackend',
+    'RedrawCountHook',
     'ResourceHook',
+    'ResumableEarlyStoppingHook',
     'TrainingBannerHook',
+    'ValidationPicturesHook',
+    'ValidationSummaryHook',
 ]

@@ -1,11 +1,13 @@
-"""Which categories a model was trained on: results on them say nothing about new ones.
+"""What a model was trained on: which categories, and whether data were missing.
 
-A category is known by its id and name together: ids alone repeat between files, and
-MP-100 has two categories called "face".
+Results on trained categories say nothing about new ones. A category is known by its id
+and name together: ids alone repeat between files, and MP-100 has two categories called
+"face".
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
 from mmengine.logging import MessageHub
@@ -15,6 +17,8 @@ Categories = dict[tuple[int, str], None]
 
 HUB_KEY = 'train_categories'
 """Where a checkpoint keeps them: ``checkpoint['message_hub']['runtime_info']``."""
+GAPS_KEY = 'train_data_partial'
+"""The same for a text about each training on incomplete data."""
 NUM_SHOWN = 3
 
 
@@ -39,10 +43,53 @@ def remember_categories(
     return trained
 
 
+def remember_gaps(hub: MessageHub, texts: Iterable[str | None]) -> None:
+    """Add to what checkpoints say of gaps in the training data; None adds nothing."""
+    earlier = hub.get_info(GAPS_KEY, [])
+    gaps = list(dict.fromkeys([*earlier, *filter(None, texts)]))
+    if gaps:
+        hub.update_info(GAPS_KEY, gaps)
+
+
+def remember_training(hub: MessageHub, checkpoint: Mapping) -> None:
+    """Add what the training of a checkpoint has seen."""
+    remember_categories(hub, trained_categories_of(checkpoint))
+    remember_gaps(hub, training_gaps_of(checkpoint))
+
+
 def trained_categories_of(checkpoint: Mapping) -> Categories:
     """Trained categories of a checkpoint; none if it does not say."""
-    info = (checkpoint.get('message_hub') or {}).get('runtime_info') or {}
-    return dict.fromkeys(map(tuple, info.get(HUB_KEY, ())))
+    return dict.fromkeys(map(tuple, _runtime_info(checkpoint).get(HUB_KEY, ())))
+
+
+def training_gaps_of(checkpoint: Mapping) -> list[str]:
+    """What the training data of a checkpoint lacked; nothing if it does not say."""
+    return list(_runtime_info(checkpoint).get(GAPS_KEY, ()))
+
+
+def _runtime_info(checkpoint: Mapping) -> Mapping:
+    return (checkpoint.get('message_hub') or {}).get('runtime_info') or {}
+
+
+def describe_gaps(dataset: object) -> str | None:
+    """Which part of the complete training data is there; None if all of it is.
+
+    Missing are instances without an image file, and what a reduced annotation file was
+    made without. A category counts as there with its first instance.
+    """
+    here = getattr(dataset, 'instances_by_category', None) or {}
+    lost = Counter(getattr(dataset, 'num_without_image', None) or {})
+    for reduction in (getattr(dataset, 'reductions', None) or {}).values():
+        lost[reduction.id] += reduction.num_left_out
+    if not lost.total():
+        return None
+    counts = {category_id: len(pool) for category_id, pool in here.items() if pool}
+    num_categories = len(counts.keys() | (+lost).keys())
+    num_here = sum(counts.values())
+    return (
+        f'{len(counts):,} of {num_categories:,} categories, {num_here:,} of '
+        f'{num_here + lost.total():,} instances'
+    )
 
 
 def describe_overlap(

@@ -24,6 +24,7 @@ ENTRY_TYPES = dict(
 )
 EVALUATION_KEYS = ('run', 'plan', 'dropped_pairs', 'episodes')
 PLAN_KEYS = ('name', 'num_pairs', 'left_out')
+OPTIONAL_PLAN_KEYS = ('num_left_out',)
 REMEDY = 'Write it afresh with tools/test.py --dump.'
 
 
@@ -71,7 +72,7 @@ def read_dump(path: str | Path) -> Dump:
         }
         run = dict(evaluation['run'])
         plan = {
-            int(key): {name: planned[name] for name in PLAN_KEYS}
+            int(key): {name: planned[name] for name in _plan_keys(planned)}
             for key, planned in evaluation['plan'].items()
         }
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -89,6 +90,10 @@ def read_dump(path: str | Path) -> Dump:
             raise AnnotationFormatError(f'{path}: entry {place} {problem}. {REMEDY}')
         entries[key] = record
     return Dump(entries, reasons, episodes, run, plan)
+
+
+def _plan_keys(planned: Mapping[str, Any]) -> tuple[str, ...]:
+    return PLAN_KEYS + tuple(key for key in OPTIONAL_PLAN_KEYS if key in planned)
 
 
 def _read_records(path: Path) -> list:

@@ -171,7 +171,7 @@ class EpisodePCK(BaseMetric):
             num_pairs_dropped=len(dropped),
             num_pairs_empty=int(np.isnan(values[:, 0]).sum()),
             num_categories=len({record.category_id for record in scored}),
-            partial=describe_partial(results),
+            partial=describe_partial(results, plan),
             dropped_by_reason=reasons,
             per_category=_per_category(results),
         )

@@ -57,20 +57,25 @@ def records_of_gaps(
     return gaps
 
 
-def describe_partial(records: Sequence[PairRecord]) -> PartialNotice | None:
-    """What was scored of all pairs; None if nothing was dropped.
+def describe_partial(
+    records: Sequence[PairRecord], plan: Mapping[int, Mapping[str, Any]]
+) -> PartialNotice | None:
+    """What was scored of all pairs; None if nothing was dropped or left out.
 
     A category counts as scored with the first of its pairs.
 
     Args:
         records: all planned pairs, scored and dropped.
+        plan: as of :func:`records_of_gaps`; with ``num_left_out`` the episodes of a
+            category were drawn without so many of the complete data's instances.
 
     Returns:
         ``text``, and the numbers in it: ``num_categories``, ``num_categories_planned``,
-        ``num_pairs``, ``num_pairs_planned``.
+        ``num_pairs``, ``num_pairs_planned``, and ``num_left_out`` if there are any.
     """
     scored = [record for record in records if record.drop_reason is None]
-    if len(scored) == len(records):
+    num_left_out = sum(planned.get('num_left_out', 0) for planned in plan.values())
+    if len(scored) == len(records) and not num_left_out:
         return None
     numbers = dict(
         num_categories=len({record.category_id for record in scored}),
@@ -82,4 +87,8 @@ def describe_partial(records: Sequence[PairRecord]) -> PartialNotice | None:
         'partial: {num_categories:,} of {num_categories_planned:,} categories, '
         '{num_pairs:,} of {num_pairs_planned:,} pairs'
     )
+    if num_left_out:
+        numbers['num_left_out'] = num_left_out
+        unit = 'instance' if num_left_out == 1 else 'instances'
+        text += f', drawn without {{num_left_out:,}} {unit}'
     return PartialNotice(text=text.format(**numbers), **numbers)

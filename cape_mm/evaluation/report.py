@@ -167,8 +167,8 @@ def _pair_lines(metrics: Mapping[str, Any]) -> list[str]:
         reasons = metrics.get('dropped_by_reason', {})
         listed = ', '.join(f'{reason}: {num:,}' for reason, num in reasons.items())
         lines.append(
-            f'{metrics["partial"]["text"]} ({listed}). Do not compare this result '
-            f'with published numbers.'
+            f'{metrics["partial"]["text"]}{f" ({listed})" if listed else ""}. Do not '
+            f'compare this result with published numbers.'
         )
     return lines
 

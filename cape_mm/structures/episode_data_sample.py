@@ -35,8 +35,10 @@ class EpisodeDataSample(BaseDataElement):
     of index pairs), ``num_keypoints``, ``episode_index``, ``input_size`` (w, h),
     ``query_slots`` (place of every loaded query in the episode's list),
     ``query_img_paths``, ``support_img_paths``, ``crop_to_image`` float64 (Q, 2, 3)
-    which maps network-input pixels of each query to its source image, and
-    ``dropped_pairs``, a list of ``dict(slot, ann_id, reason)``. With virtual keypoints,
+    which maps network-input pixels of each query to its source image,
+    ``dropped_pairs``, a list of ``dict(slot, ann_id, reason)``, ``redrawn``, a list of
+    ``dict(ann_id, reason)`` of instances that others stand in for, and ``episode``, the
+    :class:`~cape_mm.structures.Episode` as it was drawn. With virtual keypoints,
     which stand after the labelled ones: ``num_virtual_keypoints`` and
     ``keypoint_weights``, what each of the K counts in the loss (1 for all where
     absent).

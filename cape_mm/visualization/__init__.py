@@ -1,13 +1,18 @@
 """Pictures of poses and episodes."""
 
 from .contact_sheet import Panel, contact_sheet, contact_sheets, episode_row
-from .drawing import draw_pose, keypoint_colors
+from .drawing import draw_pose
 from .episode_browser import draw_loaded_episode
+from .episode_drawing import draw_episode
+from .episode_visualizer import EpisodeVisualizer
+from .paints import keypoint_colors
 
 __all__ = [
+    'EpisodeVisualizer',
     'Panel',
     'contact_sheet',
     'contact_sheets',
+    'draw_episode',
     'draw_loaded_episode',
     'draw_pose',
     'episode_row',

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import cv2
 import numpy as np
 
 from cape_mm.structures.skeleton import check_skeleton
 
-Color = tuple[int, int, int]
+from .paints import Color, Paints, blend, keypoint_paints
 
-OUTLINE: Color = (20, 20, 20)
-WHITE: Color = (255, 255, 255)
 CROWD = 30
 """With more keypoints than this, marks are smaller and lines thinner."""
 
@@ -22,38 +19,6 @@ SUBPIXEL_BITS = 4
 
 FAR = 16_000
 """OpenCV's fixed-point coordinates overflow further outside the image, in pixels."""
-
-
-@lru_cache(maxsize=128)
-def keypoint_colors(num_keypoints: int) -> tuple[Color, ...]:
-    """One BGR colour per keypoint, the same in every picture.
-
-    Every colour is the one farthest, in CIELAB, from all before it, so the first few
-    differ most and 68 are still apart. Keypoint ``k`` has the same colour whatever
-    ``num_keypoints`` is.
-
-    Args:
-        num_keypoints: K.
-
-    Returns:
-        (blue, green, red) in 0..255, K of them.
-    """
-    bgr, lab = _candidate_colors()
-    nearest = np.linalg.norm(lab - lab[-1], axis=1)
-    chosen = [len(lab) - 1]
-    while len(chosen) < num_keypoints:
-        chosen.append(int(nearest.argmax()))
-        nearest = np.minimum(nearest, np.linalg.norm(lab - lab[chosen[-1]], axis=1))
-    return tuple(tuple(bgr[index].tolist()) for index in chosen[:num_keypoints])
-
-
-def _candidate_colors() -> tuple[np.ndarray, np.ndarray]:
-    """Vivid colours that stand out from a dark rim: BGR uint8 and CIELAB, (M, 3)."""
-    levels = np.arange(0, 256, 17, dtype=np.uint8)
-    bgr = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(-1, 3)
-    lab = cv2.cvtColor(bgr[None].astype(np.float32) / 255, cv2.COLOR_BGR2LAB)[0]
-    is_vivid = (lab[:, 0] > 42) & (np.linalg.norm(lab[:, 1:], axis=1) > 45)
-    return bgr[is_vivid], lab[is_vivid]
 
 
 def draw_pose(
@@ -71,6 +36,8 @@ def draw_pose(
         - keypoints are (x, y) in pixels of ``image``; those outside are clipped away
         - sizes follow the longer side of the image and the number of keypoints
         - each half of an edge has the colour of its end
+        - the less certain a keypoint, the more transparent are its mark and its halves
+          of edges; the more certain lie above
         - no edge leads to a hollow keypoint
 
     Args:
@@ -78,7 +45,7 @@ def draw_pose(
         keypoints: (K, 2).
         is_visible: keypoints to draw, bool (K,).
         skeleton: 0-based index pairs, E of them.
-        scores: confidence in [0, 1]; a less certain keypoint is drawn smaller, (K,).
+        scores: confidence in [0, 1], drawn as opacity, (K,); None: all opaque.
         is_hollow: invisible keypoints to draw as rings, bool (K,); None: none of them.
         is_virtual: keypoints that no one labelled, drawn as small squares without
             edges, bool (K,); None: none of them.
@@ -98,16 +65,17 @@ def draw_pose(
     check_skeleton(skeleton, len(keypoints))
     is_finite = np.isfinite(keypoints).all(axis=1)
     is_visible, is_hollow = is_visible & is_finite, is_hollow & is_finite & ~is_visible
-    canvas = np.ascontiguousarray(image).copy()
-    unit = max(canvas.shape[:2]) / 256
+    unit = max(image.shape[:2]) / 256
     if len(keypoints) > CROWD and unit > 1:
         unit **= 0.6  # a larger picture then tells more of them apart
-    _draw_edges(canvas, keypoints, is_visible & ~is_virtual, skeleton, unit)
-    radii = _radii(len(keypoints), scores, unit)
-    _draw_rings(canvas, keypoints, is_hollow, radii)
-    _draw_points(canvas, keypoints, is_visible & ~is_virtual, radii, unit)
-    _draw_squares(canvas, keypoints, is_visible & is_virtual, radii, unit)
-    return canvas
+    radius = (4.0 if len(keypoints) <= CROWD else 2.2) * unit
+    paints = keypoint_paints(len(keypoints), scores)
+    canvas = paints.canvas(image)
+    _draw_edges(canvas, keypoints, is_visible & ~is_virtual, skeleton, unit, paints)
+    _draw_rings(canvas, keypoints, is_hollow, radius, paints)
+    _draw_points(canvas, keypoints, is_visible & ~is_virtual, radius, unit, paints)
+    _draw_squares(canvas, keypoints, is_visible & is_virtual, radius, unit, paints)
+    return blend(image, canvas)
 
 
 def _optional_mask(mask: np.ndarray | None, num_keypoints: int) -> np.ndarray:
@@ -143,18 +111,21 @@ def _draw_edges(
     is_visible: np.ndarray,
     skeleton: Sequence[Sequence[int]],
     unit: float,
+    paints: Paints,
 ) -> None:
     """Draw all edges in place: first the dark outlines, then the coloured halves."""
-    colors = keypoint_colors(len(keypoints))
     thickness = max(1, round((1.9 if len(keypoints) <= CROWD else 1.0) * unit))
     outline = thickness + max(2, round(2 * unit))
-    edges = [(a, b) for a, b in skeleton if is_visible[a] and is_visible[b]]
-    for a, b in edges:
-        _draw_line(canvas, keypoints[a], keypoints[b], OUTLINE, outline)
-    for a, b in edges:
-        middle = (keypoints[a] + keypoints[b]) / 2
-        _draw_line(canvas, keypoints[a], middle, colors[a], thickness)
-        _draw_line(canvas, keypoints[b], middle, colors[b], thickness)
+    halves = [
+        (k, keypoints[k], (keypoints[a] + keypoints[b]) / 2)
+        for a, b in skeleton
+        for k in (a, b)
+        if is_visible[a] and is_visible[b]
+    ]
+    halves.sort(key=lambda half: paints.opacity[half[0]])
+    for width, colors in ((outline, paints.outlines), (thickness, paints.colors)):
+        for k, end, middle in halves:
+            _draw_line(canvas, end, middle, colors[k], width)
 
 
 def _draw_line(
@@ -164,39 +135,33 @@ def _draw_line(
     cv2.line(canvas, *ends, color, width, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
-def _radii(num_keypoints: int, scores: np.ndarray | None, unit: float) -> np.ndarray:
-    """Radius of every keypoint's mark in pixels, (K,)."""
-    radius = (4.0 if num_keypoints <= CROWD else 2.2) * unit
-    if scores is None:
-        return np.full(num_keypoints, radius)
-    return radius * (0.65 + 0.35 * np.clip(np.nan_to_num(scores), 0, 1))
-
-
 def _draw_points(
     canvas: np.ndarray,
     keypoints: np.ndarray,
     is_visible: np.ndarray,
-    radii: np.ndarray,
+    radius: float,
     unit: float,
+    paints: Paints,
 ) -> None:
     """Draw keypoints in place, each a disc with a dark rim."""
-    colors = keypoint_colors(len(keypoints))
-    rim = 0.9 * unit
-    for k in np.flatnonzero(is_visible):
-        _draw_mark(canvas, keypoints[k], radii[k] + rim, OUTLINE)
-        _draw_mark(canvas, keypoints[k], radii[k], colors[k])
+    for k in paints.in_order(is_visible):
+        _draw_mark(canvas, keypoints[k], radius + 0.9 * unit, paints.outlines[k])
+        _draw_mark(canvas, keypoints[k], radius, paints.colors[k])
 
 
 def _draw_rings(
-    canvas: np.ndarray, keypoints: np.ndarray, is_hollow: np.ndarray, radii: np.ndarray
+    canvas: np.ndarray,
+    keypoints: np.ndarray,
+    is_hollow: np.ndarray,
+    radius: float,
+    paints: Paints,
 ) -> None:
     """Draw keypoints in place, each a coloured ring with the image inside."""
-    colors = keypoint_colors(len(keypoints))
-    for k in np.flatnonzero(is_hollow):
-        middle, half = 1.4 * radii[k], 0.2 * radii[k] + 0.3
-        rim = 0.15 * radii[k] + 0.4
-        for width, color in ((half + rim, OUTLINE), (half, colors[k])):
-            _draw_mark(canvas, keypoints[k], middle + width, color, middle - width)
+    middle, half = 1.4 * radius, 0.2 * radius + 0.3
+    rim = half + 0.15 * radius + 0.4
+    for k in paints.in_order(is_hollow):
+        for width, colors in ((rim, paints.outlines), (half, paints.colors)):
+            _draw_mark(canvas, keypoints[k], middle + width, colors[k], middle - width)
 
 
 def _draw_mark(
@@ -229,15 +194,15 @@ def _draw_squares(
     canvas: np.ndarray,
     keypoints: np.ndarray,
     is_visible: np.ndarray,
-    radii: np.ndarray,
+    radius: float,
     unit: float,
+    paints: Paints,
 ) -> None:
     """Draw keypoints in place, each a small square with a white rim."""
-    colors = keypoint_colors(len(keypoints))
-    for k in np.flatnonzero(is_visible):
-        half = 0.8 * radii[k]
-        _draw_mark(canvas, keypoints[k], half + unit, WHITE, is_square=True)
-        _draw_mark(canvas, keypoints[k], half, colors[k], is_square=True)
+    half = 0.8 * radius
+    for k in paints.in_order(is_visible):
+        _draw_mark(canvas, keypoints[k], half + unit, paints.whites[k], is_square=True)
+        _draw_mark(canvas, keypoints[k], half, paints.colors[k], is_square=True)
 
 
 def _fixed(value: float) -> int:

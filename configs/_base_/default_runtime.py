@@ -8,18 +8,35 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
-        type='CheckpointHook',
+        type='AtomicCheckpointHook',
         interval=1,
         max_keep_ckpts=2,
         save_best='PCK@0.2',
         rule='greater',
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    missed_validation=dict(type='MissedValidationHook'),
+    # at every fifth validation the training categories too, on as many episodes: by
+    # the number of pictures some 2 % of the time on MP-100; 0: never, at no cost
+    validation_summary=dict(type='ValidationSummaryHook', train_side_interval=5),
+    # enabled=True: the same few episodes as pictures at every validation, in
+    # vis_data/vis_image and TensorBoard, some 0.3 MB each in either
+    validation_pictures=dict(
+        type='ValidationPicturesHook', num_episodes=8, enabled=False
+    ),
+    # patience=10: stop after so many validations without improvement; None: never
+    early_stopping=dict(
+        type='ResumableEarlyStoppingHook',
+        monitor='PCK@0.2',
+        patience=None,
+        min_delta=0.002,  # 0.2 points
+    ),
 )
 custom_hooks = [
     dict(type='AccumulationWindowHook'),
     dict(type='EpochSeedHook'),
-    dict(type='FiniteLossHook'),
+    dict(type='FiniteLossHook', max_bad_steps=10, max_consecutive=5),
+    dict(type='RedrawCountHook'),
     dict(type='TrainingBannerHook'),
     dict(type='ResourceHook'),
 ]
@@ -27,11 +44,21 @@ custom_hooks = [
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'),
+    # seconds that a process waits for the others before the run is given up; one that
+    # dies ends the run at once
+    dist_cfg=dict(backend='nccl', timeout=1800),
 )
-vis_backends = [dict(type='LocalVisBackend')]
+# Others, in a config of your own, with the package that they name installed:
+# vis_backends=[dict(type='LocalVisBackend'),
+#     dict(type='WandbVisBackend', init_kwargs=dict(project='cape'))]
+# or dict(type='MLflowVisBackend', exp_name='cape'), in visualizer=dict(...)
+vis_backends = [
+    dict(type='LocalVisBackend'),
+    dict(type='OptionalTensorboardVisBackend'),
+]
+# MMPose's, which also draws episodes
 visualizer = dict(
-    type='PoseLocalVisualizer', vis_backends=vis_backends, name='visualizer'
+    type='EpisodeVisualizer', vis_backends=vis_backends, name='visualizer'
 )
 log_processor = dict(type='LogProcessor', window_size=50, by_epoch=True)
 log_level = 'INFO'
@@ -39,7 +66,7 @@ load_from = None
 resume = False
 randomness = dict(seed=0)
 
-train_cfg = dict(by_epoch=True, max_epochs=100, val_interval=1)
+train_cfg = dict(type='EpisodeTrainLoop', max_epochs=100, val_interval=1)
 # every image passes the backbone once, all its episodes share what it gave
 val_cfg = dict(type='EpisodeValLoop')
 test_cfg = dict(type='EpisodeTestLoop')

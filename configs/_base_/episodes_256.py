@@ -1,10 +1,11 @@
 """1-shot episodes at 256 x 256; the data's own base file names root and files."""
 
 train_pipeline = [
-    dict(type='LoadInstanceImage', reduce_to=(256, 256)),  # large pictures only
     dict(type='InstanceCrop', padding=1.25),
     dict(type='RandomInstanceAffine', rotation=30.0, scale=(0.8, 1.25), shift=0.08),
     dict(type='EpisodeFlip', prob=0.5),
+    # after the crop is known: a large picture is decoded as small as that allows
+    dict(type='LoadInstanceImage', reduce_to=(256, 256)),
     dict(type='WarpInstance', input_size=(256, 256)),
     dict(type='RandomPhotometric'),
     dict(type='PackInstance', hide_outside=True),

@@ -5,15 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cape_mm.apis import config_loading
 from cape_mm.apis.config_loading import (
-    find_last_checkpoint,
     load_config,
     set_amp,
-    set_resume,
     set_work_dir,
 )
-from cape_mm.errors import CheckpointError, ConfigError
+from cape_mm.errors import ConfigError
 
 
 def test_missing_config_lists_its_neighbours(toy_config):
@@ -75,43 +72,3 @@ def test_amp_refuses_other_wrappers(toy_config):
     cfg = load_config(toy_config, {'optim_wrapper.type': 'ApexOptimWrapper'})
     with pytest.raises(ConfigError, match="--amp .*'ApexOptimWrapper'"):
         set_amp(cfg, True)
-
-
-def test_resume_from_a_path_that_does_not_exist(toy_config, tmp_path):
-    cfg = load_config(toy_config, {'work_dir': str(tmp_path)})
-    with pytest.raises(CheckpointError, match='nope.pth does not exist. Nothing was'):
-        set_resume(cfg, 'nope.pth')
-
-
-def test_auto_resume_starts_afresh_only_without_any_checkpoint(
-    toy_config, tmp_path, monkeypatch
-):
-    logged = []
-    monkeypatch.setattr(
-        config_loading, 'print_log', lambda message, logger: logged.append(message)
-    )
-    cfg = load_config(toy_config, {'work_dir': str(tmp_path)})
-    set_resume(cfg, 'auto')
-    assert cfg.resume is False
-    assert logged == [f'--resume: no checkpoint in {tmp_path}, starting from scratch']
-
-    (tmp_path / 'last_checkpoint').write_text('/gone/epoch_3.pth')
-    (tmp_path / 'epoch_2.pth').touch()
-    with pytest.raises(CheckpointError, match='epoch_3.pth.*beside it: epoch_2.pth'):
-        set_resume(cfg, 'auto')
-
-
-def test_moved_work_dir_resumes_from_the_file_beside(toy_config, tmp_path):
-    (tmp_path / 'last_checkpoint').write_text('/old/place/epoch_3.pth')
-    (tmp_path / 'epoch_3.pth').touch()
-    assert find_last_checkpoint(tmp_path) == tmp_path / 'epoch_3.pth'
-    cfg = load_config(toy_config, {'work_dir': str(tmp_path), 'resume': True})
-    set_resume(cfg, None)
-    assert cfg.load_from == str(tmp_path / 'epoch_3.pth')
-
-
-def test_no_resume_leaves_load_from_alone(toy_config):
-    cfg = load_config(toy_config, {'load_from': 'x.pth'})
-    set_resume(cfg, None)
-    assert cfg.load_from == 'x.pth'
-    assert not cfg.get('resume')

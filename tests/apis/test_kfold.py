@@ -423,5 +423,5 @@ def test_damaged_state(kfold, tools, text):
     kfold.folder(1).mkdir(parents=True)
     path = kfold.folder(1) / 'fold.json'
     path.write_bytes(text.encode('utf-8', 'surrogatepass'))
-    with pytest.raises(ConfigError, match='fold.json (is not a JSON file|holds no)'):
+    with pytest.raises(ConfigError, match='fold.json is not a (JSON file|file of)'):
         run_fold(kfold, 1, TOOLS, tools)

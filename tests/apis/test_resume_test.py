@@ -9,7 +9,7 @@ from mmengine.config import Config
 from tool_calls import FAST, REPO, TINY, ToolCaller
 
 from cape_mm.apis import load_config
-from cape_mm.apis.runner import set_test_resume
+from cape_mm.apis.testing_options import set_test_resume
 from cape_mm.engine.loops.episode_loop import EpisodeLoopMixin
 from cape_mm.errors import ConfigError
 

@@ -14,6 +14,7 @@ from mmengine.config import Config
 import cape_mm.engine  # noqa: F401  (registers the hooks)
 from cape_mm.apis import runner as api
 from cape_mm.apis.checkpoint import read_checkpoint
+from cape_mm.apis.start_checks import describe_fit
 from cape_mm.errors import CheckpointError, ConfigError, MissingDataError
 from cape_mm.version import __version__
 
@@ -104,8 +105,8 @@ THIRD_TENSOR = """super().__init__()
 
 
 def test_describe_fit():
-    assert api.describe_fit(342, []) == 'load_from: 342 of 342 weights fit'
-    assert api.describe_fit(342, list('abcd')) == (
+    assert describe_fit(342, []) == 'load_from: 342 of 342 weights fit'
+    assert describe_fit(342, list('abcd')) == (
         'load_from: 338 of 342 weights fit; the others start afresh: a, b, c, ...'
     )
 
@@ -128,6 +129,9 @@ def _add_categories(self, ann_file, data_root=''):
     if ann_file.startswith('train'):
         self.instances_by_category[3] = []
     self.num_missing_images = 7
+    self.ann_files = (ann_file,)
+    self.template_file = 'templates.json'
+    self.num_without_image = {1: 1} if ann_file.startswith('train') else {}
 
 _old_init = RunToyDataset.__init__
 RunToyDataset.__init__ = _add_categories
@@ -172,8 +176,17 @@ def test_metrics_say_what_they_were_measured_on(toy_config, tmp_path):
     api.test(toy_config, path, tmp_path / 't')
     written = json.loads((tmp_path / 't' / 'metrics.json').read_text())
     expected.update(episodes_sha256='abc', num_missing_images=7)
+    expected.update(ann_files=['val.json'], template_file='templates.json')
     assert written['run'] == expected
     assert written['mPCK5'] == 0.5
+
+
+def test_metrics_say_that_training_data_were_missing(toy_config, tmp_path):
+    add_categories(toy_config)
+    api.train(toy_config, tmp_path / 'w', cfg_options={'train_cfg.max_epochs': 1})
+    metrics = api.test(toy_config, tmp_path / 'w' / 'epoch_1.pth', tmp_path / 't')
+    text = '2 of 2 categories, 2 of 3 instances'
+    assert metrics['run']['trained_on'] == dict(partial=text)
 
 
 def test_checkpoint_is_read_once(toy_config, tmp_path, monkeypatch):
@@ -274,3 +287,12 @@ def test_two_processes_without_a_gpu(toy_config, tmp_path):
     log = ''.join(p.read_text() for p in work_dir.glob('*/*.log'))
     assert '2 episodes x 4 accumulated x 2 processes = 16 episodes per update' in log
     assert (work_dir / 'metrics.json').is_file()
+
+
+def test_every_run_logs_into_its_own_folder(toy_config, tmp_path):
+    backends = [dict(type='LocalVisBackend')]
+    named = dict(type='Visualizer', name='visualizer', vis_backends=backends)
+    for name in ('first', 'second'):
+        api.train(toy_config, tmp_path / name, cfg_options={'visualizer': named})
+    for name in ('first', 'second'):
+        assert len(list((tmp_path / name).glob('*/vis_data/scalars.json'))) == 1, name

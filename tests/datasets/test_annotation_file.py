@@ -48,7 +48,8 @@ def test_file_that_is_not_json(tmp_path, content):
 def test_json_of_another_kind(tmp_path):
     path = tmp_path / 'a.json'
     path.write_text('[1, 2]')
-    with pytest.raises(AnnotationFormatError, match=r'a\.json.*this one is a list'):
+    message = r'a\.json is not a COCO file .* it holds a list'
+    with pytest.raises(AnnotationFormatError, match=message):
         read_annotation_file(path)
     path.write_text('{"images": [], "shapes": []}')
     message = r'no list named annotations, categories; it has .*shapes'
@@ -140,6 +141,31 @@ def test_numbers_that_are_none(tmp_path, key, value):
         rf'a\.json: annotation 5: "{key}" should be a flat list of numbers, but is'
     )
     with pytest.raises(AnnotationFormatError, match=message):
+        read_annotation_file(path)
+
+
+HUGE = 10**400
+"""An integer of JSON that no float holds."""
+
+
+@pytest.mark.parametrize(
+    'fields, key',
+    [
+        (dict(keypoints=[1.0, HUGE, 2]), 'keypoints'),
+        (dict(bbox=[-HUGE, 1, 2, 3]), 'bbox'),
+        (dict(area=HUGE), 'area'),
+    ],
+)
+def test_number_beyond_all_floats(tmp_path, fields, key):
+    path = write(tmp_path / 'a.json', annotations=[dict(ANNOTATION, **fields)])
+    message = rf'a\.json: annotation 5: "{key}" should be .*000\.\.\.'
+    with pytest.raises(AnnotationFormatError, match=message):
+        read_annotation_file(path)
+
+
+def test_picture_beyond_all_floats(tmp_path):
+    path = write(tmp_path / 'a.json', images=[dict(IMAGE, width=HUGE)])
+    with pytest.raises(AnnotationFormatError, match='image 1: "width" should be a num'):
         read_annotation_file(path)
 
 

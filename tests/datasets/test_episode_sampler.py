@@ -30,6 +30,7 @@ def make_dataset(images_of, per_image=2, without_image=()):
         num_without_image=Counter(without_image),
         categories=categories,
         ann_file='data/train.json',
+        reductions={},
     )
 
 
@@ -273,6 +274,7 @@ class IndexedPools(torch.utils.data.Dataset):
     num_without_image = DATASET.num_without_image
     categories = DATASET.categories
     ann_file = DATASET.ann_file
+    reductions = DATASET.reductions
 
     def __getitem__(self, episode):
         return episode

@@ -35,6 +35,7 @@ EMPTIES = {
     'wrong number of keypoints (no triplets)': dict(keypoints=[5.0] * 13),
     'keypoint not finite': dict(keypoints=[5.0, 5.0, 2] * 3 + [NAN, 5.0, 2]),
     'keypoint not finite (null)': dict(keypoints=[5.0, 5.0, 2] * 3 + [None, 5.0, 2]),
+    'keypoint not finite (as float32)': dict(keypoints=[1e39, 5, 2] + [5.0, 5, 2] * 3),
     'malformed bounding box': dict(bbox=[NAN, 10.0, 20.0, 20.0]),
     'malformed bounding box (null)': dict(bbox=[None, 10.0, 20.0, 20.0]),
     'malformed bounding box (three numbers)': dict(bbox=[10.0, 20.0, 20.0]),

@@ -2,6 +2,7 @@
 
 import pickle
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -54,7 +55,7 @@ def test_training_redraws_within_the_category(gap, log_records, place):
     assert all(record.levelname == 'WARNING' for record in log_records)
     message = log_records[0].getMessage()
     assert str(tree.image_path(2)) in message
-    assert 'redrawn within its category (try 1 of 10)' in message
+    assert 'redrawn within its category (try 1 of 4)' in message
 
 
 def test_redraw_never_takes_an_image_twice(coco_tree):
@@ -192,3 +193,47 @@ def test_error_arrives_as_itself_from_a_data_loader_worker(gap):
         carried = ExceptionWrapper(where='in DataLoader worker process 0')
     with pytest.raises(MissingDataError, match='image not found'):
         pickle.loads(pickle.dumps(carried)).reraise()
+
+
+@pytest.mark.parametrize('damage', ['a folder', 'a name that no disk takes'])
+def test_image_that_the_system_refuses_to_read_is_redrawn(gap, damage):
+    tree, ids = gap
+    dataset = open_tree(tree, train=True)
+    if damage == 'a folder':
+        tree.image_path(3).unlink()
+        tree.image_path(3).mkdir()
+    else:
+        instance = dataset.get_instance(ids[2])
+        dataset.data_list[dataset.index_of[ids[2]]] = replace(
+            instance, file_name='x' * 5000
+        )
+    sample = dataset[Episode(1, (ids[0],), (ids[2],))]['data_samples']
+    assert sample.gt_instances.ann_ids.tolist() != [ids[2]]
+    assert sample.redrawn[0] == dict(ann_id=ids[2], reason='image can not be read')
+
+
+def test_data_sample_tells_what_was_redrawn_and_the_episode(gap):
+    tree, ids = gap
+    episode = Episode(1, (ids[0],), (ids[1], ids[2]), seed=4, index=7)
+    sample = open_tree(tree, train=True)[episode]['data_samples']
+    assert sample.redrawn == [dict(ann_id=ids[1], reason='image not found')]
+    assert sample.episode == episode
+    whole = Episode(1, (ids[0],), (ids[2], ids[3]))
+    assert open_tree(tree, train=True)[whole]['data_samples'].redrawn == []
+
+
+def test_category_is_tried_to_the_last_instance(coco_tree):
+    ids = coco_tree.fill(1, num_images=30)
+    dataset = open_tree(coco_tree, train=True)
+    for image_id in range(1, 29):  # vanish after the index was built
+        coco_tree.image_path(image_id).unlink()
+    sample = dataset[Episode(1, (ids[0],), (ids[1],))]['data_samples']
+    loaded = [*sample.support_instances.ann_ids, *sample.gt_instances.ann_ids]
+    assert {int(i) for i in loaded} == {ids[28], ids[29]}
+    coco_tree.image_path(29).unlink()
+    with pytest.raises(MissingDataError) as info:
+        dataset[Episode(1, (ids[0],), (ids[1],))]
+    message = str(info.value)
+    assert 'category 1 (cat1) of ' in message
+    assert 'of its 30 instances' in message
+    assert 'image not found' in message

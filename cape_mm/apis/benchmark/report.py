@@ -17,6 +17,7 @@ from .decoding import measure_decoding
 from .environment import describe_environment
 from .evaluation import measure_evaluation
 from .kept_pairs import format_evaluation
+from .loading import format_loading, measure_loading
 from .settings import BenchmarkSettings, check_device
 from .stages import measure_steps
 from .subject import prepare
@@ -40,7 +41,7 @@ def benchmark(
     Returns:
         ``mode``, ``configs``, ``settings``, ``environment``, ``input`` (sizes), and the
         results of :func:`measure_steps`, :func:`measure_decoding`,
-        :func:`measure_evaluation` or :func:`compare`.
+        :func:`measure_evaluation`, :func:`measure_loading` or :func:`compare`.
         On stdout as JSON, on stderr as a table.
 
     Raises:
@@ -93,6 +94,8 @@ def measure(
         return compare(configs, settings, cfg_options)
     if settings.mode == 'evaluate':
         return measure_evaluation(configs[0], settings, cfg_options)
+    if settings.mode == 'load':
+        return measure_loading(configs[0], settings, cfg_options)
     if settings.mode == 'decode':
         subject, results = measure_decoding(configs[0], settings, cfg_options)
         return dict(input=subject.sizes, **results)
@@ -119,6 +122,8 @@ def format_lines(record: Mapping) -> Iterator[str]:
         yield f'B over A, time per {record["unit"]}: {_quotient(record["b_over_a"])}'
     elif 'plain_over_bank' in record:
         yield from format_evaluation(record)
+    elif 'plain_over_ours' in record:
+        yield from format_loading(record)
     elif 'keypoints' in record:
         for part in record['keypoints']:
             yield from format_decoding(part)

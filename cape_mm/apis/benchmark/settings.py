@@ -10,7 +10,7 @@ import torch
 from ...errors import ConfigError
 from ..config_checks import suggest
 
-MODES = ('train', 'predict', 'decode', 'evaluate')
+MODES = ('train', 'predict', 'decode', 'evaluate', 'load')
 SMALLEST_INPUT = 32
 """The last stage of a backbone has stride 32."""
 DECODE_QUERIES = 64
@@ -24,8 +24,9 @@ class BenchmarkSettings:
 
     Attributes:
         mode: 'train' (forward, backward, update), 'predict' (from uint8 images to
-            keypoints), 'decode' (the head alone, in all of its modes) or 'evaluate'
-            (the config's whole test, beside the plain loop).
+            keypoints), 'decode' (the head alone, in all of its modes), 'evaluate'
+            (the config's whole test, beside the plain loop) or 'load' (the training
+            data's loader, beside the plain loop).
         steps: timed steps; of a comparison, in every turn.
         warmup: steps before them.
         batch_size: episodes B.
@@ -37,8 +38,10 @@ class BenchmarkSettings:
         device: 'cpu', 'cuda' or 'cuda:<n>'.
         seed: of the weights and of the input.
         loader: take batches from the config's train_dataloader.
-        pairs: turns of either config in a comparison.
+        pairs: turns of either config in a comparison, or of either loader in 'load'.
         plain_pairs: support-query pairs of the plain loop in 'evaluate'.
+        num_pictures: pictures of a turn in 'load', an even number.
+        num_workers: processes of either loader in 'load'.
 
     Raises:
         ConfigError: a value that cannot be measured.
@@ -58,6 +61,8 @@ class BenchmarkSettings:
     loader: bool = False
     pairs: int = 5
     plain_pairs: int = 1000
+    num_pictures: int = 200
+    num_workers: int = 2
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -68,12 +73,15 @@ class BenchmarkSettings:
         self._check_counts()
         self._check_loader()
         check_device(self.device)
+        if self.num_pictures % 2:
+            raise ConfigError(f'--num-pictures must be even, got {self.num_pictures}')
         if len(self.num_keypoints or ()) > 1 and self.mode != 'decode':
             raise ConfigError('several --num-keypoints need --mode decode')
 
     def _check_counts(self) -> None:
         lowest = dict(steps=1, warmup=0, pairs=1, plain_pairs=2, batch_size=1)
         lowest |= dict(num_queries=1, num_shots=1, input_size=SMALLEST_INPUT)
+        lowest |= dict(num_pictures=6, num_workers=0)
         counts = [(name, getattr(self, name)) for name in lowest]
         counts += [('num_keypoints', k) for k in self.num_keypoints or ()]
         for name, count in counts:
@@ -85,7 +93,7 @@ class BenchmarkSettings:
     def _check_loader(self) -> None:
         if not self.loader:
             return
-        if self.mode in ('decode', 'evaluate'):
+        if self.mode in ('decode', 'evaluate', 'load'):
             raise ConfigError(f'--loader makes no sense with --mode {self.mode}')
         for name in ('num_keypoints', 'input_size'):
             if getattr(self, name) is not None:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from ...errors import CheckpointError, ConfigError
 from ...evaluation.report import write_metrics
-from ..config_loading import find_last_checkpoint
+from ...json_file import read_json_object
+from ..resuming import list_checkpoints
 from .folds import KFold
 
 PROTOCOL_KEYS = (
@@ -134,10 +135,10 @@ def choose_checkpoint(folder: Path) -> Path:
     """
     # an interruption may leave the previous best beside the new one
     best = sorted(folder.glob('best_*.pth'), key=lambda path: path.stat().st_mtime)
-    chosen = best[-1] if best else find_last_checkpoint(folder)
-    if chosen is None:
+    chosen = best[-1:] or list_checkpoints(folder)[:1]
+    if not chosen:
         raise CheckpointError(f'{folder}: the training has left no checkpoint')
-    return chosen
+    return chosen[0]
 
 
 @contextmanager
@@ -158,13 +159,8 @@ def read_json(path: Path) -> dict | None:
 
     Raises:
         ConfigError: the file is something else.
+        MissingDataError: the system refuses to read it.
     """
     if not path.is_file():
         return None
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except (ValueError, RecursionError) as error:  # of JSON, of UTF-8
-        raise ConfigError(f'{path} is not a JSON file: {error}') from error
-    if not isinstance(content, dict):
-        raise ConfigError(f'{path} holds no JSON object')
-    return content
+    return read_json_object(path, 'a file of a fold', error_type=ConfigError)

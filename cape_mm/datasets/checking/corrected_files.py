@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ...atomic_write import write_text_atomically
 from ...errors import ConfigError
+from ..reduced_files import Reduction, read_reductions, with_reductions
 from .reading import read_leniently
 from .report import DatasetReport, FileReport
 from .skeletons import check_edges, read_categories_leniently
@@ -50,7 +52,8 @@ def write_available(report: DatasetReport, out: str | os.PathLike) -> dict[Path,
 
     Kept are the annotations whose image is there (and decodes, where that was tried),
     in categories that an episode can be drawn from; their images; these categories.
-    Ids and the order stay.
+    Ids and the order stay. ``info`` tells what the complete file had, so that results
+    on the new one are partial (see :mod:`~cape_mm.datasets.reduced_files`).
 
     Args:
         report: what :func:`~.check.check_dataset` returned.
@@ -111,11 +114,27 @@ def _reduced(file: FileReport) -> dict[str, Any]:
     needed = {ann['image_id'] for ann in annotations}
     content = _marked(coco.dataset, file, 'available images only')
     content['images'] = [im for im in coco.dataset['images'] if im['id'] in needed]
+    content['info'] = with_reductions(content['info'], _reductions(file, coco.dataset))
     content['annotations'] = annotations
     content['categories'] = [
         raw for raw in coco.dataset['categories'] if raw['id'] in usable
     ]
     return content
+
+
+def _reductions(file: FileReport, content: dict) -> dict[int, Reduction]:
+    """What is left of every category; the file itself may be a reduced one."""
+    complete = read_reductions(content, str(file.path))
+    left = {key: replace(old, num_kept=0) for key, old in complete.items()}
+    for row in file.categories:
+        old = complete.get(row.id)
+        left[row.id] = Reduction(
+            row.id,
+            row.name,
+            num_instances=old.num_instances if old else row.num_kept,
+            num_kept=row.num_available if row.is_enough else 0,
+        )
+    return left
 
 
 def _marked(content: dict, file: FileReport, change: str) -> dict[str, Any]:

@@ -7,9 +7,6 @@ out and reported, so that one run finds all of them.
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +15,12 @@ from typing import Any
 from pycocotools.coco import COCO
 
 from ...errors import AnnotationFormatError, MissingDataError
-from ..annotation_file import REQUIRED_LISTS, read_annotation_file
+from ...json_file import read_json
+from ..annotation_file import (
+    REQUIRED_LISTS,
+    index_annotations,
+    read_annotation_file,
+)
 from ..entry_checks import check_annotations, check_categories, check_images
 from .findings import REFUSED, Finding, found
 
@@ -59,13 +61,9 @@ def read_leniently(path: Path) -> ReadFile:
         return ReadFile(path, read_annotation_file(path))
     except AnnotationFormatError as error:
         return _salvage(path, str(error))
-    except MissingDataError:
-        return _unreadable(path, f'annotation file not found: {path}')
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        return _unreadable(path, f'{path} can not be read: {reason}')
-    except (ValueError, RecursionError) as error:
-        return _unreadable(path, f'{path} can not be read: {error}')
+    except MissingDataError as error:
+        absent = f'annotation file not found: {path}'
+        return _unreadable(path, str(error) if path.is_file() else absent)
 
 
 def _unreadable(path: Path, message: str, is_other_json: bool = False) -> ReadFile:
@@ -76,8 +74,8 @@ def _unreadable(path: Path, message: str, is_other_json: bool = False) -> ReadFi
 def _salvage(path: Path, message: str) -> ReadFile:
     """Keep the sound entries of a file that the strict reader refused."""
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError:  # no JSON, or no UTF-8: the reader's message says which
+        content = read_json(path)
+    except AnnotationFormatError:  # no JSON, or no UTF-8: the message says which
         return _unreadable(path, message)
     is_coco = isinstance(content, dict) and all(
         isinstance(content.get(name), list) for name in REQUIRED_LISTS
@@ -90,7 +88,7 @@ def _salvage(path: Path, message: str) -> ReadFile:
         num_refused[name] = len(defects)
         findings += found(f'{name} entries refused', REFUSED, 'entries', defects)
         content = {**content, name: sound}
-    return ReadFile(path, _index(content), findings, num_refused)
+    return ReadFile(path, index_annotations(content), findings, num_refused)
 
 
 def _sort_out(entries: list, name: str, source: str) -> tuple[list[dict], list[str]]:
@@ -118,11 +116,3 @@ def _check_entry(entry: Any, name: str, source: str) -> None:
             f'should be an object, but is of type {type(entry).__name__}'
         )
     CHECKS[name]([entry], source)
-
-
-def _index(content: dict) -> COCO:
-    coco = COCO()
-    coco.dataset = content
-    with contextlib.redirect_stdout(io.StringIO()):
-        coco.createIndex()
-    return coco

@@ -5,14 +5,18 @@ from .formatting import PackInstance
 from .geometric import EpisodeFlip, InstanceCrop, RandomInstanceAffine, WarpInstance
 from .loading import LoadInstanceImage
 from .occlusion import RandomOcclusion
+from .perturbations import FixedInstanceAffine, JpegCompression, PerturbQuery
 from .photometric import RandomPhotometric
 from .virtual_keypoints import VirtualKeypoints
 
 __all__ = [
     'EpisodeFlip',
+    'FixedInstanceAffine',
     'InstanceCrop',
+    'JpegCompression',
     'LoadInstanceImage',
     'PackInstance',
+    'PerturbQuery',
     'RandomGaussianBlur',
     'RandomInstanceAffine',
     'RandomMotionBlur',

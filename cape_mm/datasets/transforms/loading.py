@@ -13,7 +13,7 @@ from mmengine import fileio
 from mmpose.registry import TRANSFORMS
 from PIL import Image
 
-from ...errors import ImageDecodeError, ImageNotFoundError
+from ...errors import ImageDecodeError, ImageNotFoundError, ImageReadError
 from .image_cache import ImageCache
 
 REDUCED_FLAGS = {
@@ -36,9 +36,11 @@ class LoadInstanceImage(LoadImageFromFile):
     Convention:
         - pixel i of the reduced image covers pixels r*i ... r*i + r-1 of the full one,
           so x_full = r * x_reduced + (r - 1) / 2 with r = ``img_reduction``
-        - r is chosen such that the box's longer side still has the input's pixels
+        - r is chosen such that the crop still has the input's pixels; where it is not
+          described yet (``crop_side``), the box's longer side, as augmentation may zoom
 
-    Required keys: ``img_path``; with ``reduce_to`` also ``bbox``. Added keys: ``img``
+    Required keys: ``img_path``; with ``reduce_to`` also ``crop_side``, which
+    :class:`InstanceCrop` and what follows it leave, or ``bbox``. Added keys: ``img``
     uint8 BGR (H, W, 3), read-only where it is cached, ``img_reduction`` (1, 2, 4 or 8),
     ``img_shape`` and ``ori_shape``, both that of ``img``.
 
@@ -51,7 +53,8 @@ class LoadInstanceImage(LoadImageFromFile):
 
     Raises:
         ImageNotFoundError: the file does not exist.
-        ImageDecodeError: the file exists but is no readable image.
+        ImageReadError: the file exists and the system refuses to read it.
+        ImageDecodeError: it is no readable image.
     """
 
     def __init__(
@@ -93,8 +96,9 @@ class LoadInstanceImage(LoadImageFromFile):
     def _choose_reduction(self, results: dict) -> int:
         if not self.reduce_to:
             return 1
-        # the crop is 1.25 times this side, and augmentation shows 0.8 of it at least
-        spare = max(results['bbox'][2:]) / max(self.reduce_to)
+        # by default the crop is 1.25 times the box and augmentation shows 0.8 of that
+        side = results.get('crop_side', max(results['bbox'][2:]))
+        spare = side / max(self.reduce_to)
         return next((r for r in REDUCED_FLAGS if spare >= r), 1)
 
     def _read(self, path: str, reduction: int) -> tuple[np.ndarray, int]:
@@ -106,6 +110,8 @@ class LoadInstanceImage(LoadImageFromFile):
             assert img is not None, 'cv2 returns None for what it cannot read'
         except FileNotFoundError as error:
             raise ImageNotFoundError(f'image not found: {path}') from error
+        except (OSError, UnicodeEncodeError) as error:
+            raise ImageReadError(f'image can not be read: {path!r}: {error}') from error
         except (AssertionError, cv2.error) as error:
             size = os.path.getsize(path) if os.path.exists(path) else 0
             raise ImageDecodeError(

@@ -7,13 +7,15 @@ fractions is drawn once per episode, so that support and query ask for the same 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
+
+from ...errors import ConfigError
 
 _STREAM = 0x71A7
 
@@ -83,6 +85,25 @@ class VirtualKeypoints(BaseTransform):
             num_real=num_keypoints,
             weight=self.weight,
         )
+
+
+def refuse_virtual_keypoints(transforms: Iterable[object]) -> None:
+    """Check that an evaluation pipeline asks for no virtual keypoints.
+
+    Args:
+        transforms: transforms, and wrappers of some (``transforms``).
+
+    Raises:
+        ConfigError: one of them is :class:`VirtualKeypoints`.
+    """
+    for transform in transforms:
+        if isinstance(transform, VirtualKeypoints):
+            raise ConfigError(
+                'VirtualKeypoints is an augmentation: no metric may score points that '
+                'no one labelled. Leave it out of the pipeline of a data set with '
+                'test_mode=True.'
+            )
+        refuse_virtual_keypoints(getattr(transform, 'transforms', ()))
 
 
 @dataclass(frozen=True)

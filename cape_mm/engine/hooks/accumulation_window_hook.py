@@ -89,10 +89,11 @@ class AccumulationWindowHook(Hook):
         runner.logger.removeFilter(self._filter)
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Open the first window of the epoch."""
+        """Open the first window of the epoch, or of the rest of it after a resume."""
         if not isinstance(runner.train_loop, IterBasedTrainLoop):
+            num_done = getattr(runner.train_loop, 'first_batch', 0)
             runner.optim_wrapper.initialize_count_status(
-                runner.model, 0, len(runner.train_dataloader)
+                runner.model, num_done, len(runner.train_dataloader)
             )
 
     def before_train_iter(

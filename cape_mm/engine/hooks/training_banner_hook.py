@@ -18,8 +18,10 @@ from torch.utils.data import DataLoader
 
 from ..trained_categories import (
     Categories,
+    describe_gaps,
     describe_overlap,
     remember_categories,
+    remember_gaps,
     usable_categories,
 )
 from .accumulation_window_hook import get_accumulative_counts
@@ -145,7 +147,8 @@ class TrainingBannerHook(Hook):
     episodes whose mean gradient makes one optimizer update.
 
     Val categories that are also trained on get a warning. The trained categories are
-    kept in the checkpoints, so that a test can warn as well.
+    kept in the checkpoints, so that a test can warn as well; so are gaps in the
+    training data, which ``metrics.json`` then names.
     """
 
     priority = 'LOW'
@@ -155,6 +158,8 @@ class TrainingBannerHook(Hook):
         trained = usable_categories(runner.train_dataloader.dataset)
         if trained:
             trained = remember_categories(runner.message_hub, trained)
+        gaps = describe_gaps(runner.train_dataloader.dataset)
+        remember_gaps(runner.message_hub, [gaps])
         rows = self.collect_rows(runner, trained)
         runner.logger.info(format_rows('Training', rows))
         if runner.val_loop is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pickle import UnpicklingError
 
 from torch import nn
 
@@ -38,9 +37,8 @@ def expect_pretrained(model: nn.Module) -> Iterator[None]:
     }
     try:
         yield
-    # a cut or foreign file is a RuntimeError, EOFError or UnpicklingError of torch; no
-    # connection is a URLError, which is an OSError
-    except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
+    # no connection is a URLError, which is an OSError
+    except (OSError, RuntimeError, CheckpointError) as error:
         if not parts:
             raise
         files = ', '.join(_describe(name, module) for name, module in parts.items())

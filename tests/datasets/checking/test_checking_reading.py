@@ -1,10 +1,10 @@
 """A damaged annotation file is read to its end, and every defect is named."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from cape_mm.datasets.checking import reading
 from cape_mm.datasets.checking.findings import REFUSED
 from cape_mm.datasets.checking.reading import read_leniently
 
@@ -62,7 +62,7 @@ def test_json_of_another_kind(tmp_path, text):
 def test_json_that_python_refuses(tmp_path):
     path = tmp_path / 'a.json'
     path.write_text('[' * 200_000)
-    assert 'can not be read' in only_text(read_leniently(path))
+    assert 'nested too deeply' in only_text(read_leniently(path))
 
 
 def test_absent_file_folder_and_circle(tmp_path):
@@ -74,14 +74,22 @@ def test_absent_file_folder_and_circle(tmp_path):
 
 
 def test_file_that_the_system_refuses(tree, monkeypatch):
-    def refuse(path):
+    def refuse(path, encoding):
         raise PermissionError(13, 'Permission denied', str(path))
 
     path = tree.write()
-    monkeypatch.setattr(reading, 'read_annotation_file', refuse)
+    monkeypatch.setattr(Path, 'read_text', refuse)
     assert only_text(read_leniently(path)) == f'{path} can not be read: ' + (
         'Permission denied'
     )
+
+
+def test_number_beyond_all_floats_costs_its_annotation_only(tree):
+    tree.content['annotations'][1]['keypoints'][3] = 10**400
+    content = read_leniently(tree.write())
+    (text,) = [text for finding in content.findings for text in finding.items]
+    assert text.startswith('annotations[1]: annotation 101: "keypoints" should be')
+    assert list(content.coco.anns) == [100, 102, 103]
 
 
 def test_every_defective_entry_is_named_and_the_others_stay(tree):

@@ -193,3 +193,25 @@ def test_cached_image_is_not_changed_by_the_recipe(tmp_path):
 def test_reduction_needs_the_decoder_that_can():
     with pytest.raises(ValueError, match="reduce_to needs .*got 'grayscale' and 'cv2'"):
         LoadInstanceImage(reduce_to=(64, 64), color_type='grayscale')
+
+
+@pytest.mark.parametrize(
+    'scale, reduction', [(0.8, 2), (0.83, 4), (1.0, 4), (1.25, 4), (1.7, 8), (0.2, 1)]
+)
+def test_a_crop_that_is_known_decides(tmp_path, scale, reduction):
+    """1,000 pixels of a box to 256: 4.9 source pixels per pixel of the input."""
+    write_jpeg(tmp_path / 'a.jpg', dot((250, 250), (120, 90), 12.0))
+    results = dict(
+        img_path=str(tmp_path / 'a.jpg'),
+        bbox=np.array([0.0, 0.0, 249.0, 249.0]),
+        keypoints_orig=np.array([[120.0, 90.0]], dtype=np.float32),
+    )
+    results = InstanceCrop()(results)
+    results['crop_side'] *= scale
+    results = LoadInstanceImage(reduce_to=(64, 64))(results)
+    assert results['img_reduction'] == reduction
+    assert results['crop_side'] / reduction >= 64 or reduction == 1
+    results = WarpInstance((64, 64))(results)
+    if scale >= 0.8:
+        found = centroid(results['img'])
+        np.testing.assert_allclose(found, results['keypoints'][0], atol=0.15)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 from episode_data import CocoTree, assert_same, open_tree, train_pipeline
+from mmcv.transforms import RandomApply
 
-from cape_mm.datasets import EpisodeSampler
+from cape_mm.datasets import EpisodeSampler, MP100EpisodeDataset
 from cape_mm.datasets.transforms import PackInstance, VirtualKeypoints
 from cape_mm.datasets.transforms.virtual_keypoints import VirtualPlan
 from cape_mm.errors import ConfigError
@@ -162,7 +163,19 @@ def test_epoch_is_reproducible(tree):
 
 
 def test_evaluation_refuses_them(tree):
-    dataset = open_virtual(tree, train=False)
+    dataset = open_virtual(tree)
     dataset.pipeline.transforms[-1] = PackInstance(hide_outside=False)
     with pytest.raises(ConfigError, match='no metric may score points'):
         dataset[Episode(1, (100,), (102,), seed=5)]
+
+
+@pytest.mark.parametrize('is_wrapped', [False, True])
+def test_evaluation_data_refuse_them_whatever_else_the_pipeline_says(tree, is_wrapped):
+    virtual = VirtualKeypoints()
+    pipeline = train_pipeline()  # ends with hide_outside=True
+    pipeline.insert(-1, RandomApply([virtual]) if is_wrapped else virtual)
+    kwargs = dict(data_root=str(tree.root), pipeline=pipeline)
+    name = tree.write().name
+    with pytest.raises(ConfigError, match='Leave it out of the pipeline of a data set'):
+        MP100EpisodeDataset(name, test_mode=True, **kwargs)
+    MP100EpisodeDataset(name, test_mode=False, **kwargs)

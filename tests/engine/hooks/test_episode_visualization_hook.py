@@ -6,52 +6,10 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-import torch
-from mmengine.structures import InstanceData
 from mmpose.registry import HOOKS
+from predicted_episodes import join_batches, make_episode
 
-from cape_mm.engine.hooks.episode_visualization_hook import (
-    EpisodeVisualizationHook,
-    draw_episode,
-)
-from cape_mm.structures import EpisodeDataSample
-
-
-def make_instances(rng, num, num_keypoints=4):
-    keypoints = torch.from_numpy(rng.uniform(4, 60, (num, num_keypoints, 2)))
-    seen = torch.ones(num, num_keypoints, dtype=torch.bool)
-    return InstanceData(
-        keypoints=keypoints,
-        keypoints_orig=keypoints,
-        is_visible=seen,
-        is_visible_orig=seen,
-        bboxes=torch.tensor([[4.0, 4, 56, 56]] * num),
-    )
-
-
-def make_episode(index, category_id, shots=1, queries=2):
-    """Inputs and outputs of one test iteration."""
-    rng = np.random.default_rng(index)
-    sample = EpisodeDataSample(
-        metainfo={
-            'episode_index': index,
-            'category_id': category_id,
-            'category_name': 'cat',
-            'skeleton': [[0, 1], [1, 2]],
-        }
-    )
-    sample.support_instances = make_instances(rng, shots)
-    sample.gt_instances = make_instances(rng, queries)
-    points = sample.gt_instances.keypoints + 2
-    sample.pred_instances = InstanceData(
-        keypoints=points,
-        keypoints_orig=points,
-        keypoint_scores=torch.full(points.shape[:2], 0.9),
-    )
-    images = [
-        torch.full((num, 3, 64, 64), 128, dtype=torch.uint8) for num in (shots, queries)
-    ]
-    return {'inputs': {'support': images[:1], 'query': images[1:]}}, [sample]
+from cape_mm.engine.hooks import EpisodeVisualizationHook
 
 
 @pytest.fixture
@@ -107,11 +65,36 @@ def test_disabled_hook_does_nothing(runner, tmp_path):
 
 def test_episodes_without_images_are_passed_over(runner, tmp_path, caplog):
     hook = EpisodeVisualizationHook(enabled=True)
-    batch = {'inputs': {'support': [torch.zeros(0)], 'query': [torch.zeros(0)]}}
-    hook.after_test_iter(runner, 0, batch, [EpisodeDataSample()])
+    batch, (sample,) = make_episode(0, 1)
+    sample.set_metainfo(dict(query_slots=[]))
+    hook.after_test_iter(runner, 0, batch, [sample])
     hook.after_test_epoch(runner)
     assert 'no contact sheet' in caplog.text
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_episode_of_a_batch_has_its_own_row(runner):
+    hook = EpisodeVisualizationHook(enabled=True)
+    run_test(hook, runner, [1, 2])
+    alone = [row.image for row in hook._rows]
+    hook.before_test_epoch(runner)
+    batch, outputs = join_batches(make_episode(i, i + 1) for i in range(2))
+    hook.after_test_iter(runner, 0, batch, outputs)
+    for row, expected in zip(hook._rows, alone, strict=True):
+        np.testing.assert_array_equal(row.image, expected)
+
+
+def test_images_of_other_episodes_are_not_asked_for(runner):
+    """They may have to be read from the disk."""
+
+    class Unread:
+        def __getitem__(self, index: int) -> None:
+            raise AssertionError('asked for')
+
+    hook = EpisodeVisualizationHook(num_episodes=1, enabled=True)
+    run_test(hook, runner, [1])
+    images = dict(support=Unread(), query=Unread())
+    hook.after_test_iter(runner, 1, dict(inputs=images), make_episode(1, 1)[1])
 
 
 def test_out_dir_wins_over_the_log_folder(runner, tmp_path):
@@ -120,26 +103,6 @@ def test_out_dir_wins_over_the_log_folder(runner, tmp_path):
     run_test(hook, runner, [1], shots=2)
     hook.after_test_epoch(runner)
     assert [path.name for path in folder.iterdir()] == ['contact_sheet.png']
-
-
-def test_every_shot_is_shown():
-    widths = []
-    for shots in (1, 5):
-        batch, (sample,) = make_episode(0, 1, shots=shots)
-        inputs = batch['inputs']
-        row = draw_episode(inputs['support'][0], inputs['query'][0], sample, 64)
-        widths.append(row.shape[1])
-    assert widths[1] - widths[0] == 4 * 70
-
-
-def test_inputs_and_outputs_are_not_changed():
-    batch, (sample,) = make_episode(0, 1)
-    support, query = batch['inputs']['support'][0], batch['inputs']['query'][0]
-    before = support.clone(), query.clone(), sample.clone()
-    draw_episode(support, query, sample)
-    assert torch.equal(support, before[0])
-    assert torch.equal(query, before[1])
-    assert torch.equal(sample.gt_instances.keypoints, before[2].gt_instances.keypoints)
 
 
 def test_at_least_one_episode():

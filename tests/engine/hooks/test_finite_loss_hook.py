@@ -1,42 +1,217 @@
-"""A loss that is no number stops the training and says where."""
+"""A loss that is no number is skipped, named and kept; many of them stop the run."""
 
-from types import SimpleNamespace
+from __future__ import annotations
+
+import json
+import math
 
 import pytest
 import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from mmengine.hooks import Hook
+from mmengine.model import MMDistributedDataParallel
 from tiny_cape import make_episode
+from toy_runner import ToyModel, build_toy_runner
 
+from cape_mm.engine.bad_step_file import BadStep, read_bad_step
 from cape_mm.engine.hooks import FiniteLossHook
-from cape_mm.errors import CapeError, TrainingDivergedError
-
-RUNNER = SimpleNamespace(epoch=2, train_dataloader=range(7))
-BATCH = dict(data_samples=[make_episode(num_queries=2)['data_samples']])
-
-
-def look(batch_idx, value, interval=5):
-    outputs = dict(loss=torch.tensor(1.0), loss_decoder=torch.tensor(value))
-    FiniteLossHook(interval).after_train_iter(RUNNER, batch_idx, BATCH, outputs)
+from cape_mm.engine.hooks.finite_loss_hook import _Batch, describe_window
+from cape_mm.engine.optim import MicroBatch
+from cape_mm.errors import CapeError, ConfigError, TrainingDivergedError
+from cape_mm.structures import Episode
 
 
-@pytest.mark.parametrize('value', [float('nan'), float('inf')])
-def test_names_epoch_iteration_loss_and_instances(value):
-    ids = BATCH['data_samples'][0].gt_instances.ann_ids.tolist()
-    message = rf'epoch 3, iteration 5: loss_decoder became .*category.*{ids[-1]}\]'
-    with pytest.raises(TrainingDivergedError, match=message) as error:
-        look(4, value)
+class Trouble(Hook):
+    """Makes the toy model's loss NaN at chosen iterations, counted from 1."""
+
+    def __init__(self, *iterations):
+        self.iterations = iterations
+        self.weights = []
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self.weights.append(self.weights_of(runner).detach().clone())
+        if runner.iter + 1 in self.iterations:
+            data_batch['y'] = data_batch['y'] * math.nan
+
+    def weights_of(self, runner):
+        return runner.model.linear.weight
+
+
+def train(toy, tmp_path, *iterations, counts=1, **options):
+    trouble = Trouble(*iterations)
+    hooks = [FiniteLossHook(**options), trouble]
+    runner = toy.build_toy_runner(tmp_path, hooks, accumulative_counts=counts)
+    runner.train()
+    return runner, trouble
+
+
+def test_bad_steps_are_skipped_counted_and_kept(toy, tmp_path):
+    runner, trouble = train(toy, tmp_path, 3, 7)
+    same = [torch.equal(a, b) for a, b in zip(trouble.weights, trouble.weights[1:])]
+    assert [i + 1 for i, is_same in enumerate(same) if is_same] == [3, 7]
+    assert torch.isfinite(runner.model.linear.weight).all()
+    assert runner.message_hub.get_info('bad_steps') == (2, 0)
+    assert runner.message_hub.get_scalar('train/bad_steps').current() == 2
+    folder = tmp_path / 'bad_steps'
+    names = ['iter_0000003.json', 'iter_0000007.json', 'weights_iter_0000003.pth']
+    assert sorted(path.name for path in folder.iterdir()) == names
+    weights = torch.load(folder / names[2])['state_dict']
+    assert torch.equal(weights['linear.weight'], trouble.weights[2])
+    log = toy.read_log(runner)
+    assert 'epoch 1, iteration 3: the update was skipped' in log
+    assert 'skipped so far: 2 of at most 10, 1 in a row of at most 5' in log
+    assert f'tools/replay_episode.py {folder / names[0]}' in log
+
+
+def test_window_of_a_bad_micro_batch_is_dropped(toy, tmp_path):
+    runner, trouble = train(toy, tmp_path, 6, counts=4)  # windows 1-4, 5-8, 9-12
+    assert torch.equal(trouble.weights[4], trouble.weights[8])
+    assert not torch.equal(trouble.weights[8], runner.model.linear.weight)
+    step = read_bad_step(tmp_path / 'bad_steps/iter_0000008.json')
+    assert [batch.iteration for batch in step.batches] == [5, 6, 7, 8]
+    assert [batch.problem for batch in step.batches] == ['', 'bad loss', '', '']
+    assert [batch.iteration for batch in step.suspects()] == [6]
+    assert step.batches[1].loss == 'nan'
+
+
+def test_total_limit_stops_the_run(toy, tmp_path):
+    with pytest.raises(TrainingDivergedError, match='one too many') as error:
+        train(toy, tmp_path, 2, 5, 8, max_bad_steps=2)
     assert isinstance(error.value, CapeError)
+    assert 'iteration 8' in str(error.value)
+    train(toy, tmp_path / 'fewer', 2, 5, max_bad_steps=2)
 
 
-def test_end_of_an_epoch_is_always_checked():
-    look(5, float('nan'))  # between two checks
-    with pytest.raises(TrainingDivergedError, match='iteration 7'):
-        look(6, float('nan'))
+def test_limit_of_bad_steps_in_a_row_stops_the_run(toy, tmp_path):
+    train(toy, tmp_path / 'apart', 2, 3, 5, 6, max_consecutive=2)
+    with pytest.raises(TrainingDivergedError, match='iteration 4.*3 in a row'):
+        train(toy, tmp_path, 2, 3, 4, max_consecutive=2)
 
 
-def test_finite_losses_pass():
-    look(4, 3.0)
+def test_zero_stops_at_the_first(toy, tmp_path):
+    with pytest.raises(TrainingDivergedError, match='iteration 2'):
+        train(toy, tmp_path, 2, max_bad_steps=0)
 
 
-def test_interval_must_be_positive():
-    with pytest.raises(ValueError, match='interval must be at least 1, got 0'):
-        FiniteLossHook(0)
+def test_resumed_run_has_no_new_allowance(toy, tmp_path):
+    runner, _ = train(toy, tmp_path, 3, 4)
+    path = tmp_path / 'epoch_1.pth'
+    assert path.is_file()
+    hooks = [FiniteLossHook(max_bad_steps=3), Trouble(12, 14)]
+    again = toy.build_toy_runner(
+        tmp_path / 'again',
+        hooks,
+        max_epochs=2,
+        accumulative_counts=1,
+        load_from=str(path),
+        resume=True,
+    )
+    with pytest.raises(TrainingDivergedError, match='iteration 14.*4 of at most 3'):
+        again.train()
+
+
+def test_message_names_category_episode_and_files():
+    sample = make_episode(num_queries=2)['data_samples']
+    episode = Episode(5, (7,), (8, 9), seed=4, index=11)
+    paths = dict(support_img_paths=['s.jpg'], query_img_paths=['q.jpg', 'r.jpg'])
+    sample.set_metainfo(dict(episode=episode, category_name='chair', **paths))
+    states = dict(cpu=torch.get_rng_state())
+    window = [
+        MicroBatch(_Batch(41, [sample], states), torch.tensor(1.0), torch.tensor(2.0)),
+        MicroBatch(_Batch(42, [sample], states), torch.tensor(1.0)),
+    ]
+    step = BadStep(3, 42, '', '', '', tuple(describe_window(window)))
+    (suspect,) = step.suspects()  # all losses are finite, so is the first gradient
+    assert suspect.iteration == 42
+    text = str(suspect)
+    ids = [*sample.support_instances.ann_ids, *sample.gt_instances.ann_ids]
+    assert 'category 5 (chair), episode 11' in text
+    assert f'annotations {[int(i) for i in ids]} in s.jpg, q.jpg, r.jpg' in text
+    window[0].gradient_norm = torch.tensor(math.inf)
+    first = describe_window(window)[0]
+    assert first.problem == 'finite loss, bad gradient'
+    assert first.episodes[0].episode == episode
+
+
+def test_full_disk_does_not_stop_the_run(toy, tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr('cape_mm.engine.hooks.finite_loss_hook.write_bad_step', fail)
+    module = 'cape_mm.engine.hooks.finite_loss_hook'
+    monkeypatch.setattr(f'{module}.write_bytes_atomically', fail)
+    monkeypatch.setattr('mmengine.runner.checkpoint.save_checkpoint', lambda *a: None)
+    hooks = [FiniteLossHook(), Trouble(3)]
+    options = dict(default_hooks=dict(checkpoint=None))
+    runner = toy.build_toy_runner(tmp_path, hooks, accumulative_counts=1, **options)
+    runner.train()
+    assert 'could not be written: [Errno 28]' in toy.read_log(runner)
+    assert not list((tmp_path / 'bad_steps').glob('*'))
+
+
+@pytest.mark.parametrize('options', [dict(max_bad_steps=-1), dict(max_consecutive=-1)])
+def test_limits_must_not_be_negative(options):
+    with pytest.raises(ValueError, match='must be at least 0'):
+        FiniteLossHook(**options)
+
+
+@pytest.mark.parametrize(
+    'text', ['', '[]', '{}', '{"format": "x"}', '{"format": "cape_mm bad step 1"}']
+)
+def test_file_of_another_kind(tmp_path, text):
+    path = tmp_path / 'x.json'
+    path.write_text(text)
+    with pytest.raises(
+        ConfigError, match='is not (the record of a skipped update|a JSON file)'
+    ):
+        read_bad_step(path)
+    with pytest.raises(ConfigError, match='does not exist'):
+        read_bad_step(tmp_path / 'y.json')
+
+
+def run_rank(rank, folder, bad):
+    """One of two ranks; ``bad`` tells (rank, iteration) of the NaN."""
+    store = f'file://{folder}/store'
+    dist.init_process_group('gloo', init_method=store, rank=rank, world_size=2)
+    trouble = SpreadTrouble(*(iteration for where, iteration in bad if where == rank))
+    hooks = [FiniteLossHook(max_consecutive=1), trouble]
+    model = MMDistributedDataParallel(ToyModel(), broadcast_buffers=False)
+    runner = build_toy_runner(folder / 'run', hooks, model, accumulative_counts=2)
+    problem = ''
+    try:
+        runner.train()
+    except TrainingDivergedError as error:
+        problem = str(error)
+    result = dict(problem=problem, weights=[w.tolist() for w in trouble.weights])
+    (folder / f'rank{rank}.json').write_text(json.dumps(result))
+    dist.destroy_process_group()
+
+
+class SpreadTrouble(Trouble):
+    """The same inside the wrapper of distributed training."""
+
+    def weights_of(self, runner):
+        return runner.model.module.linear.weight
+
+
+@pytest.mark.parametrize(
+    ('bad', 'skipped', 'is_over'),
+    [([(1, 3)], [4], False), ([(1, 4)], [4], False), ([(0, 3), (1, 6)], [4, 6], True)],
+)
+def test_ranks_skip_together(tmp_path, bad, skipped, is_over):
+    # forked: two more starts of torch and mmpose would take longer than all the rest
+    mp.start_processes(run_rank, (tmp_path, bad), nprocs=2, start_method='fork')
+    first, second = (
+        json.loads((tmp_path / f'rank{rank}.json').read_text()) for rank in (0, 1)
+    )
+    assert first == second  # weights before every iteration, and how it ended
+    assert bool(first['problem']) == is_over
+    assert not any(math.isnan(v) for weight in first['weights'] for v in weight[0])
+    weights = first['weights'] + first['weights'][-1:] * is_over
+    same = [end for end in range(2, 11, 2) if end < len(weights)]
+    assert [end for end in same if weights[end] == weights[end - 2]] == skipped
+    step = read_bad_step(tmp_path / f'run/bad_steps/iter_{skipped[-1]:07d}.json')
+    suspects = [(batch.rank, batch.iteration) for batch in step.suspects()]
+    assert suspects == bad[-1:]
+    assert len(step.batches) == 4

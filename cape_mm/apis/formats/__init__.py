@@ -1,0 +1,17 @@
+"""Labels in the formats of other tools: one file per format, one record for all.
+
+:func:`read_labels` and :func:`write_labels` choose by name; ``FORMATS`` lists them.
+"""
+
+from .labels import LabelledInstance, LabelledPicture, LabelSet
+from .registry import FORMATS, guess_format, read_labels, write_labels
+
+__all__ = [
+    'FORMATS',
+    'LabelSet',
+    'LabelledInstance',
+    'LabelledPicture',
+    'guess_format',
+    'read_labels',
+    'write_labels',
+]

@@ -1,0 +1,199 @@
+"""Several processes of one run: how they meet, and what is said when one is lost."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import torch
+import torch.distributed as torch_dist
+from mmengine.config import Config
+
+from ..errors import CapeError, ConfigError
+
+GLOO_TIMEOUT = 1800.0
+"""Seconds; PyTorch's own default."""
+SOURCES = {
+    'pytorch': dict(RANK='RANK', WORLD_SIZE='WORLD_SIZE', LOCAL_RANK='LOCAL_RANK'),
+    'slurm': dict(
+        RANK='SLURM_PROCID', WORLD_SIZE='SLURM_NTASKS', LOCAL_RANK='SLURM_LOCALID'
+    ),
+    'mpi': dict(
+        RANK='OMPI_COMM_WORLD_RANK',
+        WORLD_SIZE='OMPI_COMM_WORLD_SIZE',
+        LOCAL_RANK='OMPI_COMM_WORLD_LOCAL_RANK',
+    ),
+}
+"""By launcher: which of its variables PyTorch's own three come from."""
+STARTERS = {
+    'pytorch': 'tools/dist_train.sh or tools/dist_test.sh (they call torchrun)',
+    'slurm': 'tools/slurm_train.sh or tools/slurm_test.sh (they call srun)',
+    'mpi': 'mpirun, with MASTER_ADDR set',
+}
+LOST = re.compile(
+    r'\bgloo\b|NCCL|TCPStore|Connection (closed|reset)|socket .*timed out'
+)
+"""What the messages of failed communication have in common."""
+
+
+class LostProcessError(CapeError, RuntimeError):
+    """Another process of the run died, or was not heard of for too long."""
+
+
+def join_processes(cfg: Config) -> None:
+    """Join launched processes over gloo where there is no GPU.
+
+    MMEngine's own start needs a GPU per process; with one, it is left to the runner.
+    What the config says for GPUs is changed where a CPU needs it, and this is said.
+
+    Raises:
+        ConfigError: the launcher is named but did not start this process, it started
+            more processes on this machine than there are GPUs, or there is none and the
+            config wants sharded weights.
+    """
+    launcher = cfg.get('launcher') or 'none'
+    if launcher == 'none':
+        check_alone(cfg)
+        return
+    local_rank = check_launched(launcher)
+    if torch.cuda.is_available():
+        check_gpu_share(local_rank, torch.cuda.device_count())
+        return
+    if not torch_dist.is_initialized():
+        init_gloo(launcher, (cfg.get('env_cfg') or {}).get('dist_cfg') or {})
+    use_cpu_wrapper(cfg)
+
+
+def check_alone(cfg: Config) -> None:
+    """Refuse to shard the weights over a single process.
+
+    Raises:
+        ConfigError: the config wants that.
+    """
+    strategy = (cfg.get('strategy') or {}).get('type')
+    if strategy in ('FSDPStrategy', 'ShardedStrategy'):
+        raise ConfigError(
+            f'strategy {strategy} shards the weights over processes, and this is a '
+            f'single one. Start several by tools/dist_train.sh CONFIG GPUS, or take a '
+            f'config without strategy and runner_type.'
+        )
+
+
+def check_launched(launcher: str) -> int:
+    """This process's number on its machine, as the launcher says.
+
+    Raises:
+        ConfigError: the launcher's variables are not set.
+    """
+    needed = [SOURCES[launcher][name] for name in ('RANK', 'WORLD_SIZE')]
+    missing = [name for name in needed if name not in os.environ]
+    if missing:
+        raise ConfigError(
+            f'--launcher {launcher}: {" and ".join(missing)} not set, so nothing '
+            f'launched this process. Start it by {STARTERS[launcher]}, or leave '
+            f'--launcher out for a single process.'
+        )
+    return int(os.environ.get(SOURCES[launcher]['LOCAL_RANK'], 0))
+
+
+def check_gpu_share(local_rank: int, num_gpus: int) -> None:
+    """Refuse a process that no GPU is left for.
+
+    Raises:
+        ConfigError: ``local_rank`` is not below the number of GPUs.
+    """
+    if local_rank >= num_gpus:
+        raise ConfigError(
+            f'process {local_rank} of this machine has no GPU: {num_gpus} are visible. '
+            f'Start at most {num_gpus} processes per machine (the argument GPUS of '
+            f'tools/dist_train.sh, GPUS_PER_NODE under Slurm), or look at '
+            f'CUDA_VISIBLE_DEVICES.'
+        )
+
+
+def init_gloo(launcher: str, dist_cfg: dict) -> None:
+    """Join over gloo with the config's timeout; rank 0 says if the config has another.
+
+    Args:
+        launcher: a key of ``SOURCES``.
+        dist_cfg: the config's ``env_cfg.dist_cfg``.
+    """
+    export_ranks(launcher)
+    backend = dist_cfg.get('backend', 'nccl')
+    seconds = dist_cfg.get('timeout') or GLOO_TIMEOUT
+    torch_dist.init_process_group('gloo', timeout=timedelta(seconds=seconds))
+    if backend != 'gloo' and torch_dist.get_rank() == 0:
+        print(
+            f'no GPU: {torch_dist.get_world_size()} processes on the CPU, joined over '
+            f'gloo instead of {backend}',
+            flush=True,
+        )
+
+
+def export_ranks(launcher: str) -> None:
+    """Set PyTorch's variables from the launcher's own, as MMEngine does with GPUs."""
+    if launcher == 'pytorch':
+        return
+    for name, source in SOURCES[launcher].items():
+        os.environ[name] = os.environ.get(source, '0')
+    os.environ.setdefault('MASTER_PORT', '29500')
+    if launcher == 'slurm' and 'MASTER_ADDR' not in os.environ:
+        os.environ['MASTER_ADDR'] = first_slurm_node(os.environ['SLURM_NODELIST'])
+
+
+def first_slurm_node(nodes: str) -> str:
+    """First machine of a Slurm list such as ``node[3-5,9]``."""
+    command = ['scontrol', 'show', 'hostnames', nodes]
+    return subprocess.check_output(command, text=True).split()[0]
+
+
+def use_cpu_wrapper(cfg: Config) -> None:
+    """Have the model wrapped for the CPU: DDP, or what ``strategy`` names."""
+    strategy = cfg.get('strategy')
+    if strategy is None:
+        cfg.model_wrapper_cfg = dict(
+            type='MMDistributedDataParallel',
+            device_ids=None,
+            broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
+        )
+        return
+    strategy.setdefault('model_wrapper', {})
+    wrapper = strategy['model_wrapper']
+    if strategy.get('type') == 'ShardedStrategy':
+        strategy['offload_to_cpu'] = False
+        wrapper['device_id'] = 'cpu'
+    else:
+        wrapper['device_ids'] = None
+        wrapper.setdefault('broadcast_buffers', False)
+
+
+@contextmanager
+def explain_lost_process() -> Iterator[None]:
+    """Say in one message that another process is gone; the launcher names which.
+
+    Raises:
+        LostProcessError: instead of the error of gloo or NCCL.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, CapeError) or not is_communication_error(error):
+            raise
+        cause = str(error).strip().splitlines()[0]
+        raise LostProcessError(
+            'the processes of this run lost each other: another one died, or hung '
+            'for longer than env_cfg.dist_cfg.timeout. Look for the first error of '
+            'the others and for "Root Cause" in the output of the launcher. A training '
+            f'has saved its finished epochs: go on with --resume. ({cause})'
+        ) from error
+
+
+def is_communication_error(error: RuntimeError) -> bool:
+    """Whether an error comes from talking to other processes."""
+    is_launched = torch_dist.is_available() and 'RANK' in os.environ
+    return is_launched and LOST.search(str(error)) is not None

@@ -1,0 +1,153 @@
+"""Where a training goes on: from the newest checkpoint that is whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.logging import print_log
+
+from ..checkpoint_file import check_integrity
+from ..errors import CheckpointError, UnsafeCheckpointError
+from .checkpoint import read_checkpoint
+
+POINTER_NAME = 'last_checkpoint'
+STEP_PATTERN = re.compile(r'(epoch|iter)_(\d+)\.pth')
+
+
+def list_checkpoints(work_dir: str | Path) -> list[Path]:
+    """Checkpoints to resume from, the newest first.
+
+    The one that ``last_checkpoint`` names comes first, wherever the work directory was
+    moved since; then those of the same kind before it. Later ones are of another,
+    older run. Where the name is lost, the greatest epoch (or iteration) comes first.
+
+    Args:
+        work_dir: folder of a training.
+    """
+    work_dir = Path(work_dir)
+    named = _read_pointer(work_dir / POINTER_NAME)
+    found = {path.name: path for path in work_dir.glob('*.pth') if _step_of(path)}
+    newest = _step_of(named) if named is not None else None
+    if newest is not None:
+        kind, last = newest
+        steps = {name: _step_of(path) for name, path in found.items()}
+        found = {
+            name: path
+            for name, path in found.items()
+            if steps[name][0] == kind and steps[name][1] < last
+        }
+    elif len({_step_of(path)[0] for path in found.values()}) > 1:
+        ordered = sorted(found.values(), key=lambda path: -path.stat().st_mtime)
+        return _with_named(named, ordered)
+    ordered = sorted(found.values(), key=_step_of, reverse=True)
+    return _with_named(named, ordered)
+
+
+def _with_named(named: Path | None, others: Sequence[Path]) -> list[Path]:
+    return [*([named] if named is not None else []), *others]
+
+
+def _read_pointer(pointer: Path) -> Path | None:
+    """The file that ``last_checkpoint`` names; None if it names none."""
+    try:
+        text = pointer.read_text(encoding='utf-8').strip()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None
+    if not text or '\0' in text:
+        return None
+    named = Path(text)
+    beside = pointer.parent / named.name
+    return beside if beside.is_file() else named
+
+
+def _step_of(path: Path) -> tuple[str, int] | None:
+    """``('epoch', 3)``, None for another name."""
+    match = STEP_PATTERN.fullmatch(path.name)
+    return (match[1], int(match[2])) if match else None
+
+
+def find_last_checkpoint(work_dir: str | Path) -> Path | None:
+    """The newest checkpoint of a work directory that is whole, None without any.
+
+    Damaged ones are passed over, and each is logged.
+
+    Raises:
+        CheckpointError: there are checkpoints, and none of them is whole.
+        UnsafeCheckpointError: the newest holds what could run code.
+    """
+    reasons = []
+    for path in list_checkpoints(work_dir):
+        try:
+            check_resumable(path)
+        except UnsafeCheckpointError as error:
+            if _is_archive(path):
+                raise
+            reasons.append(str(error))
+        except CheckpointError as error:
+            reasons.append(str(error))
+        else:
+            for reason in reasons:
+                print_log(f'--resume: {reason}', 'current', level=30)
+            if reasons:
+                print_log(f'--resume: falling back to {path}', 'current', level=30)
+            return path
+    if not reasons:
+        return None
+    raise CheckpointError(
+        f'--resume: no checkpoint in {work_dir} is whole. Nothing was started; use '
+        f'another --work-dir to start afresh.\n  ' + '\n  '.join(reasons)
+    )
+
+
+def _is_archive(path: Path) -> bool:
+    with path.open('rb') as file:
+        return file.read(2) == b'PK'
+
+
+def check_resumable(path: Path) -> None:
+    """Read a checkpoint in full and compare it with its checksums.
+
+    Raises:
+        CheckpointError: it is gone or damaged.
+    """
+    check_integrity(path)
+    read_checkpoint(path)
+
+
+def set_resume(cfg: Config, resume: str | Path | bool | None) -> None:
+    """Set where training goes on from.
+
+    Args:
+        cfg: config with its ``work_dir`` set; ``resume=True`` in it counts as asked.
+        resume: None, ``'auto'`` (or True) for the latest whole checkpoint of the work
+            directory, or a checkpoint's path.
+
+    Raises:
+        CheckpointError: the checkpoint does not exist, or none is whole. Only 'auto' in
+            a work directory without any checkpoint starts from scratch, and says so.
+    """
+    if resume is None and cfg.get('resume'):
+        resume = cfg.get('load_from') or 'auto'
+    if not resume:
+        return
+    if resume in ('auto', True):
+        path = find_last_checkpoint(cfg.work_dir)
+        if path is None:
+            cfg.resume = False
+            print_log(
+                f'--resume: no checkpoint in {cfg.work_dir}, starting from scratch',
+                'current',
+            )
+            return
+    else:
+        path = Path(resume)
+        if not path.is_file():
+            raise CheckpointError(
+                f'--resume: checkpoint {path} does not exist. Nothing was started; '
+                f'leave the path out to take the latest one in {cfg.work_dir}.'
+            )
+        check_integrity(path)
+    cfg.resume, cfg.load_from = True, str(path)

@@ -1,0 +1,107 @@
+"""Fixed disturbances of queries, to measure what a model withstands.
+
+Nothing here is an augmentation: the strength is given, and what is left to chance is
+drawn from the instance's id alone. An instance looks the same in every episode, so its
+features can still be kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmpose.registry import TRANSFORMS
+
+QUERY_TWINS = 2**50
+"""An annotation id from here on names an instance in its role as a query."""
+
+
+@TRANSFORMS.register_module()
+class PerturbQuery(BaseTransform):
+    """Apply transforms to the instances that stand in as queries, and to no other.
+
+    Those are told by their annotation id, which is ``QUERY_TWINS`` above that of the
+    annotation file. A generator of ``seed`` and the id takes the place of the episode's
+    ``rng`` meanwhile.
+
+    Required keys: ``ann_id``, and those of the transforms.
+
+    Args:
+        transforms: configs or callables; they may read ``rng``.
+        seed: of their chance.
+    """
+
+    def __init__(self, transforms: Sequence[dict | Callable], seed: int = 0) -> None:
+        self.seed = seed
+        self.transforms = [
+            TRANSFORMS.build(step) if isinstance(step, dict) else step
+            for step in transforms
+        ]
+
+    def transform(self, results: dict) -> dict:
+        number = results['ann_id'] - QUERY_TWINS
+        if number < 0:
+            return results
+        changed = dict(results, rng=np.random.default_rng([self.seed, number]))
+        for step in self.transforms:
+            changed = step(changed)
+        del changed['rng']
+        results.update(changed)
+        return results
+
+
+@TRANSFORMS.register_module()
+class FixedInstanceAffine(BaseTransform):
+    """Rotate and scale the crop's content by fixed amounts.
+
+    Labels follow; keypoints that leave the crop stay visible.
+
+    Required keys: what ``InstanceCrop`` adds, and ``rng``, which draws the direction of
+    the rotation; so it comes between ``InstanceCrop`` and ``WarpInstance``.
+
+    Args:
+        rotation: angle in degrees.
+        scale: a factor above 1 shows the object larger.
+
+    Raises:
+        ValueError: ``scale`` is not positive.
+    """
+
+    def __init__(self, rotation: float = 0.0, scale: float = 1.0) -> None:
+        if not scale > 0:
+            raise ValueError(f'scale must be > 0, got {scale}')
+        self.rotation = rotation
+        self.scale = scale
+
+    def transform(self, results: dict) -> dict:
+        sign = 1 if results['rng'].random() < 0.5 else -1
+        results['crop_rotation'] += sign * self.rotation
+        results['crop_side'] /= self.scale
+        return results
+
+
+@TRANSFORMS.register_module()
+class JpegCompression(BaseTransform):
+    """Compress the crop as a JPEG of fixed quality and decode it again.
+
+    Required keys: ``img`` uint8 BGR (H, W, 3).
+
+    Args:
+        quality: 1 (worst) to 100.
+
+    Raises:
+        ValueError: the quality is out of its range.
+    """
+
+    def __init__(self, quality: int) -> None:
+        if not 1 <= quality <= 100:
+            raise ValueError(f'quality must be from 1 to 100, got {quality}')
+        self.quality = int(quality)
+
+    def transform(self, results: dict) -> dict:
+        settings = [cv2.IMWRITE_JPEG_QUALITY, self.quality]
+        content = cv2.imencode('.jpg', results['img'], settings)[1]
+        results['img'] = cv2.imdecode(content, cv2.IMREAD_COLOR)
+        return results

@@ -1,0 +1,198 @@
+"""What one user of the page has and can do; no web page in sight."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ..apis.formats.coco import write_coco
+from ..apis.inference import CapeInferencer
+from ..errors import ConfigError, InstanceLoadError
+from .checks import check_inside, clean_label
+from .export import to_label_set
+from .labels import Labels, Pose, empty_pose
+from .limits import Limits
+from .marking import Marking
+from .pictures import read_upload, unique_name
+
+BATCH_SIZE = 4
+
+
+class DemoSession(Marking):
+    """Queries, predictions and corrections of one user, beside the marking.
+
+    Attributes:
+        category: name of what the pictures show.
+        threshold: predictions of less confidence are not shown and not exported.
+        query: index of the query that is shown.
+        query_selected: index of the keypoint that was clicked on it last, or None.
+
+    Args:
+        inferencer: its model is shared with the other users, its support is not.
+        limits: bounds of what is kept.
+    """
+
+    def __init__(
+        self, inferencer: CapeInferencer, limits: Limits | None = None
+    ) -> None:
+        super().__init__(limits)
+        # a copy has a support of its own, but the same model and lock
+        self.inferencer = copy.copy(inferencer)
+        self.category = 'object'
+        self.threshold = 0.3
+        self.query = 0
+        self.query_selected: int | None = None
+        self._predicted_with: tuple = ()
+
+    def add_queries(self, files: Iterable[tuple[str, bytes]]) -> list[str]:
+        """Take uploaded files as pictures to predict.
+
+        Args:
+            files: names and contents.
+
+        Returns:
+            Why files were not taken, one message each.
+        """
+        refused, added, taken = [], [], set(self._picture_names())
+        room = self.limits.max_queries - len(self.labels.queries)
+        for name, content in files:
+            if len(added) >= room:
+                refused.append(
+                    f'only {self.limits.max_queries} pictures are taken at a time; '
+                    f'tools/predict.py takes whole folders'
+                )
+                break
+            try:
+                picture = read_upload(name, content, self.limits)
+            except InstanceLoadError as error:
+                refused.append(str(error))
+                continue
+            picture = replace(picture, name=unique_name(picture.name, taken))
+            taken.add(picture.name)
+            added.append(empty_pose(picture, len(self.labels.names)))
+        self._restart(replace(self.labels, queries=(*self.labels.queries, *added)))
+        return refused
+
+    def clear_queries(self) -> None:
+        """Remove all pictures to predict, with their predictions."""
+        self._restart(replace(self.labels, queries=()))
+
+    def current_query(self) -> Pose:
+        """The picture whose prediction is shown.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if not self.labels.queries:
+            raise ConfigError('upload pictures to predict first (step 3)')
+        return self.labels.queries[self.query]
+
+    def show_query(self, index: int) -> None:
+        """Show another picture's prediction; behind the last comes the first."""
+        self.current_query()
+        self.query = index % len(self.labels.queries)
+        self.query_selected = None
+
+    def predict(self, tell: Callable[[int, int], None] | None = None) -> None:
+        """Predict all queries; what people corrected stays.
+
+        Args:
+            tell: is called with the numbers of finished and of all pictures.
+
+        Raises:
+            ConfigError: nothing is marked, or there is no query.
+        """
+        labels = self.labels
+        marked = [shot for shot in labels.shots if shot.is_placed.any()]
+        if not marked:
+            raise ConfigError('mark points on a support picture first (step 2)')
+        self.current_query()
+        points = [shot.picture.to_kept(shot.points) for shot in marked]
+        images = [shot.picture.image for shot in marked]
+        self.inferencer.set_support(images, points, labels.edges, names=labels.names)
+        is_known = self.inferencer.support.is_known
+        inputs = [pose.picture.image for pose in labels.queries]
+        queries = []
+        for pose, result in zip(
+            labels.queries, self.inferencer.iterate(inputs, batch_size=BATCH_SIZE)
+        ):
+            found = pose.picture.from_kept(result.keypoints[0])
+            queries.append(pose.predict(found, result.confidence[0], is_known))
+            if tell is not None:
+                tell(len(queries), len(inputs))
+        self._change(replace(labels, queries=tuple(queries)))
+        self._predicted_with = self._basis()
+
+    @property
+    def is_predicted(self) -> bool:
+        """There is a prediction."""
+        return any(pose.is_predicted for pose in self.labels.queries)
+
+    @property
+    def is_stale(self) -> bool:
+        """Support or queries changed after the prediction."""
+        return self.is_predicted and (
+            self._predicted_with != self._basis()
+            or not all(pose.is_predicted for pose in self.labels.queries)
+        )
+
+    def correct_point(self, index: int, point: Sequence[float] | None) -> None:
+        """Move a keypoint of the shown prediction; None: the picture has none."""
+        self._check_index(index)
+        pose = self.current_query()
+        if point is not None:
+            point = check_inside(point, pose)
+        self._change(self.labels.with_query(self.query, pose.put(index, point)))
+
+    def use_as_support(self) -> None:
+        """Take the shown prediction, as it is shown, as a further support picture.
+
+        Raises:
+            ConfigError: it shows no point, is one already, or there are too many.
+        """
+        pose = self.current_query()
+        is_shown = pose.is_shown(self.threshold)
+        if not is_shown.any():
+            raise ConfigError(
+                'this picture shows no point: lower the threshold or correct it first'
+            )
+        points = np.where(is_shown[:, None], pose.points, np.nan)
+        shot = Pose(pose.picture, points, is_shown.astype(float), is_shown)
+        shots = list(self.labels.shots)
+        places = [i for i, s in enumerate(shots) if s.picture is pose.picture]
+        if places:
+            shots[places[0]] = shot
+        else:
+            self._check_shots()
+            shots.append(shot)
+        self._change(replace(self.labels, shots=tuple(shots)))
+
+    def export_coco(self, path: str | Path) -> Path:
+        """Write all marked and predicted pictures as a COCO keypoint file.
+
+        Raises:
+            ConfigError: nothing is marked, or the file can't be written.
+        """
+        labels = to_label_set(self.labels, self.category, self.threshold)
+        return write_coco(labels, path)[0]
+
+    def set_threshold(self, value: float) -> None:
+        """Show predictions from this confidence on, in [0, 1]."""
+        self.threshold = float(np.clip(value, 0, 1))
+
+    def set_category(self, name: str) -> None:
+        """Name what the pictures show."""
+        self.category = clean_label(name) or 'object'
+
+    def _show(self, labels: Labels) -> None:
+        super()._show(labels)
+        self.query_selected = None
+        self.query = max(0, min(self.query, len(labels.queries) - 1))
+
+    def _basis(self) -> tuple:
+        """What a prediction depends on."""
+        return self.labels.shots, self.labels.edges

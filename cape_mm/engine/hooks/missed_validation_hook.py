@@ -1,0 +1,57 @@
+"""A resumed training first does the validation that its checkpoint does not know."""
+
+from __future__ import annotations
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmpose.registry import HOOKS
+
+from ..training_progress import training_progress
+
+VALIDATED_KEY = 'last_validated'
+"""Where the last validated epoch (or iteration) is in the message hub."""
+
+
+@HOOKS.register_module()
+class MissedValidationHook(Hook):
+    """Validate at a resume if the checkpoint was saved before its epoch's validation.
+
+    MMEngine saves an epoch's checkpoint, then validates, and saves again only where the
+    best metric has changed. So most checkpoints don't know the validation of their own
+    epoch, and a resume would lose it: the count of early stopping, the moving average,
+    and after a kill within the validation perhaps the best checkpoint.
+
+    The validation is the usual one, with all its hooks, before the next epoch; it
+    happens only at a resume.
+    """
+
+    priority = 'LOWEST'  # every other hook is ready when it validates
+
+    def before_train(self, runner: Runner) -> None:
+        """Validate where a validation was due and is not known."""
+        progress = training_progress(runner)
+        if not progress.done or runner.val_loop is None or not _is_due(runner):
+            return
+        if runner.message_hub.runtime_info.get(VALIDATED_KEY) == progress.done:
+            return
+        runner.logger.info(
+            f'resume: the checkpoint of {progress} was saved before its validation, '
+            f'which is done now'
+        )
+        runner.val_loop.run()
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Note it now: no checkpoint is saved before the metrics are known."""
+        progress = training_progress(runner)
+        if progress is not None:
+            runner.message_hub.update_info(VALIDATED_KEY, progress.done)
+
+
+def _is_due(runner: Runner) -> bool:
+    """Whether the training loop validates at this point."""
+    loop, progress = runner.train_loop, training_progress(runner)
+    loop._decide_current_val_interval()
+    is_last = progress.done == progress.total
+    return progress.done >= loop.val_begin and (
+        is_last or progress.done % loop.val_interval == 0
+    )

@@ -1,0 +1,126 @@
+"""The visualizer of a run, which knows episodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from mmengine.dist import master_only
+from mmengine.structures import BaseDataElement
+from mmpose.registry import VISUALIZERS
+from mmpose.visualization import PoseLocalVisualizer
+
+from ..atomic_write import write_bytes_atomically
+from ..errors import ConfigError
+from ..structures import EpisodeDataSample
+from .episode_drawing import draw_episode
+
+
+@VISUALIZERS.register_module()
+class EpisodeVisualizer(PoseLocalVisualizer):
+    """MMPose's visualizer, which also draws episodes: support | truth | prediction.
+
+    Colours are those of the keypoints in every picture of this package; a predicted
+    keypoint is the more transparent the less certain it is. MMPose's own samples are
+    drawn by MMPose, so its tools and hooks work as before.
+
+    Args:
+        name: of the visualizer; the runner has one of a name.
+        panel_size: side of one picture of an episode in pixels; None: 256, or 512 where
+            the keypoints are many.
+        **kwargs: see ``PoseLocalVisualizer``: ``vis_backends``, ``save_dir`` and so on.
+
+    Raises:
+        ConfigError: ``panel_size`` is too small or too large for a picture.
+    """
+
+    def __init__(
+        self, name: str = 'visualizer', panel_size: int | None = None, **kwargs
+    ) -> None:
+        if panel_size is not None and not 64 <= panel_size <= 2048:
+            raise ConfigError(
+                f'EpisodeVisualizer: panel_size must be from 64 to 2048 or None, got '
+                f'{panel_size}'
+            )
+        super().__init__(name, **kwargs)
+        self.panel_size = panel_size
+
+    def draw_episode(
+        self,
+        images: Mapping[str, torch.Tensor],
+        data_sample: EpisodeDataSample,
+        **options: int | bool,
+    ) -> np.ndarray:
+        """An episode as an RGB picture, uint8 (height, width, 3); nothing is stored.
+
+        Args:
+            images: see :meth:`add_datasample`.
+            data_sample: labels and, if there are any, predictions.
+            **options: ``index``, ``draw_gt``, ``draw_pred`` of
+                :func:`~cape_mm.visualization.draw_episode`.
+        """
+        support, query = images['support'], images['query']
+        drawn = draw_episode(support, query, data_sample, self.panel_size, **options)
+        return np.ascontiguousarray(drawn[..., ::-1])
+
+    @master_only
+    def add_datasample(
+        self,
+        name: str,
+        image: Mapping[str, torch.Tensor] | np.ndarray,
+        data_sample: BaseDataElement,
+        draw_gt: bool = True,
+        draw_pred: bool = True,
+        *,
+        index: int = 0,
+        show: bool = False,
+        wait_time: float = 0,
+        out_file: str | None = None,
+        step: int = 0,
+        **pose_options,
+    ) -> np.ndarray:
+        """Draw an episode and show it, write it, or hand it to the backends.
+
+        Args:
+            name: of the picture in the backends; no slash.
+            image: ``dict(support=..., query=...)``, BGR uint8 (S, 3, H, W) and
+                (Q, 3, H, W), as the data set gives them.
+            data_sample: the episode. Of any other sample, ``image`` and all arguments
+                are those of ``PoseLocalVisualizer.add_datasample``.
+            draw_gt: whether to draw the query with its truth.
+            draw_pred: whether to draw the query with its prediction.
+            index: which of the episode's queries.
+            show: open a window; only where there is a screen.
+            wait_time: of the window in seconds, 0 is for ever.
+            out_file: write to this file, and not to the backends.
+            step: of the training.
+            **pose_options: for MMPose's own samples only.
+
+        Returns:
+            The picture, RGB, uint8 (height, width, 3).
+
+        Raises:
+            OSError: ``out_file`` can not be written.
+            TypeError: an option that means nothing for an episode.
+        """
+        shared = dict(show=show, wait_time=wait_time, out_file=out_file, step=step)
+        draws = dict(draw_gt=draw_gt, draw_pred=draw_pred)
+        if not isinstance(data_sample, EpisodeDataSample):
+            return super().add_datasample(
+                name, image, data_sample, **draws, **shared, **pose_options
+            )
+        if pose_options:
+            raise TypeError(f'{sorted(pose_options)} mean nothing for an episode')
+        drawn = self.draw_episode(image, data_sample, index=index, **draws)
+        self.set_image(drawn)
+        if show:
+            self.show(drawn, win_name=name, wait_time=wait_time)
+        if out_file is not None:
+            content = cv2.imencode(Path(out_file).suffix, drawn[..., ::-1])[1]
+            write_bytes_atomically(out_file, content.tobytes(), durable=False)
+        else:
+            self.add_image(name, drawn, step)
+        return drawn

@@ -1,0 +1,144 @@
+"""How launched processes meet; what two of them do is tested in tests/distributed."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+import torch.distributed as torch_dist
+from mmengine.config import Config
+
+from cape_mm.apis import launching
+from cape_mm.apis.launching import (
+    SOURCES,
+    LostProcessError,
+    check_gpu_share,
+    explain_lost_process,
+    export_ranks,
+    join_processes,
+    use_cpu_wrapper,
+)
+from cape_mm.errors import ConfigError, TrainingDivergedError
+
+without_gpu = pytest.mark.skipif(
+    torch.cuda.is_available(), reason='tests the road without a GPU'
+)
+PEER = '[/gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:1\nmore'
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    """Sets variables and takes all others of the launchers away."""
+
+    def set_variables(**variables: str | int) -> None:
+        names = {name for source in SOURCES.values() for name in source.values()}
+        for name in names | {'MASTER_ADDR', 'MASTER_PORT'}:
+            # set first: what is absent and only deleted would not be taken back
+            monkeypatch.setenv(name, '')
+            monkeypatch.delenv(name)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, str(value))
+
+    set_variables()
+    return set_variables
+
+
+@pytest.mark.parametrize('launcher', SOURCES)
+def test_a_launcher_that_launched_nothing(environment, launcher):
+    with pytest.raises(ConfigError, match=f'--launcher {launcher}: .* not set'):
+        join_processes(Config(dict(launcher=launcher)))
+    assert not torch_dist.is_initialized()
+
+
+def test_no_launcher_joins_nothing(environment):
+    environment(RANK=0, WORLD_SIZE=2)
+    cfg = Config(dict(launcher='none'))
+    join_processes(cfg)
+    assert not torch_dist.is_initialized()
+    assert cfg.to_dict() == dict(launcher='none')
+
+
+def test_one_process_does_not_shard(environment):
+    cfg = Config(dict(launcher='none', strategy=dict(type='ShardedStrategy')))
+    with pytest.raises(ConfigError, match='this is a single one'):
+        join_processes(cfg)
+
+
+def test_more_processes_than_gpus():
+    check_gpu_share(1, num_gpus=2)
+    with pytest.raises(ConfigError, match='process 2 .* no GPU: 2 are visible'):
+        check_gpu_share(2, num_gpus=2)
+
+
+@without_gpu
+def test_slurm_without_a_gpu_joins_over_gloo(environment, capfd):
+    environment(SLURM_PROCID=0, SLURM_NTASKS=1, MASTER_ADDR='127.0.0.1', MASTER_PORT=0)
+    cfg = Config(dict(launcher='slurm', env_cfg=dict(dist_cfg=dict(backend='nccl'))))
+    try:
+        join_processes(cfg)
+        assert torch_dist.get_backend() == 'gloo'
+        assert torch_dist.get_world_size() == 1
+    finally:
+        torch_dist.destroy_process_group()
+    assert 'no GPU: 1 processes' in capfd.readouterr().out
+    assert cfg.model_wrapper_cfg.device_ids is None
+    assert cfg.model_wrapper_cfg.find_unused_parameters is False
+
+
+def test_slurm_variables_become_pytorchs(environment, monkeypatch):
+    environment(
+        SLURM_PROCID=5, SLURM_NTASKS=8, SLURM_LOCALID=1, SLURM_NODELIST='n[3-4]'
+    )
+    monkeypatch.setattr(launching, 'first_slurm_node', lambda nodes: nodes[:1] + '3')
+    export_ranks('slurm')
+    names = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT')
+    assert [os.environ[name] for name in names] == ['5', '8', '1', 'n3', '29500']
+
+
+def test_first_slurm_node(tmp_path, monkeypatch):
+    command = tmp_path / 'scontrol'
+    command.write_text('#!/bin/sh\n[ "$3" = "n[3-4]" ] && printf "n3\\nn4\\n"\n')
+    command.chmod(0o755)
+    monkeypatch.setenv('PATH', str(tmp_path), prepend=os.pathsep)
+    assert launching.first_slurm_node('n[3-4]') == 'n3'
+
+
+def test_a_strategy_is_moved_to_the_cpu():
+    cfg = Config(dict(strategy=dict(type='DDPStrategy')))
+    use_cpu_wrapper(cfg)
+    assert 'model_wrapper_cfg' not in cfg
+    wrapper = cfg.strategy.model_wrapper
+    assert wrapper == dict(device_ids=None, broadcast_buffers=False)
+
+
+def test_a_lost_process_is_explained(environment):
+    environment(RANK=0)
+    lost = pytest.raises(LostProcessError, match='lost each other')
+    with lost as caught, explain_lost_process():
+        raise RuntimeError(PEER)
+    assert str(caught.value).endswith('Connection closed by peer [127.0.0.1]:1)')
+    assert '--resume' in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    'error',
+    [
+        RuntimeError('Expected to have finished reduction in the prior iteration'),
+        RuntimeError('DataLoader timed out after 3 seconds'),
+        TrainingDivergedError('NCCL is in this text'),
+        ValueError(PEER),
+    ],
+)
+def test_other_errors_stay_themselves(environment, error):
+    environment(RANK=0)
+    with pytest.raises(type(error)) as caught, explain_lost_process():
+        raise error
+    assert caught.value is error
+
+
+def test_a_single_process_has_none_to_lose(environment):
+    unchanged = pytest.raises(RuntimeError, match='pair.cc:553')
+    with unchanged as caught, explain_lost_process():
+        raise RuntimeError(PEER)
+    assert not isinstance(caught.value, LostProcessError)

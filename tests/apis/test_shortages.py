@@ -1,0 +1,189 @@
+"""Memory or disk that run out: one message that helps, and a non-zero exit code."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+
+import pytest
+import torch
+from mmengine.visualization import LocalVisBackend
+from tool_calls import FAST, TINY, ToolCaller
+
+from cape_mm.apis.cli import EXIT_SHORTAGE
+from cape_mm.apis.shortages import explain_shortage
+from cape_mm.datasets import MP100EpisodeDataset
+from cape_mm.models import CAPE
+
+GPU_TEXT = (
+    'CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of '
+    '79.10 GiB of which 1.2 GiB is free.'
+)
+KILLED = 'DataLoader worker (pid 4711) is killed by signal: Killed. '
+NO_SPACE = OSError(errno.ENOSPC, 'No space left on device', 'x.json')
+
+
+@pytest.fixture
+def call(monkeypatch, capfd) -> ToolCaller:
+    """Runs a tool in this process."""
+    return ToolCaller(monkeypatch, capfd)
+
+
+@pytest.fixture
+def train(call, synthetic_root, tmp_path):
+    """Trains the tiny config."""
+    arguments = ('train', TINY, '--work-dir', tmp_path / 'w', *FAST)
+    return lambda *options: call(*arguments, f'data_root={synthetic_root}', *options)
+
+
+@pytest.fixture
+def test(call, synthetic_root, tmp_path):
+    """Tests weights that were never trained."""
+    from mmpose.registry import MODELS
+
+    from cape_mm.apis import load_config, parse_cfg_options
+
+    cfg = load_config(TINY, parse_cfg_options(FAST[1:]))
+    path = tmp_path / 'x.pth'
+    torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), path)
+    pictures = ('--show-dir', tmp_path / 'pictures')
+    arguments = ('test', TINY, path, '--work-dir', tmp_path / 'w', *pictures, *FAST)
+    return lambda: call(*arguments, f'data_root={synthetic_root}')
+
+
+def fail_with(error):
+    def fail(*args, **kwargs):
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ('error', 'fragments'),
+    [
+        (
+            torch.cuda.OutOfMemoryError(GPU_TEXT),
+            [
+                'the GPU ran out of memory: peak',
+                '2.50 GiB more',
+                'batch_size',
+                'accumulative_counts',
+                'model.backbone.with_cp=True',
+                'input_size',
+                '--amp',
+            ],
+        ),
+        (RuntimeError('CUDA error: out of memory'), ['the GPU ran out']),
+        (MemoryError(), ['of this machine ran out', 'MiB at most', 'num_workers']),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"),
+            ['of this machine ran out', 'batch_size'],
+        ),
+        (RuntimeError(KILLED), ['a worker of a data loader died', 'pid 4711']),
+        (
+            RuntimeError('unable to write to file </torch_1_2_3>: No space left'),
+            ['shared memory (/dev/shm) ran out', '--shm-size'],
+        ),
+        (NO_SPACE, ['the disk is full while x.json was written', '--resume']),
+        (
+            RuntimeError('[enforce fail] PytorchStreamWriter failed writing file data'),
+            ['the disk may be full'],
+        ),
+        (RuntimeError('shapes do not fit'), None),
+        (OSError(errno.EIO, 'broken'), None),
+    ],
+    ids=lambda value: (
+        None if value is None or isinstance(value, list) else repr(value)[:20]
+    ),
+)
+def test_message_says_what_ran_out_and_what_needs_less(error, fragments):
+    text = explain_shortage(error)
+    if fragments is None:
+        assert text is None
+    else:
+        assert all(fragment in text for fragment in fragments), text
+
+
+@pytest.mark.parametrize(
+    'error', [torch.cuda.OutOfMemoryError(GPU_TEXT), MemoryError('3 GiB')]
+)
+def test_memory_that_runs_out_in_training(train, monkeypatch, error):
+    monkeypatch.setattr(CAPE, 'loss', fail_with(error))
+    outcome = train()
+    assert outcome.code == EXIT_SHORTAGE
+    assert 'ran out' in outcome.message
+    assert 'optim_wrapper.accumulative_counts' in outcome.message
+
+
+def test_settings_that_need_less_memory_exist(train, tmp_path):
+    options = ('train_dataloader.batch_size=1', 'optim_wrapper.accumulative_counts=8')
+    outcome = train(*options, 'model.backbone.with_cp=True', 'train_cfg.max_epochs=1')
+    assert outcome.code == 0, outcome.err
+    assert 'batch' in outcome.out
+
+
+def test_worker_that_is_killed(train, monkeypatch):
+    def die(self, episode):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(MP100EpisodeDataset, '_load', die)
+    outcome = train('train_dataloader.num_workers=1')
+    assert outcome.code == EXIT_SHORTAGE
+    assert 'a worker of a data loader died' in outcome.message
+    assert 'memory ran out' in outcome.message
+
+
+def test_disk_full_while_scalars_are_logged(train, monkeypatch):
+    monkeypatch.setattr(LocalVisBackend, 'add_scalars', fail_with(NO_SPACE))
+    outcome = train()
+    assert outcome.code == EXIT_SHORTAGE
+    assert 'the disk is full' in outcome.message
+
+
+def test_disk_full_under_the_log_is_told_once(train, monkeypatch, tmp_path):
+    class FullFile:
+        """An open file on a full disk."""
+
+        def write(self, text):
+            raise OSError(errno.ENOSPC, 'No space left on device')
+
+        flush = close = lambda self: None
+
+    def fill(self, runner, *args, **kwargs):
+        for handler in runner.logger.handlers:
+            if hasattr(handler, 'baseFilename'):
+                handler.stream = FullFile()
+
+    from cape_mm.engine.hooks import EpochSeedHook
+
+    monkeypatch.setattr(EpochSeedHook, 'before_train_epoch', fill)
+    outcome = train()
+    assert outcome.code == 0
+    assert outcome.err.count('can not be written: [Errno 28]') == 1
+    assert 'Traceback' not in outcome.err
+    assert (tmp_path / 'w/epoch_2.pth').is_file()
+
+
+def test_disk_full_under_the_pictures_keeps_the_metrics(test, monkeypatch, tmp_path):
+    module = 'cape_mm.engine.hooks.episode_visualization_hook'
+    monkeypatch.setattr(f'{module}.write_bytes_atomically', fail_with(NO_SPACE))
+    outcome = test()
+    assert outcome.code == EXIT_SHORTAGE
+    assert 'the disk is full' in outcome.message
+    assert 'contact_sheet.png could not be written' in outcome.out
+    assert json.loads((tmp_path / 'w/metrics.json').read_text())['num_pairs'] > 0
+    assert not list((tmp_path / 'pictures').glob('*'))
+
+
+def test_disk_full_under_the_metrics_shows_them(test, monkeypatch, tmp_path):
+    monkeypatch.setattr('os.replace', fail_with(NO_SPACE))
+    monkeypatch.setattr(
+        'cape_mm.engine.loops.block_files.BlockFiles.write', lambda *args: None
+    )
+    outcome = test()
+    assert outcome.code == EXIT_SHORTAGE
+    assert 'PCK@0.2' in outcome.out
+    assert 'the disk is full' in outcome.message
+    assert not (tmp_path / 'w/metrics.json').exists()

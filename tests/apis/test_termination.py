@@ -1,0 +1,58 @@
+"""SIGTERM and Ctrl-C reach the tool whatever a library makes of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from cape_mm.apis import run_cli
+
+
+def wait_for(number):
+    os.kill(os.getpid(), number)
+    time.sleep(5)
+
+
+def swallow(number):
+    try:
+        wait_for(number)
+    except BaseException as error:
+        raise SyntaxError('no config') from error
+
+
+@pytest.mark.parametrize('work', [wait_for, swallow])
+@pytest.mark.parametrize(
+    ('number', 'code', 'word'),
+    [(signal.SIGINT, 130, 'interrupted'), (signal.SIGTERM, 143, 'terminated')],
+)
+def test_signal_becomes_a_message(capsys, monkeypatch, work, number, code, word):
+    monkeypatch.delenv('RANK', raising=False)
+    before = signal.getsignal(number)
+    assert run_cli(lambda: work(number), 'Saved.') == code
+    assert capsys.readouterr().err == f'\n{word}. Saved.\n'
+    assert signal.getsignal(number) == before
+
+
+def test_launched_process_is_left_alone(monkeypatch):
+    monkeypatch.setenv('RANK', '1')
+    found = []
+    assert run_cli(lambda: found.append(signal.getsignal(signal.SIGTERM))) == 0
+    assert found == [signal.SIG_DFL]
+
+
+def test_forked_child_ends_at_once():
+    def fork():
+        child = os.fork()
+        if not child:
+            time.sleep(30)
+            os._exit(0)
+        time.sleep(0.05)
+        os.kill(child, signal.SIGTERM)
+        codes.append(os.waitpid(child, 0)[1])
+
+    codes = []
+    assert run_cli(fork) == 0
+    assert os.WTERMSIG(codes[0]) == signal.SIGTERM

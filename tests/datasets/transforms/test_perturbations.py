@@ -1,0 +1,145 @@
+"""Fixed disturbances: of queries alone, the same in every episode, labels with them."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from episode_data import INPUT_SIZE, eval_pipeline
+from mmpose.registry import TRANSFORMS
+
+from cape_mm.datasets.transforms import (
+    FixedInstanceAffine,
+    JpegCompression,
+    PerturbQuery,
+    RandomOcclusion,
+)
+from cape_mm.datasets.transforms.perturbations import QUERY_TWINS
+from cape_mm.structures.geometry import apply_affine
+
+
+def make_results(ann_id: int, rng: np.random.Generator) -> dict:
+    """The dictionary of an instance, as it is before ``WarpInstance``."""
+    img = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    return dict(
+        ann_id=ann_id,
+        img=cv2.GaussianBlur(img, (0, 0), 3),
+        img_path='x.jpg',
+        img_id=1,
+        bbox=np.array([8.0, 8.0, 20.0, 20.0]),
+        keypoints_orig=np.array([[18, 18], [26, 18], [18, 24]], np.float32),
+        is_visible=np.ones(3, bool),
+        visibility=np.full(3, 2, np.uint8),
+        rng=rng,
+        episode_seed=5,
+    )
+
+
+def run(steps: list, ann_id: int, episode_seed: int = 0) -> dict:
+    """Crop, perturb and warp an instance."""
+    crop, warp = eval_pipeline()[1:3]
+    results = crop(make_results(ann_id, np.random.default_rng(episode_seed)))
+    before = [step for step in steps if isinstance(step, PerturbQuery)]
+    for step in before:
+        results = step(results)
+    return warp(results)
+
+
+def perturb(*transforms: dict, seed: int = 0) -> PerturbQuery:
+    return PerturbQuery(transforms, seed)
+
+
+def test_supports_stay_as_they_are():
+    step = perturb(dict(type='FixedInstanceAffine', rotation=90.0))
+    plain, support = run([], 7), run([step], 7)
+    query = run([step], QUERY_TWINS + 7)
+    assert np.array_equal(plain['img'], support['img'])
+    assert np.array_equal(plain['keypoints'], support['keypoints'])
+    assert not np.array_equal(plain['keypoints'], query['keypoints'])
+
+
+def test_chance_is_the_instances_own_and_not_the_episodes():
+    occlude = perturb(dict(type='RandomOcclusion', prob=1.0))
+    images = []
+    for ann_id, episode_seed in ((1, 0), (1, 1), (2, 0)):
+        results = make_results(
+            QUERY_TWINS + ann_id, np.random.default_rng(episode_seed)
+        )
+        results['keypoints'] = results['keypoints_orig'].copy()
+        own = results['rng']
+        state = own.bit_generator.state
+        after = occlude(results)
+        assert after['rng'] is own
+        assert own.bit_generator.state == state
+        images.append(after['img'])
+    assert np.array_equal(images[0], images[1])
+    assert not np.array_equal(images[0], images[2])
+
+
+def test_another_seed_is_another_disturbance():
+    images = []
+    for seed in (0, 1):
+        results = make_results(QUERY_TWINS + 1, np.random.default_rng(0))
+        results['keypoints'] = results['keypoints_orig'].copy()
+        step = PerturbQuery([RandomOcclusion(prob=1.0)], seed)
+        images.append(step(results)['img'])
+    assert not np.array_equal(*images)
+
+
+def test_a_quarter_turn_moves_the_truth_with_the_picture():
+    """By hand: about the crop's centre, (x, y) goes to (-y, x) or (y, -x)."""
+    plain = run([], QUERY_TWINS + 3)['keypoints']
+    step = perturb(dict(type='FixedInstanceAffine', rotation=90.0))
+    turned = run([step], QUERY_TWINS + 3)
+    center = np.array(INPUT_SIZE) / 2
+    x, y = (plain - center).T
+    either = [np.stack([-y, x], 1), np.stack([y, -x], 1)]
+    moved = turned['keypoints'] - center
+    assert any(np.allclose(moved, points, atol=1e-4) for points in either)
+    back = apply_affine(turned['crop_to_image'], turned['keypoints'])
+    np.testing.assert_allclose(back, turned['keypoints_orig'], atol=1e-4)
+
+
+def test_both_directions_of_rotation_occur():
+    step = perturb(dict(type='FixedInstanceAffine', rotation=90.0))
+    points = {run([step], QUERY_TWINS + i)['keypoints'].tobytes() for i in range(12)}
+    assert len(points) == 2
+
+
+def test_scale_two_doubles_distances_from_the_centre():
+    step = perturb(dict(type='FixedInstanceAffine', scale=2.0))
+    plain = run([], QUERY_TWINS)['keypoints']
+    larger = run([step], QUERY_TWINS)['keypoints']
+    center = np.array(INPUT_SIZE) / 2
+    np.testing.assert_allclose(larger - center, 2 * (plain - center), atol=1e-4)
+
+
+def test_jpeg_gets_worse_with_falling_quality():
+    image = make_results(1, np.random.default_rng(0))['img']
+    errors = [
+        np.abs(JpegCompression(q)(dict(img=image))['img'] - image.astype(float)).mean()
+        for q in (95, 30, 3)
+    ]
+    assert 0 < errors[0] < errors[1] < errors[2]
+
+
+@pytest.mark.parametrize('quality', [0, 101])
+def test_quality_out_of_range_is_refused(quality):
+    with pytest.raises(ValueError, match=f'from 1 to 100, got {quality}'):
+        JpegCompression(quality)
+
+
+def test_scale_must_be_positive():
+    with pytest.raises(ValueError, match='scale must be > 0, got 0'):
+        FixedInstanceAffine(scale=0)
+
+
+@pytest.mark.parametrize(
+    'config',
+    [
+        dict(type='PerturbQuery', transforms=[dict(type='JpegCompression', quality=9)]),
+        dict(type='FixedInstanceAffine', rotation=30),
+    ],
+)
+def test_they_are_registered(config):
+    assert callable(TRANSFORMS.build(config))

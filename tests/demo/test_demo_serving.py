@@ -1,0 +1,261 @@
+"""What the page's server answers to, and where the page gets its model from."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import os
+import socket
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import pytest
+from predict_cases import write_checkpoint
+from tool_calls import REPO, ToolCaller
+
+from cape_mm.apis.inference import CapeInferencer
+from cape_mm.demo import Limits, checkpoints, serving
+from cape_mm.demo.guard import RequestGuard
+from cape_mm.errors import ConfigError, MissingDataError
+
+LIMITS = Limits(max_file_bytes=100_000, max_queries=4)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def guard(tmp_path) -> RequestGuard:
+    """Before an application that says yes to everything, after reading it all."""
+
+    async def answer_yes(scope, receive, send):
+        while (message := await receive()).get('more_body'):
+            pass
+        status = 200 if message['type'] == 'http.request' else 499
+        await send({'type': 'http.response.start', 'status': status, 'headers': []})
+        await send({'type': 'http.response.body', 'body': b'yes'})
+
+    (tmp_path / 'cache').mkdir()
+    return RequestGuard(answer_yes, tmp_path / 'cache', max_upload=5_000_000)
+
+
+def ask(guard: RequestGuard, path: str, sizes: list[int], length: bytes | None = None):
+    """Status and headers of the answer to one request with a body of some parts."""
+    parts = [
+        {'type': 'http.request', 'body': bytes(size), 'more_body': place < len(sizes)}
+        for place, size in enumerate(sizes, start=1)
+    ]
+    answers = []
+
+    async def receive():
+        return parts.pop(0)
+
+    async def send(message):
+        answers.append(message)
+
+    headers = [] if length is None else [(b'content-length', length)]
+    scope = {'type': 'http', 'path': path, 'headers': headers}
+    asyncio.run(guard(scope, receive, send))
+    return answers[0]['status'], dict(answers[0]['headers'])
+
+
+@pytest.mark.parametrize(
+    'path',
+    [
+        *('/', '/config', '/theme.css', '/assets/index-Ab_1.js', '/static/img/a.svg'),
+        *('/gradio_api/upload', '/gradio_api/queue/join', '/gradio_api/queue/data'),
+        '/gradio_api/heartbeat/abc123',
+    ],
+)
+def test_what_the_page_needs_is_open(guard, path):
+    status, headers = ask(guard, path, [10])
+    assert status == 200
+    assert b"default-src 'self'" in headers[b'content-security-policy']
+
+
+@pytest.mark.parametrize(
+    'path',
+    [
+        *('/docs', '/openapi.json', '/gradio_api/info', '/monitoring', '/login'),
+        *('/gradio_api/proxy=https://x.hf.space/', '/gradio_api/run/predict'),
+        *('/gradio_api/call/predict', '/gradio_api/vibe-edit/', '/assets/../config'),
+        *('/gradio_api/file=/etc/passwd', '/gradio_api/file=https://example.org/a'),
+        *('/gradio_api/file=setup.py', '/gradio_api/file=', '/file=/etc/passwd'),
+        *('/gradio_api/runs', '/gradio_api/run-history/connect', '/static/a//b/../c'),
+        '/gradio_api/file=/tmp/\0',
+    ],
+)
+def test_everything_else_is_not_found(guard, path):
+    assert ask(guard, path, [0])[0] == 404
+
+
+def test_files_come_from_the_own_folder_only(guard, tmp_path):
+    cache = tmp_path / 'cache'
+    (cache / 'link').symlink_to('/etc')
+    (tmp_path / 'cache2').mkdir()
+    for name, status in (
+        ('cache/ab/picture 1.png', 200),
+        ('cache/../cache2/a', 404),
+        ('cache2/a', 404),
+        ('cache/link/passwd', 404),
+        ('cache', 404),
+    ):
+        assert ask(guard, f'/gradio_api/file={tmp_path}/{name}', [0])[0] == status, name
+
+
+def test_size_of_requests_is_bounded_whatever_they_announce(guard):
+    join, upload = '/gradio_api/queue/join', '/gradio_api/upload'
+    assert ask(guard, upload, [2_000_000] * 2)[0] == 200
+    assert ask(guard, upload, [2_000_000] * 3)[0] == 499  # cut off
+    assert ask(guard, join, [2_000_000] * 2)[0] == 499
+    assert ask(guard, join, [0], b'2500000')[0] == 413
+    assert ask(guard, upload, [0], b'2500000')[0] == 200
+    assert ask(guard, upload, [0], b'-1')[0] == 413
+
+
+def test_demo_checkpoint_is_the_last_one(tmp_path):
+    with pytest.raises(MissingDataError, match='run "make demo" first'):
+        checkpoints.find_demo_checkpoint(tmp_path)
+    for name in ('epoch_9.pth', 'epoch_10.pth', 'best_PCK@0.2_epoch_9.pth'):
+        (tmp_path / name).touch()
+    found = checkpoints.find_demo_checkpoint
+    assert found(tmp_path).name == 'epoch_10.pth'
+    (tmp_path / 'last_checkpoint').write_text('/moved/away/epoch_9.pth')
+    assert found(tmp_path).name == 'epoch_9.pth'
+    (tmp_path / 'last_checkpoint').write_text('epoch_99.pth')
+    assert found(tmp_path).name == 'epoch_10.pth'
+
+
+def test_tool_without_demo_checkpoint_says_what_to_run(monkeypatch, capfd, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(serving, 'check_gradio', lambda: None)
+    outcome = ToolCaller(monkeypatch, capfd)('demo')
+    assert outcome.code == 2
+    assert 'run "make demo" first' in outcome.message
+
+
+def test_tool_without_gradio_says_what_to_install(monkeypatch, capfd):
+    monkeypatch.setattr(serving.importlib.util, 'find_spec', lambda name: None)
+    outcome = ToolCaller(monkeypatch, capfd)('demo')
+    assert outcome.code == 2
+    assert 'pip install "gradio' in outcome.message
+
+
+def imported_names(path: Path) -> set[str]:
+    """What a module imports as soon as it is imported itself."""
+    names = set()
+    for node in ast.parse(path.read_text(encoding='utf-8')).body:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            names |= {f'{node.module or ""}.{alias.name}' for alias in node.names}
+    return {part for name in names for part in name.split('.')}
+
+
+def test_only_the_modules_of_the_page_itself_import_gradio():
+    importers = {'gradio': set(), 'starlette': set(), 'demo': set()}
+    for path in (REPO / 'cape_mm').rglob('*.py'):
+        for name in importers.keys() & imported_names(path):
+            importers[name].add(path.name)
+    assert importers == {
+        'gradio': {'app.py', 'layout.py'},
+        'starlette': set(),
+        'demo': set(),
+    }
+
+
+@pytest.fixture(scope='module')
+def page(tmp_path_factory):
+    """Address and components of a page with random weights."""
+    pytest.importorskip('gradio', reason='Gradio is not installed: extra `demo`')
+    path = write_checkpoint(tmp_path_factory.mktemp('weights') / 'epoch_1.pth')
+    inferencer = CapeInferencer(checkpoint=path, device='cpu')
+    with serving.running_page(inferencer, path, port=free_port(), limits=LIMITS) as it:
+        yield it
+
+
+def get(url: str, path: str, data: bytes | None = None, **headers: str):
+    """Status and body."""
+    request = urllib.request.Request(url + path, data, headers)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=30) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def upload(url: str, size: int) -> tuple[int, bytes]:
+    head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="../a.png"'
+    body = head + b'\r\n\r\n' + bytes(size) + b'\r\n--x--\r\n'
+    kind = {'Content-Type': 'multipart/form-data; boundary=x'}
+    return get(url, 'gradio_api/upload', body, **kind)
+
+
+def test_page_is_served_locally_without_analytics(page):
+    url, blocks = page
+    status, text = get(url, '')
+    assert status == 200
+    assert b'gradio' in text
+    assert url.startswith('http://127.0.0.1:')
+    assert blocks.analytics_enabled is False
+    assert blocks.share is False
+    assert blocks.allowed_paths == []
+    assert get(url, '', Host='evil.example')[0] == 400
+
+
+@pytest.mark.parametrize('name', ['/etc/passwd', str(REPO / 'setup.py'), 'setup.py'])
+def test_server_hands_out_no_file_of_its_machine(page, name):
+    quoted = urllib.parse.quote(name, safe='')
+    for path in (
+        *(f'gradio_api/file={name}', f'gradio_api/file={quoted}', f'file={name}'),
+        *(f'assets/..{name}', f'static/%2e%2e/%2e%2e{quoted}', f'assets/{quoted}'),
+        f'gradio_api/file/{name}',
+    ):
+        status, body = get(page[0], path)
+        assert status in (403, 404), path
+        assert b'root:' not in body and b'install_requires' not in body
+
+
+def test_upload_is_bounded_and_lands_in_the_own_folder(page):
+    url, blocks = page
+    status, body = upload(url, 1000)
+    assert status == 200
+    place = Path(body.decode().strip('[]"\n'))
+    assert place.name == 'a.png'
+    assert place.resolve().parents[1] == Path(blocks.GRADIO_CACHE).resolve()
+    assert 'cape_demo_' in str(place)
+    assert upload(url, 100_001)[0] == 413
+    assert upload(url, 600_000)[0] == 413
+
+
+def test_taken_port_says_so(page):
+    port = int(page[0].rstrip('/').rsplit(':')[-1])
+    with (
+        pytest.raises(ConfigError, match='Name another --port'),
+        serving.running_page(None, 'epoch_1.pth', port=port),
+    ):
+        pass
+
+
+def test_nothing_is_left_behind(monkeypatch, tmp_path):
+    pytest.importorskip('gradio', reason='Gradio is not installed: extra `demo`')
+    monkeypatch.setattr('tempfile.tempdir', str(tmp_path))
+    monkeypatch.delenv('GRADIO_TEMP_DIR', raising=False)
+    with serving.running_page(None, 'epoch_1.pth', port=free_port()) as (url, _):
+        assert upload(url, 1000)[0] == 200
+        assert list(tmp_path.glob('cape_demo_*/*/a.png'))
+    assert list(tmp_path.iterdir()) == []
+    assert 'GRADIO_TEMP_DIR' not in os.environ
+
+
+def test_no_event_is_offered_as_an_api(page):
+    functions = page[1].fns.values()
+    assert len(functions) > 20
+    hidden = {function.api_visibility for function in functions if function.outputs}
+    assert hidden == {'private'}

@@ -1,0 +1,123 @@
+"""A resume does the validation that its checkpoint does not know, and no other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.logging import MMLogger
+from mmengine.runner import Runner
+
+from cape_mm.engine.hooks import MissedValidationHook
+
+
+class Diary(Hook):
+    """Notes what happens."""
+
+    def __init__(self) -> None:
+        self.entries: list[str] = []
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        self.entries.append(f'train {runner.epoch + 1}')
+
+    def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
+        self.entries.append(f'val {runner.epoch}')
+
+
+class Killed(Exception):
+    """The process ends here."""
+
+
+class KillInValidation(Hook):
+    """Ends the process in the validation of an epoch."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def before_val_iter(self, runner, batch_idx, data_batch=None) -> None:
+        if runner.epoch == self.epoch:
+            raise Killed
+
+
+def train(toy, work_dir: Path, hooks: list, max_epochs: int = 4, **kwargs) -> list[str]:
+    """What happened."""
+    MMLogger._instance_dict.clear()
+    diary = Diary()
+    # the toy's error falls at first, then rises
+    saving = CheckpointHook(interval=1, save_best='error', rule='less')
+    runner = toy.build_toy_runner(
+        work_dir,
+        [diary, MissedValidationHook(), *hooks],
+        max_epochs=max_epochs,
+        validate=True,
+        default_hooks=dict(checkpoint=saving),
+        **kwargs,
+    )
+    try:
+        runner.train()
+    except Killed:
+        diary.entries.append('killed')
+    diary.best = runner.message_hub.runtime_info.get('best_ckpt')
+    return diary.entries
+
+
+def resume(toy, work_dir: Path, name: str, **kwargs) -> list[str]:
+    options = dict(load_from=str(work_dir / name), resume=True)
+    return train(toy, work_dir, [], **options, **kwargs)
+
+
+def test_killed_while_validating(toy, tmp_path):
+    before = train(toy, tmp_path, [KillInValidation(2)])
+    assert before == ['train 1', 'val 1', 'train 2', 'killed']
+    after = resume(toy, tmp_path, 'epoch_2.pth')
+    assert after == ['val 2', 'train 3', 'val 3', 'train 4', 'val 4']
+
+
+def test_killed_in_the_last_validation(toy, tmp_path):
+    train(toy, tmp_path, [KillInValidation(4)])
+    assert resume(toy, tmp_path, 'epoch_4.pth') == ['val 4']
+    assert list(tmp_path.glob('best_error_epoch_*.pth'))
+
+
+def test_a_known_validation_is_not_repeated(toy, tmp_path):
+    """The first epoch's is the best so far, so its checkpoint was saved again."""
+    train(toy, tmp_path, [], max_epochs=1)
+    after = resume(toy, tmp_path, 'epoch_1.pth', max_epochs=2)
+    assert after == ['train 2', 'val 2']
+
+
+def test_nothing_was_due(toy, tmp_path):
+    plan = dict(train_cfg=dict(by_epoch=True, max_epochs=4, val_interval=2))
+    train(toy, tmp_path, [], **plan)
+    after = resume(toy, tmp_path, 'epoch_1.pth', **plan)
+    assert after == ['train 2', 'val 2', 'train 3', 'train 4', 'val 4']
+
+
+@pytest.mark.parametrize('last', [2, 4])
+def test_without_a_resume_nothing_changes(last, toy, tmp_path):
+    plan = dict(train_cfg=dict(by_epoch=True, max_epochs=last, val_begin=0))
+    entries = train(toy, tmp_path, [], **plan)
+    assert entries == [f'{x} {i + 1}' for i in range(last) for x in ('train', 'val')]
+
+
+def test_training_by_iterations(toy, tmp_path):
+    plan = dict(
+        train_cfg=dict(by_epoch=False, max_iters=6, val_interval=2),
+        log_processor=dict(by_epoch=False),
+    )
+    saving = CheckpointHook(interval=1, by_epoch=False)
+    runs = []
+    for options in ({}, dict(load_from=str(tmp_path / 'iter_4.pth'), resume=True)):
+        MMLogger._instance_dict.clear()
+        diary = Diary()
+        runner = toy.build_toy_runner(
+            tmp_path,
+            [diary, MissedValidationHook()],
+            validate=True,
+            default_hooks=dict(checkpoint=saving),
+            **{**plan, **options},
+        )
+        runner.train()
+        runs.append(sum(entry.startswith('val') for entry in diary.entries))
+    assert runs == [3, 2]

@@ -1,0 +1,201 @@
+"""Early stopping: when, why, and that a resume does not forget."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.evaluator import BaseMetric, Evaluator
+from mmengine.hooks import CheckpointHook
+from mmengine.logging import MMLogger
+
+from cape_mm.engine.hooks import MissedValidationHook, ResumableEarlyStoppingHook
+from cape_mm.engine.hooks.missed_validation_hook import VALIDATED_KEY
+from cape_mm.engine.hooks.resumable_early_stopping_hook import STATE_KEY, Plateau
+from cape_mm.errors import ConfigError
+
+
+class ScriptedMetric(BaseMetric):
+    """Gives the next of its values, by epoch of the runner that it is told of."""
+
+    def __init__(self, values: list[float], key: str = 'PCK@0.2') -> None:
+        super().__init__()
+        self.values, self.key, self.runner = values, key, None
+
+    def process(self, data_batch, data_samples) -> None:
+        self.results.append(0)
+
+    def compute_metrics(self, results: list) -> dict:
+        return {self.key: self.values[self.runner.epoch - 1]}
+
+
+def train(toy, work_dir, values, key='PCK@0.2', **kwargs) -> SimpleNamespace:
+    """Train as many epochs as there are values, unless something stops it."""
+    metric = ScriptedMetric(values, key)
+    hook = kwargs.pop('hook', None) or ResumableEarlyStoppingHook(key, patience=2)
+    saving = CheckpointHook(interval=1, save_best=key, rule='greater')
+    MMLogger._instance_dict.clear()
+    runner = toy.build_toy_runner(
+        work_dir,
+        [hook, MissedValidationHook()],
+        max_epochs=len(values),
+        default_hooks=dict(checkpoint=saving),
+        val_dataloader=toy.make_loader(4),
+        val_cfg=dict(),
+        val_evaluator=Evaluator(metric),
+        **kwargs,
+    )
+    metric.runner = runner
+    runner.train()
+    log = ''.join(path.read_text() for path in sorted(work_dir.rglob('*.log')))
+    return SimpleNamespace(runner=runner, log=log, hook=hook)
+
+
+@pytest.mark.parametrize(
+    ('values', 'rule', 'min_delta', 'num_worse', 'best'),
+    [
+        ([0.1, 0.2, 0.3], 'greater', 0.0, 0, 0.3),
+        ([0.5, 0.5, 0.5], 'greater', 0.0, 2, 0.5),  # an equal value is none better
+        ([0.5, 0.625], 'greater', 0.125, 1, 0.5),  # nor one by just min_delta
+        ([0.5, 0.6, 0.65], 'greater', 0.2, 2, 0.5),
+        ([0.5, 0.4, 0.45], 'less', 0.0, 1, 0.4),
+        ([0.5, 0.4, 0.3], 'less', 0.15, 0, 0.3),  # small steps add up
+        ([math.nan, 0.1, math.nan], 'greater', 0.0, 1, 0.1),
+        ([math.nan, math.nan], 'greater', 0.0, 2, None),
+    ],
+)
+def test_what_counts_as_an_improvement(values, rule, min_delta, num_worse, best):
+    state = Plateau('x')
+    for epoch, value in enumerate(values, start=1):
+        state = state.after(value, epoch, rule, min_delta)
+    assert state.num_worse == num_worse
+    assert state.best == best
+    assert state.best_at == (values.index(best) + 1 if best is not None else 0)
+
+
+def test_stops_and_says_why(toy, tmp_path):
+    run = train(toy, tmp_path, [0.5, 0.6, 0.55, 0.6, 0.9])
+    assert run.runner.epoch == 4
+    (line,) = (x for x in run.log.splitlines() if 'early stopping' in x)
+    assert 'early stopping after epoch 4: PCK@0.2 was 60 in epoch 2' in line
+    assert 'and has not risen by more than 0 in 2 validation(s) since' in line
+    assert 'patience 2' in line
+    assert 'best_PCK@0.2_epoch_2.pth' in line
+    assert 'default_hooks.early_stopping.patience=4' in line
+
+
+@pytest.mark.parametrize('last', [1, 2, 3, 4])
+def test_a_resume_after_any_epoch_stops_where_no_interruption_would(
+    last, toy, tmp_path
+):
+    """Most of these checkpoints were saved before their epoch's validation."""
+    values = [0.5, 0.6, 0.55, 0.58, 0.57, 0.9]
+    hook = ResumableEarlyStoppingHook(patience=3)
+    whole = train(toy, tmp_path, values, hook=hook)
+    assert whole.runner.epoch == 5
+    hook = ResumableEarlyStoppingHook(patience=3)
+    path = tmp_path / f'epoch_{last}.pth'
+    resumed = train(
+        toy, tmp_path / 'b', values, hook=hook, load_from=str(path), resume=True
+    )
+    assert resumed.runner.epoch == 5
+    assert hook.state == whole.hook.state
+    assert resumed.runner.message_hub.get_info('best_score') == 0.6
+
+
+def test_stopped_stays_stopped_until_patience_is_raised(toy, tmp_path):
+    values = [0.5, 0.4, 0.4, 0.6, 0.7]
+    train(toy, tmp_path, values)
+    options = dict(load_from=str(tmp_path / 'epoch_3.pth'), resume=True)
+    again = train(toy, tmp_path / 'b', values, **options)
+    assert again.runner.epoch == 3
+    assert 'early stopping' in again.log
+    patient = ResumableEarlyStoppingHook(patience=3)
+    more = train(toy, tmp_path / 'c', values, hook=patient, **options)
+    assert more.runner.epoch == 5
+
+
+def test_a_checkpoint_that_knows_of_the_stop(toy, tmp_path):
+    train(toy, tmp_path, [0.5, 0.4])
+    path = tmp_path / 'epoch_2.pth'
+    checkpoint = torch.load(path, weights_only=False)
+    state = Plateau('PCK@0.2', best=0.5, best_at=1, num_worse=2)
+    known = {STATE_KEY: asdict(state), VALIDATED_KEY: 2}
+    checkpoint['message_hub']['runtime_info'].update(known)
+    checkpoint['message_hub']['resumed_keys'].update(dict.fromkeys(known, True))
+    torch.save(checkpoint, path)
+    options = dict(load_from=str(path), resume=True)
+    again = train(toy, tmp_path / 'b', [0.5, 0.4, 0.3, 0.2], **options)
+    assert again.runner.epoch == 2
+    assert 'early stopping was reached before this resume: ' in again.log
+
+
+def test_the_end_of_a_training_is_no_early_stop(toy, tmp_path):
+    run = train(toy, tmp_path, [0.5, 0.4, 0.3])
+    assert run.runner.epoch == 3
+    assert run.hook.state.num_worse == 2
+    assert 'early stopping' not in run.log
+
+
+def test_off_does_nothing(toy, tmp_path):
+    hook = ResumableEarlyStoppingHook(monitor='no such metric')
+    run = train(toy, tmp_path, [0.5, 0.4, 0.3], hook=hook)
+    assert run.runner.epoch == 3
+    assert STATE_KEY not in run.runner.message_hub.runtime_info
+
+
+def test_another_metric_after_a_resume_starts_afresh(toy, tmp_path):
+    train(toy, tmp_path, [0.5, 0.4])
+    hook = ResumableEarlyStoppingHook('NME', patience=2)
+    run = train(
+        toy,
+        tmp_path / 'b',
+        [0.5, 0.4, 0.3, 0.2],
+        key='NME',
+        hook=hook,
+        load_from=str(tmp_path / 'epoch_2.pth'),
+        resume=True,
+    )
+    assert run.runner.epoch == 4
+    assert "watched 'PCK@0.2', now it is 'NME'" in run.log
+    assert hook.rule == 'less'
+
+
+def test_a_metric_that_is_not_measured(toy, tmp_path):
+    hook = ResumableEarlyStoppingHook('PCK@0.3', patience=2)
+    with pytest.raises(ConfigError, match=r"'PCK@0.3', which .* It has PCK@0.2\. "):
+        train(toy, tmp_path, [0.5, 0.4], hook=hook)
+
+
+def test_training_by_iterations(toy, tmp_path):
+    hook = ResumableEarlyStoppingHook(patience=2)
+    metric = ScriptedMetric([0.5])
+    runner = toy.build_toy_runner(
+        tmp_path,
+        [hook],
+        train_cfg=dict(by_epoch=False, max_iters=20, val_interval=3),
+        log_processor=dict(by_epoch=False),
+        val_dataloader=toy.make_loader(4),
+        val_cfg=dict(),
+        val_evaluator=Evaluator(metric),
+    )
+    metric.runner = SimpleNamespace(epoch=1)
+    runner.train()
+    assert runner.iter == 9
+    assert 'after iteration 9: PCK@0.2 was 50 in iteration 3' in toy.read_log(runner)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(patience=0), 'patience must be None or at least 1'),
+        (dict(min_delta=-0.1), 'min_delta must not be negative'),
+        (dict(rule='max'), "rule must be 'greater' or 'less'"),
+    ],
+)
+def test_arguments_without_meaning(arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        ResumableEarlyStoppingHook(**arguments)

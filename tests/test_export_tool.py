@@ -1,0 +1,59 @@
+"""``tools/export.py``: a checkpoint in, a folder that finds the same keypoints out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from predict_cases import KEYPOINTS, SKELETON, make_picture, marked, write_checkpoint
+from tool_calls import ToolCaller
+
+from cape_mm.apis.inference import CapeInferencer
+
+BOXES = [[5, 4, 50, 40], [0, 0, 64, 60]]
+
+
+@pytest.fixture
+def call_tool(monkeypatch, capfd):
+    return ToolCaller(monkeypatch, capfd)
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    return write_checkpoint(tmp_path_factory.mktemp('weights') / 'epoch_1.pth')
+
+
+def test_export_finds_what_the_inferencer_finds(call_tool, checkpoint, tmp_path):
+    pytest.importorskip('onnx', reason='pip install onnx onnxruntime')
+    onnxruntime = pytest.importorskip('onnxruntime')
+    assert onnxruntime.get_available_providers()
+    from cape_mm.apis.export.onnx_runner import OnnxCape
+
+    folder = tmp_path / 'exported here'
+    outcome = call_tool('export', checkpoint, '--out', folder)
+    assert outcome.code == 0, outcome.err
+    assert 'decode.onnx' in outcome.out
+    assert 'difference' in outcome.out
+    pictures = [make_picture(7), make_picture(8)]
+    cape = OnnxCape(folder)
+    cape.set_support([make_picture(0)], [KEYPOINTS], SKELETON)
+    points, confidence, visibility = cape.predict(pictures, BOXES)
+    inferencer = marked(CapeInferencer(checkpoint=checkpoint, device='cpu'))
+    boxes = [np.array([box], dtype=float) for box in BOXES]
+    for index, result in enumerate(inferencer(pictures, bboxes=boxes)):
+        np.testing.assert_allclose(points[index], result.keypoints[0], atol=0.01)
+        np.testing.assert_allclose(confidence[index], result.confidence[0], atol=1e-4)
+        np.testing.assert_allclose(visibility[index], result.visibility[0], atol=1e-4)
+
+
+def test_missing_checkpoint_is_one_message(call_tool, tmp_path):
+    outcome = call_tool('export', tmp_path / 'none.pth', '--out', tmp_path / 'out')
+    assert outcome.code == 2
+    assert 'none.pth' in outcome.message
+    assert not (tmp_path / 'out').exists()
+
+
+def test_occupied_folder_is_one_message(call_tool, checkpoint, tmp_path):
+    (tmp_path / 'thesis.txt').write_text('mine')
+    outcome = call_tool('export', checkpoint, '--out', tmp_path)
+    assert outcome.code == 2
+    assert 'no earlier export' in outcome.message

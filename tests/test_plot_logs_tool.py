@@ -1,0 +1,33 @@
+"""tools/plot_logs.py as a user types it."""
+
+from __future__ import annotations
+
+import pytest
+from tool_calls import ToolCaller
+from training_logs import write_run
+
+
+@pytest.fixture
+def call(monkeypatch, capfd) -> ToolCaller:
+    return ToolCaller(monkeypatch, capfd)
+
+
+def test_picture_and_table(call, tmp_path):
+    run, out = write_run(tmp_path / 'mine'), tmp_path / 'c.png'
+    outcome = call('plot_logs', run, '--out', out, '--keys', 'loss', '--smooth')
+    assert outcome.code == 0
+    assert out.stat().st_size > 1000
+    assert 'mine' in outcome.out
+    assert f'curves: {out}' in outcome.out
+
+
+def test_one_message(call, tmp_path):
+    outcome = call('plot_logs', tmp_path / 'none', '--out', tmp_path / 'c.png')
+    assert outcome.code == 2
+    assert 'does not exist' in outcome.message
+
+
+def test_smooth_takes_a_number(call, tmp_path):
+    run = write_run(tmp_path / 'mine')
+    outcome = call('plot_logs', run, '--smooth', '0', '--out', tmp_path / 'c.png')
+    assert '--smooth must be at least 1' in outcome.message

@@ -1,0 +1,185 @@
+"""tools/predict.py as a user calls it: bad input, summary, exit code, two processes."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from predict_cases import (
+    write_checkpoint,
+    write_pictures,
+    write_support,
+    write_video,
+)
+from pycocotools.coco import COCO
+from tool_calls import REPO, Outcome, ToolCaller
+
+SVG = '<svg xmlns="http://www.w3.org/2000/svg"/>'
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory) -> Path:
+    """Random weights with the config's text."""
+    return write_checkpoint(tmp_path_factory.mktemp('weights') / 'epoch_1.pth')
+
+
+@pytest.fixture
+def predict(monkeypatch, capfd, checkpoint, tmp_path):
+    """Calls the tool on tmp_path/queries."""
+    call = ToolCaller(monkeypatch, capfd)
+    support = write_support(tmp_path / 'support')
+    (tmp_path / 'queries').mkdir()
+
+    def run(*options: str | Path, support: Path = support) -> Outcome:
+        given = ('--support', support, '--queries', tmp_path / 'queries')
+        return call('predict', checkpoint, *given, '--out', tmp_path / 'out', *options)
+
+    return run
+
+
+def bad_folder(folder: Path) -> dict[str, str]:
+    """Two good pictures among bad files; the reasons by name."""
+    write_pictures(folder, ['good one.png', 'gut ü.jpg'])
+    Image.new('L', (50, 40)).save(folder / 'grey.png')
+    Image.new('CMYK', (50, 40)).save(folder / 'cmyk.jpg')
+    Image.new('RGB', (1, 1)).save(folder / 'one pixel.png')
+    jpeg = (folder / 'gut ü.jpg').read_bytes()
+    (folder / 'cut.jpg').write_bytes(jpeg[: len(jpeg) // 2])
+    (folder / 'drawing.jpg').write_text(SVG)
+    (folder / 'empty.png').write_bytes(b'')
+    (folder / 'clip.mp4').write_bytes(b'no video')
+    os.symlink(folder / 'gone.png', folder / 'link.png')
+    cut = write_video(folder / 'zcut.avi', 40)
+    cut.write_bytes(cut.read_bytes()[: int(cut.stat().st_size * 0.6)])
+    return {
+        'one pixel.png': 'only 1 x 1 pixels',
+        'cut.jpg': 'cut off',
+        'drawing.jpg': 'text such as SVG',
+        'empty.png': 'is empty',
+        'clip.mp4': 'can not be decoded as a video',
+        'link.png': 'no such file',
+        'zcut.avi': 'cut off|can not be decoded',
+    }
+
+
+def test_bad_files_are_listed_and_the_others_predicted(predict, tmp_path):
+    reasons = bad_folder(tmp_path / 'queries')
+    outcome = predict('--device', 'cpu', '--formats', 'coco')
+    assert outcome.code == 1
+    assert f'skipped {len(reasons)} inputs:' in outcome.out
+    assert 'Traceback' not in outcome.err
+    listed = (tmp_path / 'out/skipped.csv').read_text()
+    for name, reason in reasons.items():
+        (line,) = [one for one in outcome.out.splitlines() if f'/{name}' in one]
+        assert any(part in line for part in reason.split('|')), line
+        assert f'/{name}' in listed
+    content = json.loads((tmp_path / 'out/predictions.json').read_text())
+    names = [i['file_name'] for i in content['images'] if 'video' not in i]
+    assert names == ['cmyk.jpg', 'good one.png', 'grey.png', 'gut ü.jpg']
+    again = predict('--device', 'cpu', '--formats', 'coco')
+    assert (again.code, 'goes on' in again.out) == (1, True)
+
+
+def test_output_is_valid_coco(predict, tmp_path):
+    write_pictures(tmp_path / 'queries', ['a.png', 'b.png'])
+    outcome = predict('--device', 'cpu')
+    assert outcome.code == 0, outcome.err
+    assert 'support: 1 of 1 labelled' in outcome.out
+    assert 'predicted 2 instances on 2 pictures' in outcome.out
+    assert 'ETA' in outcome.err or 'elapsed' in outcome.err
+    path = tmp_path / 'out/predictions.json'
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO(str(path))
+        results = coco.loadRes(coco.dataset['annotations'])
+    assert sorted(coco.getImgIds()) == [1, 2] and len(results.anns) == 2
+    assert all(len(ann['keypoints']) == 12 for ann in coco.anns.values())
+
+
+def test_animated_pictures_are_noted(predict, tmp_path):
+    first, other = Image.new('RGB', (40, 30), 'red'), Image.new('RGB', (40, 30))
+    path = tmp_path / 'queries/moving.gif'
+    first.save(path, save_all=True, append_images=[other])
+    outcome = predict('--device', 'cpu', '--no-overlay')
+    assert outcome.code == 0
+    assert 'moving.gif: animated: only the first frame was used' in outcome.out
+
+
+def test_messages(predict, tmp_path):
+    assert 'holds no picture and no video' in predict().message
+    write_pictures(tmp_path / 'queries', ['a.png'])
+    unmarked = write_support(tmp_path / 'unmarked', keypoints=[])
+    assert 'mark some' in predict(support=unmarked).message
+    outside = write_support(tmp_path / 'outside', keypoints=[99, 2, 2] * 4)
+    assert 'outside the picture of 64 x 60' in predict(support=outside).message
+    assert 'no such file' in predict('--support', tmp_path / 'none.json').message
+    assert 'no such file' in predict('--queries', tmp_path / 'none').message
+    (tmp_path / 'file').write_text('')
+    outcome = predict('--out', tmp_path / 'file')
+    assert outcome.code == 2 and 'no file can be written there' in outcome.message
+    outcome = predict('--out', '/proc/nowhere')
+    assert outcome.code == 2 and 'no file can be written there' in outcome.message
+    assert 'MMDetection' in predict('--detector', 'rtmdet').message
+    assert predict('--skeleton', '0:1').code == 2
+
+
+def test_an_output_of_another_run(predict, tmp_path):
+    write_pictures(tmp_path / 'queries', ['a.png'])
+    assert predict('--no-overlay').code == 0
+    outcome = predict('--batch-size', '3', '--no-overlay')
+    assert 'other batch_size' in outcome.message and '--force' in outcome.message
+    assert predict('--batch-size', '3', '--no-overlay', '--force').code == 0
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='tests the road without a GPU')
+def test_two_processes_write_the_same_file(predict, checkpoint, tmp_path):
+    write_pictures(tmp_path / 'queries', [f'{n}.png' for n in range(9)])
+    write_video(tmp_path / 'queries/clip.mp4', 10)
+    outcome = predict('--batch-size', '2', '--no-overlay', '--device', 'cpu')
+    assert outcome.code == 0
+    result = subprocess.run(
+        [
+            *(sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node=2'),
+            *('--standalone', str(REPO / 'tools/predict.py'), str(checkpoint)),
+            *('--support', str(tmp_path / 'support/annotations/support.json')),
+            *('--queries', str(tmp_path / 'queries'), '--out', str(tmp_path / 'two')),
+            *('--batch-size', '2', '--no-overlay', '--launcher', 'pytorch'),
+        ],
+        env={**os.environ, 'PYTHONPATH': str(REPO), 'OMP_NUM_THREADS': '1'},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert result.stdout.count('predicted 19 instances') == 1
+    parts = [(tmp_path / f'two/.parts/rank{r}.jsonl').read_text() for r in (0, 1)]
+    assert all(part.count('"keypoints"') >= 8 for part in parts)
+    for name in ('predictions.json', 'predictions.csv'):
+        one, two = tmp_path / 'out' / name, tmp_path / 'two' / name
+        assert one.read_bytes() == two.read_bytes()
+
+
+def test_real_pictures(predict, shared_data, tmp_path):
+    """One annotated real picture, the others of its category, through the tool."""
+    root = shared_data / 'realcape'
+    labels = root / 'annotations/realcape_val.json'
+    if not labels.is_file():
+        pytest.skip(f'no {labels}')
+    given = ('--category', 'fruit_fly', '--boxes', labels, '--no-overlay')
+    queries = ('--queries', root / 'images/fruit_fly')
+    outcome = predict(*given, *queries, '--formats', 'coco', support=labels)
+    assert outcome.code == 0, outcome.err
+    assert 'predicted 80 instances on 80 pictures' in outcome.out
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(labels))
+        found = COCO(str(tmp_path / 'out/predictions.json'))
+    sizes = {Path(i['file_name']).name: i['width'] for i in truth.imgs.values()}
+    for image in found.imgs.values():
+        assert image['width'] == sizes[image['file_name']]

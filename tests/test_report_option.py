@@ -1,0 +1,138 @@
+"""From a checkpoint to its report, and from the files of a test to the same one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from mmpose.registry import MODELS
+from tool_calls import FAST, TINY, Outcome, ToolCaller
+
+from cape_mm.apis import load_config, parse_cfg_options
+
+ANNOTATIONS = 'annotations/synthetic_split1_test.json'
+EVIL = '<script>evil()</script>'
+
+
+@pytest.fixture
+def call(monkeypatch, capfd) -> ToolCaller:
+    """Runs a tool in this process."""
+    return ToolCaller(monkeypatch, capfd)
+
+
+@pytest.fixture
+def root(synthetic_root, tmp_path) -> Path:
+    """Data with a dangerous category name and without one category's images."""
+    root = tmp_path / 'data'
+    shutil.copytree(synthetic_root, root)
+    path = root / ANNOTATIONS
+    content = json.loads(path.read_text())
+    first, second = content['categories']
+    first['name'] = EVIL
+    path.write_text(json.dumps(content))
+    gone = {a['image_id'] for a in content['annotations'] if is_of(a, second)}
+    for image in content['images']:
+        if image['id'] in gone:
+            (root / 'images' / image['file_name']).unlink(missing_ok=True)
+    return root
+
+
+def is_of(annotation: dict, category: dict) -> bool:
+    return annotation['category_id'] == category['id']
+
+
+@pytest.fixture
+def run_test(call, root, tmp_path):
+    """Tests weights that no training has seen, in a work directory of its own."""
+
+    def run(name: str, *arguments: str | Path, options: tuple[str, ...] = ()):
+        cfg = load_config(TINY, parse_cfg_options(list(FAST[1:])))
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            weights = MODELS.build(cfg.model).state_dict()
+        torch.save(dict(state_dict=weights, meta={}), tmp_path / 'w.pth')
+        return call(
+            *('test', TINY, tmp_path / 'w.pth', '--work-dir', tmp_path / name),
+            *(*arguments, *FAST, f'data_root={root}', *options),
+        )
+
+    return run
+
+
+def read(folder: Path) -> tuple[str, str]:
+    """The page without its pictures, and the Markdown."""
+    page = (folder / 'report.html').read_text(encoding='utf-8')
+    markdown = (folder / 'report.md').read_text(encoding='utf-8')
+    return re.sub('base64,[^"]*', 'base64,', page), markdown
+
+
+def succeed(outcome: Outcome) -> Outcome:
+    assert outcome.code == 0, outcome.err
+    return outcome
+
+
+def test_report_of_a_test_and_of_its_files(call, run_test, root, tmp_path):
+    report, dump = tmp_path / 'deep/report', tmp_path / 'w/preds.json'
+    outcome = succeed(run_test('w', '--report', report, '--dump', dump))
+    assert f'report: {report / "report.html"}' in outcome.out
+    page, markdown = read(report)
+    metrics = json.loads((tmp_path / 'w/metrics.json').read_text())
+    digest = hashlib.sha256((root / ANNOTATIONS).read_bytes()).hexdigest()
+    for text in (
+        *(digest, metrics['run']['episodes_sha256'], 'mmengine'),
+        *(f'{100 * metrics["PCK@0.2"]:.1f}', 'Partial: 1 of 2 categories'),
+    ):
+        assert text in page
+        assert text in markdown
+    assert '<script' not in page + markdown
+    assert '&lt;script&gt;evil()' in page
+    assert page.count('data:image/jpeg') == 2  # two episodes of what is left
+    assert page.count('data:image/svg') == 3
+    links = re.findall(r'\]\((\S+)\)', markdown)
+    assert len(links) == 3
+    assert all((report / link).is_file() for link in links)
+
+    again = ('--dump', dump, '--ann-file', root / ANNOTATIONS)
+    outcome = succeed(call('report', tmp_path / 'w', *again))
+    stored, _ = read(tmp_path / 'w/report')
+    assert str(tmp_path / 'w/report/report.html') in outcome.out
+    chapters = ('overall', 'categories', 'groups', 'threshold', 'confidence')
+    for name in (*chapters, 'visibility', 'keypoints'):
+        assert chapter(stored, name) == chapter(page, name)
+    assert 'data:image/jpeg' not in stored
+
+
+def chapter(page: str, name: str) -> str:
+    return re.search(rf'<section id="{name}">.*?</section>', page, re.DOTALL)[0]
+
+
+def test_report_changes_no_number(run_test, tmp_path):
+    succeed(run_test('a'))
+    succeed(run_test('b', '--report', tmp_path / 'r', options=prefix('novel')))
+    plain, prefixed = (
+        json.loads((tmp_path / name / 'metrics.json').read_text()) for name in 'ab'
+    )
+    assert plain['PCK@0.2'] == prefixed['novel/PCK@0.2']
+    assert f'{100 * plain["PCK@0.2"]:.1f} %' in read(tmp_path / 'r')[0]
+    assert not list((tmp_path / 'b').glob('*preds*'))
+
+
+def prefix(name: str) -> tuple[str, ...]:
+    return (f'test_evaluator.prefix={name}',)
+
+
+def test_help_shows_a_working_example(call):
+    outcome = call('report', '--help')
+    assert outcome.code == 0
+    assert 'python tools/report.py' in outcome.out
+
+
+def test_a_folder_without_metrics(call, tmp_path):
+    outcome = call('report', tmp_path)
+    assert outcome.code == 2
+    assert f'no metrics file {tmp_path / "metrics.json"}' in outcome.message

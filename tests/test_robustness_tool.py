@@ -1,0 +1,134 @@
+"""tools/robustness.py as a user calls it: on generated data, with random weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import pytest
+import torch
+from config_models import build_model
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+from tool_calls import FAST, TINY, ToolCaller
+
+from cape_mm.apis import load_config, parse_cfg_options
+from cape_mm.apis import test as run_test
+
+FEW = ('keypoint_order', 'wrong_category', 'support_points', 'rotation')
+SAME_FIGURES = ('PCK@0.2', 'clean', 'copy_support/PCK@0.2', 'num_pairs')
+
+
+@pytest.fixture
+def call(monkeypatch, capfd) -> ToolCaller:
+    """Runs a tool in this process."""
+    return ToolCaller(monkeypatch, capfd)
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory) -> Path:
+    """Random weights of the tiny model."""
+    cfg = load_config(TINY, parse_cfg_options(FAST[1:]))
+    path = tmp_path_factory.mktemp('random') / 'weights.pth'
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        torch.save(dict(state_dict=build_model(cfg).state_dict()), path)
+    return path
+
+
+@pytest.fixture
+def arguments(checkpoint, synthetic_root, tmp_path) -> list:
+    """Of every call; options of the config come last."""
+    head = ['robustness', TINY, checkpoint, '--out', tmp_path / 'out']
+    return [*head, *FAST, f'data_root={synthetic_root}']
+
+
+def read_result(tmp_path: Path) -> dict:
+    return json.loads((tmp_path / 'out/robustness.json').read_text())
+
+
+def with_options(arguments: list, *options: str) -> list:
+    """The call with further options of the tool."""
+    return [*arguments[:5], *options, *arguments[5:]]
+
+
+def test_table_plot_and_figures(call, arguments, tmp_path, monkeypatch):
+    built = []
+    build = Runner.build_model
+    monkeypatch.setattr(Runner, 'build_model', lambda *a: built.append(1) or build(*a))
+    outcome = call(*with_options(arguments, '--only', *FEW))
+    assert outcome.code == 0, outcome.err
+    assert len(built) == 1
+    result = read_result(tmp_path)
+    rows = result['perturbations']
+    assert [(row['name'], row['value']) for row in rows] == [
+        ('keypoint_order', None),
+        ('wrong_category', None),
+        *(('support_points', k) for k in (1, 2, 4, 8)),
+        *(('rotation', angle) for angle in (30, 60, 90, 120, 150, 180)),
+    ]
+    assert rows[0]['invariance']['is_invariant']
+    assert rows[0]['difference'] == 0
+    assert 'exactly invariant: PCK differs in 0 of' in outcome.out
+    assert any('left out: no other one has' in note for note in rows[1]['notes'])
+    floors = [row['copy_support/PCK@0.2'] for row in rows[6:]]
+    assert result['clean']['copy_support/PCK@0.2'] > floors[-1]  # turned by 180
+    assert 'run on its own' not in outcome.out + outcome.err  # features were kept
+    image = cv2.imread(str(tmp_path / 'out/robustness.png'))
+    assert image.shape[0] > 200
+    assert image.std() > 5
+    page = (tmp_path / 'out/robustness.md').read_text()
+    for row in rows:
+        assert f'| {row["label"]} |' in page
+        assert row['label'] in outcome.out
+
+
+def test_the_clean_run_is_the_test_and_its_floor(
+    call, arguments, checkpoint, synthetic_root, tmp_path
+):
+    outcome = call(*with_options(arguments, '--only', 'no_skeleton'))
+    assert outcome.code == 0, outcome.err
+    clean = read_result(tmp_path)['clean']
+    options = parse_cfg_options([*FAST[1:], f'data_root={synthetic_root}'])
+    metrics = run_test(TINY, checkpoint, tmp_path / 'test', options)
+    for key in ('PCK@0.2', 'copy_support/PCK@0.2', 'num_pairs', 'num_categories'):
+        assert clean[key] == pytest.approx(metrics[key], abs=1e-9), key
+
+
+def test_the_plain_loop_gives_the_same_figures(call, arguments, tmp_path):
+    few = ('--only', 'rotation', 'support_points', '--episodes-per-category', '1')
+    results = []
+    for options in ((), ('test_cfg.type=TestLoop',)):
+        outcome = call(*with_options(arguments, *few), *options)
+        assert outcome.code == 0, outcome.err
+        results.append(read_result(tmp_path))
+    assert results[0]['clean']['num_episodes'] == 2
+    for one, other in zip(*(result['perturbations'] for result in results)):
+        for key in SAME_FIGURES:
+            assert one[key] == pytest.approx(other[key], abs=1e-6), one['label']
+
+
+@pytest.mark.parametrize(
+    ('only', 'message'),
+    [
+        ('blurr', "unknown perturbation 'blurr' (did you mean 'blur'?). There are: "),
+        ('all', "unknown perturbation 'all'. There are: no_skeleton, "),
+    ],
+)
+def test_an_unknown_name(call, arguments, tmp_path, only, message):
+    outcome = call(*with_options(arguments, '--only', 'jpeg', only))
+    assert outcome.code == 2
+    assert outcome.message.startswith(message)
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_checkpoint_of_another_model(call, arguments):
+    outcome = call(*arguments, 'model.head.num_layers=3')
+    assert outcome.code == 2
+    assert 'does not fit the model CAPE' in outcome.message
+
+
+def test_no_episode(call, arguments):
+    outcome = call(*with_options(arguments, '--episodes-per-category', '0'))
+    assert outcome.code == 2
+    assert '--episodes-per-category must be at least 1, got 0' in outcome.message

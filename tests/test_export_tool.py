@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fractions
+
 import numpy as np
 import pytest
+import torch
 from predict_cases import KEYPOINTS, SKELETON, make_picture, marked, write_checkpoint
 from tool_calls import ToolCaller
 
@@ -43,6 +46,18 @@ def test_export_finds_what_the_inferencer_finds(call_tool, checkpoint, tmp_path)
         np.testing.assert_allclose(points[index], result.keypoints[0], atol=0.01)
         np.testing.assert_allclose(confidence[index], result.confidence[0], atol=1e-4)
         np.testing.assert_allclose(visibility[index], result.visibility[0], atol=1e-4)
+
+
+def test_own_checkpoint_of_other_types_needs_trust(call_tool, tmp_path):
+    path = write_checkpoint(tmp_path / 'own.pth')
+    content = torch.load(path, weights_only=True)
+    torch.save(content | dict(extra=fractions.Fraction(1, 3)), path)
+    arguments = ('export', path, '--out', tmp_path / 'out', '--no-check')
+    outcome = call_tool(*arguments)
+    assert outcome.code == 2
+    assert '--trust-checkpoint' in outcome.message
+    pytest.importorskip('onnx', reason='pip install onnx onnxruntime')
+    assert call_tool(*arguments, '--trust-checkpoint').code == 0
 
 
 def test_missing_checkpoint_is_one_message(call_tool, tmp_path):

@@ -32,6 +32,11 @@ def parse_args() -> argparse.Namespace:
         help='do not compare the files with PyTorch afterwards',
     )
     parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='load a checkpoint that could run code; only for files of your own',
+    )
+    parser.add_argument(
         '--cfg-options',
         nargs='+',
         metavar='KEY=VALUE',
@@ -47,13 +52,15 @@ def main() -> int:
     # Not at the top: --help should not wait for torch and mmpose.
     from cape_mm.apis import parse_cfg_options, run_cli
     from cape_mm.apis.export import export_checkpoint
+    from cape_mm.checkpoint_file import trusting
 
     def export() -> None:
         options = parse_cfg_options(args.cfg_options)
         check = not args.no_check
         print(export_checkpoint(args.checkpoint, args.out, args.config, options, check))
 
-    return run_cli(export)
+    with trusting(args.trust_checkpoint):
+        return run_cli(export)
 
 
 if __name__ == '__main__':

@@ -34,6 +34,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--batch-size', type=int, default=16, help='default: 16')
     parser.add_argument('--device', help='e.g. cuda:1 (a GPU if there is one)')
     parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='load a checkpoint that could run code; only for files of your own',
+    )
+    parser.add_argument(
         '--cfg-options',
         nargs='+',
         metavar='KEY=VALUE',
@@ -129,6 +134,7 @@ def predict(args: argparse.Namespace) -> bool:
     values['overlay'] = not values.pop('no_overlay')
     values['cfg_options'] = parse_cfg_options(args.cfg_options)
     values.pop('local_rank')
+    values.pop('trust_checkpoint')
     done = predict_files(PredictRequest(**values))
     if done is None:
         return True
@@ -142,12 +148,14 @@ def main() -> int:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     # Not at the top: --help should not wait for torch and mmpose.
     from cape_mm.apis import run_cli
+    from cape_mm.checkpoint_file import trusting
 
     complete: list[bool] = []
-    code = run_cli(
-        lambda: complete.append(predict(args)),
-        interrupt_hint='The same command goes on where it stopped.',
-    )
+    with trusting(args.trust_checkpoint):
+        code = run_cli(
+            lambda: complete.append(predict(args)),
+            interrupt_hint='The same command goes on where it stopped.',
+        )
     return code or int(not all(complete))
 
 

@@ -30,6 +30,11 @@ def parse_args() -> argparse.Namespace:
         help='weights (those written with the record, else initial ones)',
     )
     parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='load a checkpoint that could run code; only for files of your own',
+    )
+    parser.add_argument(
         '--cfg-options',
         nargs='+',
         metavar='KEY=VALUE',
@@ -44,6 +49,7 @@ def main() -> int:
     # Not at the top: --help should not wait for torch and mmpose.
     from cape_mm.apis import parse_cfg_options, run_cli
     from cape_mm.apis.replay import describe_replays, replay
+    from cape_mm.checkpoint_file import trusting
 
     results = []
 
@@ -52,7 +58,8 @@ def main() -> int:
         results.extend(replay(args.file, args.config, args.checkpoint, options))
         print(describe_replays(results))
 
-    code = run_cli(work)
+    with trusting(args.trust_checkpoint):
+        code = run_cli(work)
     return code or int(any(result.is_bad() for result in results))
 
 

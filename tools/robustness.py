@@ -52,6 +52,11 @@ def parse_args() -> argparse.Namespace:
         '--seed', type=int, default=0, help='of perturbations and bootstrap (0)'
     )
     parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='load a checkpoint that could run code; only for files of your own',
+    )
+    parser.add_argument(
         '--cfg-options',
         nargs='+',
         metavar='KEY=VALUE',
@@ -66,18 +71,20 @@ def main() -> int:
     # Not at the top: --help should not wait for torch and mmpose.
     from cape_mm.apis import parse_cfg_options, run_cli
     from cape_mm.apis.robustness import measure_robustness
+    from cape_mm.checkpoint_file import trusting
 
-    return run_cli(
-        lambda: measure_robustness(
-            args.config,
-            args.checkpoint,
-            out=args.out,
-            only=args.only,
-            episodes_per_category=args.episodes_per_category,
-            cfg_options=parse_cfg_options(args.cfg_options),
-            seed=args.seed,
+    with trusting(args.trust_checkpoint):
+        return run_cli(
+            lambda: measure_robustness(
+                args.config,
+                args.checkpoint,
+                out=args.out,
+                only=args.only,
+                episodes_per_category=args.episodes_per_category,
+                cfg_options=parse_cfg_options(args.cfg_options),
+                seed=args.seed,
+            )
         )
-    )
 
 
 if __name__ == '__main__':

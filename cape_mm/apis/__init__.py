@@ -5,9 +5,11 @@ from .cli import run_cli
 from .config_checks import check_config
 from .config_loading import load_config
 from .config_options import parse_cfg_options
+from .inference import CapeInferencer
 from .runner import test, train
 
 __all__ = [
+    'CapeInferencer',
     'check_config',
     'load_checkpoint_strict',
     'load_config',

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import AnnotationFormatError, MissingDataError
+from ..json_file import read_json
 from ..structures import Episode
 from .prediction_dump import FORMAT, Entry
 
@@ -26,6 +25,8 @@ EVALUATION_KEYS = ('run', 'plan', 'dropped_pairs', 'episodes')
 PLAN_KEYS = ('name', 'num_pairs', 'left_out')
 OPTIONAL_PLAN_KEYS = ('num_left_out',)
 REMEDY = 'Write it afresh with tools/test.py --dump.'
+LARGEST = 3.4e38
+"""What float32 can hold."""
 
 
 @dataclass(frozen=True)
@@ -101,12 +102,7 @@ def _read_records(path: Path) -> list:
         raise MissingDataError(
             f'no dump of predictions at {path}. tools/test.py --dump {path} writes one.'
         )
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except (ValueError, RecursionError) as error:
-        raise AnnotationFormatError(
-            f'{path} is not a JSON file: {error}. {REMEDY}'
-        ) from error
+    content = read_json(path, REMEDY)
     if not isinstance(content, list) or not content:
         found = 'an empty list' if content == [] else f'a {type(content).__name__}'
         raise AnnotationFormatError(
@@ -165,8 +161,9 @@ def _problem_of(record: object, episodes: tuple[Episode, ...]) -> str | None:
 def _number_problem(values: object, key: str) -> str | None:
     if not isinstance(values, list) or not {*map(type, values)} <= {int, float}:
         return f'has other things than numbers in "{key}"'
-    if not all(map(math.isfinite, values)):
-        return f'has a NaN or infinite number in "{key}"'
+    # compared, not converted: an integer may be too large for a float
+    if not all(abs(value) <= LARGEST for value in values):
+        return f'has a NaN, infinite or absurdly large number in "{key}"'
     if key == 'keypoints' and len(values) % 3:
         return f'has {len(values)} numbers in "keypoints", which is not 3 per keypoint'
     return None

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..atomic_write import write_text_atomically
 from ..errors import AnnotationFormatError, MissingDataError
+from ..json_file import read_json
 from .pair_records import VALUE_KEYS
 from .pair_table import PairTable
 
@@ -105,10 +106,7 @@ def read_pairs(result: str | Path) -> StoredPairs:
         AnnotationFormatError: it is no file of pairs, or is damaged.
     """
     path = find_pairs(result)
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except (ValueError, RecursionError) as error:
-        raise AnnotationFormatError(f'{path} is not a JSON file: {error}') from error
+    content = read_json(path, REMEDY)
     if not isinstance(content, dict) or content.get('format') != FORMAT:
         raise AnnotationFormatError(
             f'{path} is not a file of pairs: "format" should be {FORMAT!r}. {REMEDY}'

@@ -68,7 +68,8 @@ def test_results_of_another_tool(path):
     [
         ('keypoints', None, 'has no "keypoints" of type list'),
         ('keypoints', ['a'], 'other things than numbers'),
-        ('keypoints', [float('nan')] * 12, 'NaN or infinite number in "keypoints"'),
+        ('keypoints', [float('nan')] * 12, 'NaN, infinite or absurdly large number'),
+        ('keypoints', [10**400] * 12, 'absurdly large number in "keypoints"'),
         ('keypoints_visible', [float('inf')] * 4, 'in "keypoints_visible"'),
         ('keypoints', [1.0] * 11, '11 numbers in "keypoints", which is not 3 per'),
         ('slot', True, 'has no "slot" of type int'),

@@ -30,9 +30,11 @@ REGISTRIES = [
         'DATASETS',
         'DATA_SAMPLERS',
         'HOOKS',
+        'LOOPS',
         'METRICS',
         'MODELS',
         'TRANSFORMS',
+        'VISUALIZERS',
     )
 ]
 HOMES = (cape_mm.structures, cape_mm.models.heads, cape_mm.engine, cape_mm.apis)

@@ -11,6 +11,8 @@ from mmengine.logging import print_log
 from torch import nn
 from torch.func import functional_call
 
+from ..layers import record
+
 Losses = dict[str, torch.Tensor]
 
 
@@ -108,9 +110,9 @@ class LossGraphs:
             function: gives the losses by name; must not read a value back to the CPU.
             tensors: its arguments.
         """
-        parameters = [weight for weight in model.parameters() if weight.requires_grad]
         if not _can_replay(model, tensors):
             return function(*tensors)
+        parameters = [weight for weight in model.parameters() if weight.requires_grad]
         key = (
             torch.is_autocast_enabled(),
             tuple((tensor.shape, tensor.dtype) for tensor in tensors),
@@ -159,20 +161,9 @@ def capture(
         pool: memory shared with other graphs.
     """
     inputs = tuple(tensor.detach().clone() for tensor in tensors)
-    current, aside = torch.cuda.current_stream(), torch.cuda.Stream()
-    aside.wait_stream(current)
-    with torch.cuda.stream(aside):  # libraries allocate and choose on their first calls
-        for _ in range(2):
-            compute_gradients(model, function, inputs)
-    current.wait_stream(aside)
-    # weights that autocast has cast before would be read from memory that it frees, and
-    # those that it casts now lie in the graph's own memory
-    torch.clear_autocast_cache()
-    graph = torch.cuda.CUDAGraph()
-    # other threads may pin memory for the data loader meanwhile
-    with torch.cuda.graph(graph, pool=pool, capture_error_mode='thread_local'):
-        losses, gradients = compute_gradients(model, function, inputs)
-    torch.clear_autocast_cache()
+    graph, (losses, gradients) = record(
+        lambda: compute_gradients(model, function, inputs), pool
+    )
     return CapturedLoss(graph, inputs, losses, gradients)
 
 

@@ -1,7 +1,7 @@
 """Building blocks: plain modules with explicit arguments."""
 
 from .attention import HopBias, MultiHeadAttention, cast_bias, mask_to_bias
-from .cuda_graphs import CudaGraphs
+from .cuda_graphs import CudaGraphs, record
 from .group_norm import AmpGroupNorm
 from .kv_cache import KVCache
 from .position_encoding import (
@@ -25,6 +25,7 @@ __all__ = [
     'cast_bias',
     'grid_points',
     'mask_to_bias',
+    'record',
     'sine_encoding',
     'squared_cell_distances',
 ]

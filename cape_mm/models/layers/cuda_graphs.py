@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 
+Result = TypeVar('Result')
 Tensors = Sequence[torch.Tensor]
 Results = tuple[torch.Tensor | None, ...]
 
@@ -90,18 +92,34 @@ def capture(function: Callable[..., Results], tensors: Tensors) -> CapturedGraph
     with torch.inference_mode(False), torch.no_grad(), torch.cuda.device_of(tensors[0]):
         # not inference tensors: a later call may write to them outside of that mode
         inputs = tuple(tensor.clone() for tensor in tensors)
-        current, aside = torch.cuda.current_stream(), torch.cuda.Stream()
-        aside.wait_stream(current)
-        with torch.cuda.stream(aside):  # libraries allocate on their first calls
-            for _ in range(2):
-                function(*inputs)
-        current.wait_stream(aside)
-        # weights that autocast has cast already would be read from memory that it
-        # frees, and those that it casts now lie in the graph's own memory
-        torch.clear_autocast_cache()
-        graph = torch.cuda.CUDAGraph()
-        # other threads may pin memory for the data loader meanwhile
-        with torch.cuda.graph(graph, capture_error_mode='thread_local'):
-            outputs = tuple(function(*inputs))
-        torch.clear_autocast_cache()
+        graph, outputs = record(lambda: tuple(function(*inputs)))
     return CapturedGraph(graph, inputs, outputs)
+
+
+def record(
+    work: Callable[[], Result], pool: tuple[int, int] | None = None
+) -> tuple[torch.cuda.CUDAGraph, Result]:
+    """Record the kernels that a piece of work starts, after two trial runs.
+
+    Args:
+        work: always uses the same memory for its inputs.
+        pool: memory shared with other graphs.
+
+    Returns:
+        The graph, and what the work returned: memory that every replay writes to.
+    """
+    current, aside = torch.cuda.current_stream(), torch.cuda.Stream()
+    aside.wait_stream(current)
+    with torch.cuda.stream(aside):  # libraries allocate and choose on their first calls
+        for _ in range(2):
+            work()
+    current.wait_stream(aside)
+    # weights that autocast has cast before would be read from memory that it frees, and
+    # those that it casts now lie in the graph's own memory
+    torch.clear_autocast_cache()
+    graph = torch.cuda.CUDAGraph()
+    # other threads may pin memory for the data loader meanwhile
+    with torch.cuda.graph(graph, pool=pool, capture_error_mode='thread_local'):
+        result = work()
+    torch.clear_autocast_cache()
+    return graph, result

@@ -1,30 +1,11 @@
 #!/usr/bin/env bash
 # Train on several GPUs (or, without a GPU, on several CPU processes).
+# tools/dist_run.sh lists the variables, such as PORT and those of several machines.
 # usage: tools/dist_train.sh CONFIG GPUS [arguments of tools/train.py]
-# several machines: set NNODES, NODE_RANK, MASTER_ADDR, PORT on each of them
-# one machine: a free port is taken unless PORT is set
-# GPUS: processes per machine; PYTHON: the interpreter (python)
 set -euo pipefail
 
 if [ "$#" -lt 2 ]; then
     echo "usage: $0 CONFIG GPUS [arguments of tools/train.py]" >&2
     exit 2
 fi
-CONFIG=$1
-GPUS=$2
-shift 2
-
-if [ "${NNODES:-1}" = 1 ] && [ -z "${PORT:-}" ]; then
-    MEET=(--standalone --local_addr=127.0.0.1)
-else
-    MEET=(
-        --nnodes="${NNODES:-1}"
-        --node_rank="${NODE_RANK:-0}"
-        --master_addr="${MASTER_ADDR:-127.0.0.1}"
-        --master_port="${PORT:-29500}"
-    )
-fi
-
-exec "${PYTHON:-python}" -m torch.distributed.run "${MEET[@]}" \
-    --nproc_per_node="$GPUS" \
-    "$(dirname "$0")/train.py" "$CONFIG" --launcher pytorch "$@"
+exec bash "$(dirname "$0")/dist_run.sh" "$2" train.py "$1" "${@:3}"

@@ -31,6 +31,10 @@ RUNNER_FILES = (
 EXAMPLE = dict(shots=2, keypoints=5, queries=2, cached=3)
 """Sizes that the graphs are traced with; none is built into them."""
 
+QUERY_OUTPUTS = ('points', 'scores', 'keypoint_tokens', 'fine_map')
+DECODER_INPUTS = ('questions', 'memory_keys', 'memory_values')
+JUDGE_INPUTS = ('keypoint_tokens', 'fine_map', 'points', 'scores')
+
 AXES = dict(
     images={0: 'images'},
     keypoints={0: 'images', 1: 'K'},
@@ -175,37 +179,43 @@ def _write_runner(folder: Path) -> None:
 @torch.no_grad()
 def _write_stages(model: CAPE, input_size: tuple[int, int], folder: Path) -> None:
     rng = torch.Generator().manual_seed(0)
-    width, height = input_size
-
-    def pictures(num: int) -> torch.Tensor:
-        size = (num, 3, height, width)
-        return torch.randint(0, 256, size, generator=rng).to(torch.uint8)
-
-    k, t = EXAMPLE['keypoints'], EXAMPLE['cached']
     shots, num = EXAMPLE['shots'], EXAMPLE['queries']
-    points = torch.rand(shots, k, 2, generator=rng)
-    visible = torch.ones(shots, k, dtype=torch.bool)
-    hops = torch.randint(0, 4, (k, k), generator=rng)
-    support = SupportStage(model)
-    given = dict(images=pictures(shots), keypoints=points)
-    given |= dict(is_visible=visible, hops=hops)
-    (tokens,) = _write(support, given, ('tokens',), folder / 'support.onnx')
-    names = ('points', 'scores', 'keypoint_tokens', 'fine_map')
+    support = _example_support(rng, shots, EXAMPLE['keypoints'], input_size)
+    (tokens,) = _write(
+        SupportStage(model), support, ('tokens',), folder / 'support.onnx'
+    )
     decodes = isinstance(model.head, AutoregressiveHead)
+    names = QUERY_OUTPUTS + (DECODER_INPUTS if decodes else ())
+    query = dict(images=_pictures(rng, num, input_size), tokens=tokens)
+    query |= dict(is_known=support['is_visible'][:1])
+    outputs = _write(QueryStage(model), query, names, folder / 'query.onnx')
+    made = dict(zip(names, outputs))
     if decodes:
-        names += ('questions', 'memory_keys', 'memory_values')
-    given = dict(images=pictures(num), tokens=tokens, is_known=visible[:1])
-    made = dict(
-        zip(names, _write(QueryStage(model), given, names, folder / 'query.onnx'))
-    )
-    if decodes:
-        _write_decoder(model, made, t, folder)
-    given = {name: made[name] for name in names[2:4]}
-    given |= dict(points=made['points'], scores=made['scores'])
-    given |= dict(proposed_points=made['points'], proposed_scores=made['scores'])
+        _write_decoder(model, made, EXAMPLE['cached'], folder)
+    judged = {name: made[name] for name in JUDGE_INPUTS}
+    judged |= dict(proposed_points=made['points'], proposed_scores=made['scores'])
     _write(
-        JudgeStage(model), given, ('confidence', 'visibility'), folder / 'judge.onnx'
+        JudgeStage(model), judged, ('confidence', 'visibility'), folder / 'judge.onnx'
     )
+
+
+def _example_support(
+    rng: torch.Generator, shots: int, num_keypoints: int, input_size: tuple[int, int]
+) -> dict[str, torch.Tensor]:
+    pictures = _pictures(rng, shots, input_size)
+    return dict(
+        images=pictures,
+        keypoints=torch.rand(shots, num_keypoints, 2, generator=rng),
+        is_visible=torch.ones(shots, num_keypoints, dtype=torch.bool),
+        hops=torch.randint(0, 4, (num_keypoints, num_keypoints), generator=rng),
+    )
+
+
+def _pictures(
+    rng: torch.Generator, num: int, input_size: tuple[int, int]
+) -> torch.Tensor:
+    size = (num, 3, *input_size[::-1])
+    return torch.randint(0, 256, size, generator=rng).to(torch.uint8)
 
 
 def _write_decoder(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tiny_cape import build_cape, make_episode, prepare
+from tiny_cape import build_cape, make_episode, prepare, tiny_backbone
 
 from cape_mm.apis.export.stages import (
     DecodeStage,
     JudgeStage,
     QueryStage,
     SupportStage,
+    _normalise,
 )
 from cape_mm.models.heads.decode_order import skeleton_order, take_in_order
 
@@ -72,8 +73,7 @@ def decode(model, hops, order, known, made):
         tokens.append(token)
     back = order.argsort(dim=1)
     rest = order.shape[1] - len(points)
-    pad = [torch.full((num, rest, *part.shape[2:]), 0.5) for part in (points[0],)]
-    points = torch.cat([*points, *pad], dim=1)
+    points = torch.cat([*points, torch.full((num, rest, 2), 0.5)], dim=1)
     scores = torch.cat([*scores, scores[0].new_zeros(num, rest)], dim=1)
     tokens = torch.cat(
         [*tokens, take_in_order(identities, order)[:, len(tokens) :]], dim=1
@@ -84,8 +84,6 @@ def decode(model, hops, order, known, made):
 @torch.no_grad()
 @pytest.mark.parametrize('own_support_backbone', [False, True])
 def test_parts_give_what_the_model_gives(own_support_backbone):
-    from tiny_cape import tiny_backbone
-
     kwargs = dict(support_backbone=tiny_backbone()) if own_support_backbone else {}
     model = build_cape(dtype=torch.float32, **kwargs).eval()
     item = make_episode(3, 6, num_shots=2, support_hidden=((0, 1), (0, 4), (1, 4)))
@@ -100,7 +98,5 @@ def test_pictures_are_normalised_inside():
     model = build_cape(dtype=torch.float32).eval()
     item = make_episode(1)
     inputs, support_pictures, _ = split_inputs(model, item)
-    from cape_mm.apis.export.stages import _normalise
-
     found = _normalise(model, support_pictures)
     np.testing.assert_allclose(found, inputs.support_images[0], rtol=0, atol=1e-5)

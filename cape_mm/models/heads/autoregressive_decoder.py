@@ -118,17 +118,50 @@ class AutoregressiveDecoder(nn.Module):
         Returns:
             Answers in the keypoints' own order, (N, K, C).
         """
-        history = self.history(context.keypoint_tokens, context.fine_map, emitted)
-        questions = self.questions(context, proposals)
-        tokens = torch.cat(
-            [take_in_order(history, order), take_in_order(questions, order)], dim=1
+        hidden = emitted.is_unknown
+        emitted = History(
+            take_in_order(emitted.points, order),
+            None if hidden is None else take_in_order(hidden, order),
         )
-        bias = self._full_bias(context, order, sees_all)
-        for layer in self.layers:
-            memory = layer.project_memory(context.query_tokens)
-            tokens = layer(tokens, memory, bias)
-        answers = self.norm(tokens[:, order.shape[1] :])
+        inputs = self.prepare(context, proposals, order, sees_all)
+        answers = self.answer(inputs, context.fine_map, emitted)
         return take_in_order(answers, order.argsort(dim=1))
+
+    def prepare(
+        self,
+        context: EpisodeContext,
+        proposals: torch.Tensor | None,
+        order: torch.Tensor,
+        sees_all: bool = False,
+    ) -> DecoderInputs:
+        """What a pass needs beside the history; arguments as in :meth:`forward`.
+
+        ``order`` may leave out the last keypoints, (N, T): then only T are asked.
+        """
+        bias = self._full_bias(context, order, sees_all)
+        return self._gather_inputs(context, proposals, order, bias)
+
+    def answer(
+        self, inputs: DecoderInputs, fine_map: torch.Tensor, emitted: History
+    ) -> torch.Tensor:
+        """Answer all questions at once.
+
+        Args:
+            inputs: what :meth:`prepare` returned.
+            fine_map: query map, (N, C, H, W).
+            emitted: history of the T keypoints in the order of decoding.
+
+        Returns:
+            Answers in the order of decoding, (N, T, C).
+        """
+        history = self.history(inputs.identities, fine_map, emitted)
+        tokens = torch.cat([history, inputs.questions], dim=1)
+        last = len(self.layers) - 1
+        for index, (layer, memory) in enumerate(zip(self.layers, inputs.memories)):
+            # nobody looks at what the last layer would make of the history
+            num_skipped = history.shape[1] if index == last else 0
+            tokens = layer(tokens, memory, inputs.bias, num_skipped)
+        return self.norm(tokens)
 
     def _full_bias(
         self, context: EpisodeContext, order: torch.Tensor, sees_all: bool
@@ -158,15 +191,25 @@ class AutoregressiveDecoder(nn.Module):
         order: torch.Tensor,
     ) -> DecodingState:
         """Prepare step-by-step decoding; arguments as in :meth:`forward`."""
-        memories = [layer.project_memory(context.query_tokens) for layer in self.layers]
-        keys = memories[0][0]
+        bias = self._step_bias(context, order)
+        inputs = self._gather_inputs(context, proposals, order, bias)
+        keys = inputs.memories[0][0]
         shape = (keys.shape[0], self.num_heads, context.num_steps, keys.shape[3])
-        return DecodingState(
+        return DecodingState(inputs, [KVCache(shape, keys) for _ in self.layers])
+
+    def _gather_inputs(
+        self,
+        context: EpisodeContext,
+        proposals: torch.Tensor | None,
+        order: torch.Tensor,
+        bias: torch.Tensor,
+    ) -> DecoderInputs:
+        memories = [layer.project_memory(context.query_tokens) for layer in self.layers]
+        return DecoderInputs(
             questions=take_in_order(self.questions(context, proposals), order),
             identities=take_in_order(context.keypoint_tokens, order),
-            bias=cast_bias(self._step_bias(context, order), keys.dtype),  # once
+            bias=cast_bias(bias, memories[0][0].dtype),  # once, not in every layer
             memories=memories,
-            caches=[KVCache(shape, keys) for _ in self.layers],
         )
 
     def _step_bias(self, context: EpisodeContext, order: torch.Tensor) -> torch.Tensor:
@@ -194,35 +237,48 @@ class AutoregressiveDecoder(nn.Module):
         Returns:
             The answer, (N, 1, C).
         """
-        tokens = state.questions[:, index : index + 1]
-        bias = state.bias[:, :, index : index + 1, : index + 1]
+        inputs = state.inputs
+        tokens = inputs.questions[:, index : index + 1]
+        bias = inputs.bias[:, :, index : index + 1, : index + 1]
         if last_points is not None:
-            last = state.identities[:, index - 1 : index]
+            last = inputs.identities[:, index - 1 : index]
             told = self.history(last, fine_map, History(last_points))
             tokens = torch.cat([told, tokens], dim=1)
-            bias = state.bias[:, :, index - 1 : index + 1, : index + 1]
+            bias = inputs.bias[:, :, index - 1 : index + 1, : index + 1]
         num_kept = tokens.shape[1] - 1
-        for layer, memory, cache in zip(self.layers, state.memories, state.caches):
+        for layer, memory, cache in zip(self.layers, inputs.memories, state.caches):
             tokens = layer.step(tokens, memory, cache, bias, num_kept)
         return self.norm(tokens[:, -1:])
 
 
 @dataclass(frozen=True)
-class DecodingState:
-    """What stays the same over the steps, and the caches that grow.
+class DecoderInputs:
+    """What stays the same while the history changes, T of the K keypoints.
 
     Attributes:
-        questions: in the order of decoding, (N, K, C).
-        identities: keypoint tokens in the order of decoding, (N, K, C).
-        bias: by graph distance and causal, in the order of decoding, (N, heads, K, K).
+        questions: in the order of decoding, (N, T, C).
+        identities: keypoint tokens in the order of decoding, (N, T, C).
+        bias: by graph distance, and who may look at whom; for a pass over [history ;
+            questions] (N, heads, 2T, 2T), for steps (N, heads, T, T).
         memories: cross-attention keys and values, one pair per layer.
-        caches: self-attention caches, one per layer.
     """
 
     questions: torch.Tensor
     identities: torch.Tensor
     bias: torch.Tensor
     memories: list[KeysValues]
+
+
+@dataclass(frozen=True)
+class DecodingState:
+    """Step-by-step decoding.
+
+    Attributes:
+        inputs: of all K keypoints.
+        caches: self-attention keys and values, one per layer; they grow.
+    """
+
+    inputs: DecoderInputs
     caches: list[KVCache]
 
 

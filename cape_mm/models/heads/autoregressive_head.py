@@ -9,11 +9,13 @@ from torch import nn
 from ...errors import ConfigError
 from .autoregressive_decoder import AutoregressiveDecoder
 from .base import EpisodeContext, Estimate, Prediction, QueryTargets
-from .decode_order import mixed_order, random_order, skeleton_order, take_in_order
+from .decode_order import mixed_order, random_order, skeleton_order
+from .decoding import decode_in_passes, decode_in_steps
 from .prefix_mix import History, PrefixMix
 from .proposal_head import ProposalHead
 
 TEST_ORDERS = ('skeleton', 'random')
+TEST_DECODINGS = ('steps', 'passes')
 
 
 @MODELS.register_module()
@@ -25,7 +27,8 @@ class AutoregressiveHead(ProposalHead):
     step sees the coordinates that were emitted before it and corrects the keypoint's
     token, from which the same similarity reads the final heat map. The correction
     starts at zero: an untrained decoder returns its proposals. There are exactly as
-    many steps as support-visible keypoints.
+    many steps as support-visible keypoints; the same result is had in a few passes over
+    all of them, see :mod:`~cape_mm.models.heads.decoding`.
 
     Args:
         embed_dims: C.
@@ -36,6 +39,10 @@ class AutoregressiveHead(ProposalHead):
         prefix_mix: arguments of :class:`PrefixMix`.
         random_order_prob: share of training queries decoded in random order.
         test_order: 'skeleton', or 'random' (drawn once, for ablation).
+        test_decoding: 'steps', one after the other with a key-value cache; or 'passes',
+            all at once until the points no longer move: the same points, more to
+            compute and less to wait for. Pays for a single query on a CPU; waits for a
+            GPU once in every pass, so it is never recorded as a CUDA graph.
         use_proposals: the decoder is told the proposals, and they are trained. Without
             (for ablation), it has nothing but the keypoints and the history.
         **kwargs: arguments of :class:`ProposalHead`.
@@ -53,17 +60,18 @@ class AutoregressiveHead(ProposalHead):
         prefix_mix: dict | None = None,
         random_order_prob: float = 0.5,
         test_order: str = 'skeleton',
+        test_decoding: str = 'steps',
         use_proposals: bool = True,
         **kwargs,
     ) -> None:
         super().__init__(embed_dims, **kwargs)
-        if test_order not in TEST_ORDERS:
-            raise ConfigError(
-                f'test_order must be one of {TEST_ORDERS}, got {test_order!r}'
-            )
+        _check_choice('test_order', test_order, TEST_ORDERS)
+        _check_choice('test_decoding', test_decoding, TEST_DECODINGS)
         self.random_order_prob = random_order_prob
         self.test_order = test_order
-        self.capturable = test_order != 'random'  # a graph has no generator
+        self.test_decoding = test_decoding
+        # a graph has no generator, and can't decide that it is done
+        self.capturable = test_order != 'random' and test_decoding == 'steps'
         self.use_proposals = use_proposals
         self.prefix_mix = PrefixMix(**(prefix_mix or {}))
         self.decoder = AutoregressiveDecoder(
@@ -89,8 +97,13 @@ class AutoregressiveHead(ProposalHead):
             The corrected tokens (N, K, C) and what they find.
         """
         answers = self.decoder(context, proposals, emitted, order, sees_all)
-        tokens = context.keypoint_tokens + self.correction(answers)
-        return tokens, self.readout(tokens, context.fine_map)
+        return self._search(context.keypoint_tokens, answers, context.fine_map)
+
+    def _search(
+        self, tokens: torch.Tensor, answers: torch.Tensor, fine_map: torch.Tensor
+    ) -> tuple[torch.Tensor, Estimate]:
+        tokens = tokens + self.correction(answers)
+        return tokens, self.readout(tokens, fine_map)
 
     def decode(
         self,
@@ -98,40 +111,8 @@ class AutoregressiveHead(ProposalHead):
         proposals: torch.Tensor | None,
         order: torch.Tensor,
     ) -> tuple[torch.Tensor, Estimate]:
-        """One cached step per known keypoint.
-
-        Args:
-            context: encoded episodes.
-            proposals: first guesses, (N, K, 2), or None.
-            order: keypoint indices in the order of decoding, (N, K).
-
-        Returns:
-            The corrected tokens (N, K, C) and what they found, in the keypoints' own
-            order. Where no step was made: the plain token, a flat heat map, the
-            crop's centre and score 0.
-        """
-        state = self.decoder.start(context, proposals, order)
-        seen_map = context.fine_map
-        if seen_map.element_size() < 4:  # sampled in float32: cast once, not each step
-            seen_map = seen_map.float()
-        tokens, found = [], []
-        last = None
-        for index in range(context.num_steps):
-            answer = self.decoder.step(state, index, seen_map, last)
-            token = state.identities[:, index : index + 1] + self.correction(answer)
-            tokens.append(token)
-            found.append(self.readout(token, context.fine_map))
-            last = found[-1].points
-        rest = state.identities[:, context.num_steps :]
-        found.append(_nothing_found(context, rest.shape[1]))
-        back = order.argsort(dim=1)
-        estimate = Estimate(
-            *(
-                take_in_order(torch.cat([getattr(f, key) for f in found], dim=1), back)
-                for key in ('logits', 'points', 'scores')
-            )
-        )
-        return take_in_order(torch.cat([*tokens, rest], dim=1), back), estimate
+        """One cached step per known keypoint, see :func:`decode_in_steps`."""
+        return decode_in_steps(self.decoder, self._search, context, proposals, order)
 
     def loss(
         self, context: EpisodeContext, targets: QueryTargets
@@ -187,7 +168,12 @@ class AutoregressiveHead(ProposalHead):
         proposal = self.propose(context)
         first = proposal.points if self.use_proposals else None
         order = self._test_order(context, proposal)
-        tokens, found = self.decode(context, first, order)
+        if self.test_decoding == 'steps':
+            tokens, found = self.decode(context, first, order)
+        else:
+            tokens, found = decode_in_passes(
+                self.decoder, self._search, context, first, order, proposal.points
+            )
         if mode == 'ar+refine':
             emitted = History(found.points)
             start = found.points if self.use_proposals else None
@@ -207,14 +193,6 @@ class AutoregressiveHead(ProposalHead):
         return skeleton_order(context.hops, scores, context.is_known)
 
 
-def _nothing_found(context: EpisodeContext, num_keypoints: int) -> Estimate:
-    """Estimate of keypoints that no step was made for."""
-    rows, _, height, width = context.fine_map.shape
-    points = context.fine_map.new_full(
-        (rows, num_keypoints, 2), 0.5, dtype=torch.float32
-    )
-    return Estimate(
-        context.fine_map.new_zeros(rows, num_keypoints, height, width),
-        points,
-        torch.zeros_like(points[..., 0]),
-    )
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigError(f'{name} must be one of {choices}, got {value!r}')

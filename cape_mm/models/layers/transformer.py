@@ -94,7 +94,11 @@ class DecoderLayer(nn.Module):
         return self.cross_attention.project_kv(memory, memory)
 
     def forward(
-        self, tokens: torch.Tensor, memory: KeysValues, bias: torch.Tensor
+        self,
+        tokens: torch.Tensor,
+        memory: KeysValues,
+        bias: torch.Tensor,
+        num_skipped: int = 0,
     ) -> torch.Tensor:
         """All positions at once.
 
@@ -102,13 +106,18 @@ class DecoderLayer(nn.Module):
             tokens: (N, T, C).
             memory: what :meth:`project_memory` returned.
             bias: self-attention bias, (N, heads, T, T).
+            num_skipped: the first so many of the T positions are looked at, but what
+                becomes of them is not computed.
 
         Returns:
-            (N, T, C).
+            (N, T - num_skipped, C).
         """
         normed = self.norm_self(tokens)
-        change = self.self_attention(normed, normed, normed, bias)
-        return self._finish(tokens + self.dropout(change), memory)
+        change = self.self_attention(
+            normed[:, num_skipped:], normed, normed, bias[:, :, num_skipped:]
+        )
+        tokens = tokens[:, num_skipped:] + self.dropout(change)
+        return self._finish(tokens, memory)
 
     def step(
         self,

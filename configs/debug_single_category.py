@@ -1,15 +1,17 @@
 """Debugging: one category, trained and tested on the same images.
 
 Differs from cape_tiny.py in that only the first category of the training file is drawn,
-without augmentation, and that validation and test read that file too. A model that does
-not soon leave copying the support far behind here will learn nothing from more data.
+without augmentation, and that validation and test read that file too. It must reach
+PCK@0.05 > 0.99, as debug_single_image.py must, but here copying the support does not: a
+model that stays near the floor will learn nothing from more data either.
 
 Data:   python tools/make_synthetic.py --out data/synthetic_tiny --size tiny
         or any other: --cfg-options data_root=... train_ann_file=... (val, test alike)
 Run:    python tools/train.py configs/debug_single_category.py
-Cost:   two epochs of 480 episodes, about a minute each on two CPU cores (estimated).
-Result: after the first epoch PCK@0.2 81.7, PCK@0.05 27.3 (copying: PCK@0.2 30.8);
-        seed 0, on a CPU, on top of commit 7099db2. The second: not yet run.
+Cost:   eight epochs of 480 episodes: 15 min 27 s on a core shared with other work.
+Result: PCK@0.05 30.2, 70.7, 87.9, 95.4, 99.3, 99.8, 99.9, 99.9 after the epochs,
+        PCK@0.2 100.0 at the end (copying: 4.2 and 30.8); seed 0, on a CPU, on top
+        of commit b8725bd.
 """
 
 _base_ = './cape_tiny.py'
@@ -34,4 +36,4 @@ val_dataloader = dict(
 test_dataloader = dict(
     sampler=dict(max_categories=1), dataset=dict(ann_file=test_ann_file)
 )
-train_cfg = dict(max_epochs=2)
+train_cfg = dict(max_epochs=8)

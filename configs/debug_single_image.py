@@ -9,7 +9,7 @@ Data:   as debug_single_category.py
 Run:    python tools/train.py configs/debug_single_image.py
 Cost:   about 70 s on one CPU core.
 Result: PCK@0.05 100.0 after either epoch, EPE 0.06 px at the end; seed 0, on a CPU, on
-        top of commit 7099db2.
+        top of commit b8725bd.
 """
 
 _base_ = './debug_single_category.py'
@@ -24,3 +24,4 @@ val_dataloader = dict(
 test_dataloader = dict(
     sampler=dict(same_instance=True, num_queries=1, episodes_per_category=1)
 )
+train_cfg = dict(max_epochs=2)

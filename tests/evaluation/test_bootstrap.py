@@ -27,13 +27,13 @@ def test_pairs_are_summed_by_episode_in_any_order():
         np.testing.assert_array_equal(found.category_counts, [3, 1])
 
 
-def test_every_outcome_of_two_episodes():
-    """One of two pairs worth 1 and one of one pair worth 0: means 1, 2/3 or 0."""
-    episodes = B.sum_episodes(column(1, 1, 0), [0, 0, 1], [3, 3, 3])
-    drawn = B.resample_episodes(episodes, rng(), 4000)
+def test_every_outcome_of_three_episodes():
+    """Two of them are drawn: of 1 and 0 with two pairs, 1 with one pair."""
+    episodes = B.sum_episodes(column(1, 1, 0, 0, 1), [0, 0, 1, 1, 2], [3] * 5)
+    drawn = B.resample_episodes(episodes, rng(), 9000)
     outcomes, counts = np.unique(drawn.means.round(6), return_counts=True)
-    np.testing.assert_allclose(outcomes, [0, 2 / 3, 1], atol=1e-6)
-    np.testing.assert_allclose(counts / 4000, [0.25, 0.5, 0.25], atol=0.03)
+    np.testing.assert_allclose(outcomes, [0, 1 / 3, 0.5, 1], atol=1e-6)
+    np.testing.assert_allclose(counts / 1000, [1, 2, 2, 4], atol=0.3)
     np.testing.assert_array_equal(drawn.means, drawn.macro_means)
     np.testing.assert_array_equal(drawn.means, drawn.category_means[:, 0])
 
@@ -49,24 +49,53 @@ def test_an_episode_is_drawn_whole():
 
 def test_episodes_stay_within_their_category():
     """Categories that are constant: other episodes change nothing, other ones do."""
-    values, category = column(*[0] * 5, *[1] * 5), [1] * 5 + [2] * 5
-    episodes = B.sum_episodes(values, np.arange(10), category)
-    assert set(B.resample_episodes(episodes, rng()).means[:, 0]) == {0.5}
+    values, category = column(*[0] * 5, *[1] * 5, *[0.5] * 5), np.repeat([1, 2, 3], 5)
+    episodes = B.sum_episodes(values, np.arange(15), category)
+    fixed = B.resample_episodes(episodes, rng()).means
+    np.testing.assert_allclose(fixed, 0.5, rtol=1e-12)
     drawn = B.resample_categories(episodes, rng(), 4000)
     outcomes, counts = np.unique(drawn.means, return_counts=True)
-    np.testing.assert_array_equal(outcomes, [0, 0.5, 1])
-    np.testing.assert_allclose(counts / 4000, [0.25, 0.5, 0.25], atol=0.03)
+    np.testing.assert_array_equal(outcomes, [0, 0.25, 0.5, 0.75, 1])
+    np.testing.assert_allclose(counts * 9 / 4000, [1, 2, 3, 2, 1], atol=0.3)
 
 
 def test_large_categories_weigh_in_the_mean_only():
-    """Three pairs worth 1 and one worth 0: drawn both, 3/4 of pairs, 1/2 of macro."""
-    episodes = B.sum_episodes(column(1, 1, 1, 0), [0, 1, 2, 3], [1, 1, 1, 2])
+    """Three pairs worth 1, one worth 0, one worth 0; of these categories, two."""
+    values, category = column(1, 1, 1, 0, 0), [1, 1, 1, 2, 3]
+    episodes = B.sum_episodes(values, np.arange(5), category)
     drawn = B.resample_categories(episodes, rng())
-    assert set(drawn.means[:, 0]) == {0, 0.75, 1}
-    assert set(drawn.macro_means[:, 0]) == {0, 0.5, 1}
+    assert set(drawn.means[:, 0].round(9)) == {0, 0.75, 1}
+    assert set(drawn.macro_means[:, 0].round(9)) == {0, 0.5, 1}
     fixed = B.resample_episodes(episodes, rng())
-    assert set(fixed.means[:, 0]) == {0.75}
-    assert set(fixed.macro_means[:, 0]) == {0.5}
+    np.testing.assert_allclose(fixed.means, 3 / 5, rtol=1e-12)
+    np.testing.assert_allclose(fixed.macro_means, 1 / 3, rtol=1e-12)
+
+
+def test_a_category_of_few_episodes_keeps_its_weight():
+    """Two episodes worth 1 beside ten worth 0, whichever of them are drawn."""
+    values, category = column(*[1] * 2, *[0] * 10), [1] * 2 + [2] * 10
+    episodes = B.sum_episodes(values, np.arange(12), category)
+    means = B.resample_episodes(episodes, rng()).means
+    np.testing.assert_allclose(means, 1 / 6, rtol=1e-12)
+
+
+@pytest.mark.parametrize('num_episodes', [2, 4])
+def test_spread_is_not_too_small_where_categories_are(num_episodes):
+    """Drawing n of n would give a half, or three quarters, of the variance."""
+    size = (100, num_episodes)
+    values, category = rng(3).normal(size=size), np.repeat(np.arange(100), num_episodes)
+    episodes = B.sum_episodes(values.reshape(-1, 1), np.arange(values.size), category)
+    found = B.resample_episodes(episodes, rng(), 4000).means.var()
+    expected = values.var(axis=1, ddof=1).mean() / values.size
+    assert found == pytest.approx(expected, rel=0.08)
+
+
+def test_spread_over_few_categories():
+    """Of the mean over categories: the variance of a mean of five, without bias."""
+    values = rng(4).normal(size=5)
+    episodes = B.sum_episodes(values[:, None], np.arange(5), np.arange(5))
+    found = B.resample_categories(episodes, rng(), 8000).macro_means.var()
+    assert found == pytest.approx(values.var(ddof=1) / 5, rel=0.06)
 
 
 def test_spread_is_the_standard_error():

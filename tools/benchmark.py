@@ -74,8 +74,10 @@ def parse_args() -> argparse.Namespace:
 def main() -> int:
     """Measure."""
     args = vars(parse_args())
-    configs = [args.pop('config'), *args.pop('compare')]
+    compared = args.pop('compare')
+    configs = [args.pop('config'), *compared]
     configs = [config for config in configs if config is not None]
+    args['compare'] = bool(compared)
     out, pairs = args.pop('out'), args.pop('cfg_options')
     if 'num_keypoints' in args:
         args['num_keypoints'] = tuple(args['num_keypoints'])

@@ -17,7 +17,7 @@ from cape_mm.apis.benchmark import BenchmarkSettings
 from cape_mm.apis.benchmark.decoding import measure_decoding
 from cape_mm.apis.benchmark.made_input import make_batch
 from cape_mm.apis.benchmark.recomputing import decode_by_recomputing
-from cape_mm.apis.benchmark.stages import predict_step
+from cape_mm.apis.benchmark.stages import StepTimer, predict_step
 from cape_mm.apis.benchmark.subject import drop_pretrained, prepare
 from cape_mm.apis.benchmark.timing import Stopwatch, alternate, ratio, summarise
 from cape_mm.models.heads.decode_order import random_order
@@ -207,6 +207,31 @@ def test_stopwatch_sums_a_stage_marked_twice(monkeypatch):
     assert watch.read() == [dict(load=750, encode=250), dict(load=125)]
 
 
+def test_no_mark_becomes_part_of_a_recorded_graph(monkeypatch):
+    watch = Stopwatch(torch.device('cuda'))
+    monkeypatch.setattr(watch, '_now', lambda: 0.0)
+    recording = iter([False, True, False])
+    monkeypatch.setattr(
+        'torch.cuda.is_current_stream_capturing', lambda: next(recording)
+    )
+    watch.begin_step()
+    for stage in ('load', 'backbone', 'update'):
+        watch.mark(stage)
+    assert [name for name, _ in watch._steps[0]] == ['', 'load', 'update']
+
+
+def test_steps_may_have_unlike_stages(monkeypatch):
+    timer = StepTimer(prepare(TINY, SMALL, OPTIONS))
+    timer.run(1)
+    replayed, recorded = dict(load=1.0, update=4.0), dict(load=1.0, encode=2, update=3)
+    for steps in ([replayed, recorded], [recorded, replayed]):
+        monkeypatch.setattr(timer._watch, 'read', lambda steps=steps: steps)
+        results = timer.results()
+        assert list(results['stages_ms']) == ['load', 'encode', 'update']
+        assert results['stages_ms']['encode']['median'] == 1
+        assert results['step_ms']['median'] == 5.5
+
+
 def test_turns_alternate():
     calls: list[str] = []
     works = {name: lambda name=name: calls.append(name) for name in 'AB'}
@@ -232,6 +257,9 @@ def test_ratio_is_taken_pair_by_pair():
         ),
         (('--device', 'cuda:99'), r'--device cuda:99 is not available.*--device cpu'),
         (('--device', 'abacus'), r"--device must be cpu, cuda .* got 'abacus'"),
+        (('--device', 'cpu:3'), r"--device must be cpu, cuda .* got 'cpu:3'"),
+        (('--seed', '-1'), r'--seed must be at least 0, got -1'),
+        (('--out', '/dev/null/x.json'), r'--out .*x.json: folder .* can not be made'),
         (('--num-keypoints', '0'), r'--num-keypoints must be at least 1, got 0'),
         (('--num-shots', '0'), r'--num-shots must be at least 1, got 0'),
         (('--steps', '0'), r'--steps must be at least 1, got 0'),
@@ -260,6 +288,11 @@ def assert_matches(pattern: str, text: str) -> None:
 
 def test_no_config(call):
     assert call('benchmark').message.startswith('no config to measure')
+
+
+def test_comparison_of_one_config(call):
+    message = call('benchmark', '--compare', TINY).message
+    assert message.startswith('--compare needs two configs, got 1')
 
 
 def test_help_is_quick():

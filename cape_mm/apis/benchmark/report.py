@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from ...atomic_write import write_text_atomically
 from ...errors import ConfigError
 from .compare import compare
 from .decoding import measure_decoding
@@ -62,7 +63,7 @@ def benchmark(
     print('\n'.join(format_lines(record)), file=sys.stderr)
     print(text)
     if out is not None:
-        out.write_text(text + '\n')
+        write_text_atomically(out, text + '\n')
         print(f'benchmark: {out}', file=sys.stderr)
     return record
 
@@ -71,14 +72,19 @@ def check_out(out: str | Path | None) -> Path | None:
     """The file to write, its folder made.
 
     Raises:
-        ConfigError: it is a folder.
+        ConfigError: it is a folder, or its own folder can't be made.
     """
     if out is None:
         return None
     out = Path(out)
     if out.is_dir():
         raise ConfigError(f'--out {out} is a folder, expected a file name')
-    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f'--out {out}: folder {out.parent} can not be made ({error.strerror})'
+        ) from error
     return out
 
 
@@ -90,7 +96,7 @@ def measure(
     """The results without what surrounds them; arguments as of :func:`benchmark`."""
     if not configs:
         raise ConfigError('no config to measure: name one, or two after --compare')
-    if len(configs) > 1:
+    if settings.compare or len(configs) > 1:
         return compare(configs, settings, cfg_options)
     if settings.mode == 'evaluate':
         return measure_evaluation(configs[0], settings, cfg_options)

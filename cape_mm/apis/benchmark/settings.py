@@ -38,6 +38,7 @@ class BenchmarkSettings:
         device: 'cpu', 'cuda' or 'cuda:<n>'.
         seed: of the weights and of the input.
         loader: take batches from the config's train_dataloader.
+        compare: two configs in turn.
         pairs: turns of either config in a comparison, or of either loader in 'load'.
         plain_pairs: support-query pairs of the plain loop in 'evaluate'.
         num_pictures: pictures of a turn in 'load', an even number.
@@ -59,6 +60,7 @@ class BenchmarkSettings:
     device: str | None = None
     seed: int = 0
     loader: bool = False
+    compare: bool = False
     pairs: int = 5
     plain_pairs: int = 1000
     num_pictures: int = 200
@@ -81,7 +83,7 @@ class BenchmarkSettings:
     def _check_counts(self) -> None:
         lowest = dict(steps=1, warmup=0, pairs=1, plain_pairs=2, batch_size=1)
         lowest |= dict(num_queries=1, num_shots=1, input_size=SMALLEST_INPUT)
-        lowest |= dict(num_pictures=6, num_workers=0)
+        lowest |= dict(num_pictures=6, num_workers=0, seed=0)
         counts = [(name, getattr(self, name)) for name in lowest]
         counts += [('num_keypoints', k) for k in self.num_keypoints or ()]
         for name, count in counts:
@@ -148,7 +150,8 @@ def check_device(name: str | None) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         device = None
-    if device is None or device.type not in ('cpu', 'cuda'):
+    # PyTorch takes a number behind 'cpu' too, where it has no meaning
+    if device is None or name != 'cpu' and device.type != 'cuda':
         raise ConfigError(f'--device must be cpu, cuda or cuda:<n>, got {name!r}')
     if device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(

@@ -70,10 +70,12 @@ class StepTimer:
         """Throughput over all steps, and times of the single ones in ms.
 
         ``data_wait_ms`` is how long the process waited for a batch; ``load`` on a GPU
-        is how long the GPU did.
+        is how long the GPU did. A stage that a step did not pass lasted 0 ms there:
+        steps that replay a CUDA graph have fewer than those that record it.
         """
         steps = self._watch.read()
-        stages = {name: [step[name] for step in steps] for name in steps[0]}
+        names = max(steps, key=len)
+        stages = {name: [step.get(name, 0.0) for step in steps] for name in names}
         totals = [sum(step.values()) for step in steps]
         return dict(
             episodes_per_s=self.num_episodes / self.seconds,

@@ -68,7 +68,8 @@ class Stopwatch:
 
     A stage lasts from the mark before it to its own. On a GPU the marks are events in
     its queue: time in which the GPU waits for the CPU counts for the stage that it
-    waits for.
+    waits for. What is recorded as a CUDA graph has no marks within: the whole graph
+    counts for the stage that ends after it.
 
     Args:
         device: where the work runs.
@@ -84,7 +85,9 @@ class Stopwatch:
 
     def mark(self, stage: str) -> None:
         """End a stage of the step."""
-        self._steps[-1].append((stage, self._now()))
+        # an event that becomes part of a graph can't be read afterwards
+        if not (self._on_gpu and torch.cuda.is_current_stream_capturing()):
+            self._steps[-1].append((stage, self._now()))
 
     def read(self) -> list[dict[str, float]]:
         """Milliseconds of every stage, per step; a stage marked twice is summed."""
@@ -114,7 +117,8 @@ class PeakMemory:
 
     Convention:
         - on a GPU the memory of tensors, less what was there before the first phase;
-          every phase has a peak of its own
+          every phase has a peak of its own. The working memory of a CUDA graph is seen
+          in the phase that records it, the warm-up, not in those that replay it
         - on a CPU the resident memory of the whole process (loader workers not
           included), which never falls: a phase shows the peak so far
 

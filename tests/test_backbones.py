@@ -19,7 +19,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 from torchvision.models import SwinTransformer
 
-from cape_mm.errors import CheckpointError
+from cape_mm.errors import CheckpointError, ConfigError
 from cape_mm.models.backbones import SwinBackbone, TorchvisionViT
 from cape_mm.models.backbones.torchvision_vit import resize_positions
 from cape_mm.models.estimators.pretrained import expect_pretrained
@@ -185,7 +185,7 @@ def test_vit_pyramid_is_deconvolution_identity_and_pooling():
 
 
 def test_vit_sizes_that_do_not_divide_are_refused():
-    with pytest.raises(ValueError, match=r'multiples of 32.*\(64, 80\)'):
+    with pytest.raises(ConfigError, match=r'multiples of 32.*\(64, 80\)'):
         tiny_vit()(torch.zeros(1, 3, 64, 80))
 
 

@@ -59,7 +59,8 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
         Args:
             data: collated batch: ``inputs`` with ``support`` and ``query``, each an
                 :class:`ImageStack` or a list of uint8 BGR images, (S, 3, H, W) and
-                (Q, 3, H, W) per episode, and ``data_samples``.
+                (Q, 3, H, W) per episode, and ``data_samples``. Where both are the same
+                object, the images are normalised once.
             training: not used: both phases see the same.
 
         Returns:
@@ -75,11 +76,14 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
             return dict(inputs=None, data_samples=samples)
         loaded = [samples[i] for i in kept]
         graph = self.cast_data(_collate_supports(loaded, self.keypoint_multiple))
-        supports = self._normalise(_stack(data['inputs']['support']))
+        given = data['inputs']
+        supports = queries = self._normalise(_stack(given['support']))
+        if given['query'] is not given['support']:
+            queries = self._normalise(_stack(given['query']))
         counts = [len(sample.support_instances) for sample in loaded]
         inputs = EpisodeInputs(
             support_images=_pad_shots(supports, counts),
-            query_images=self._normalise(_stack(data['inputs']['query'])),
+            query_images=queries,
             **graph,
         )
         return dict(inputs=inputs, data_samples=samples)

@@ -12,7 +12,7 @@ from mmengine.structures import InstanceData
 from torch import nn
 
 from ...errors import InstanceLoadError
-from ...models.estimators import InstanceFeatures, fill_predictions
+from ...models.estimators import fill_predictions
 from ...structures import EpisodeDataSample
 from .preprocessing import CropPipeline, clean_boxes, to_inputs
 from .results import InferenceResult, SkippedInput
@@ -94,7 +94,8 @@ def predict_tasks(
     """Predict pictures in their order, holding about one batch of them in memory.
 
     Args:
-        model: a model with ``encode_instances`` and ``predict_from_features``.
+        model: a model with ``encode_instances`` and ``predict_from_features``, as
+            :class:`~cape_mm.models.CAPE` has them.
         support: what to look for.
         tasks: pictures with their instances.
         batch_size: instances per pass.
@@ -149,14 +150,13 @@ def _predict_batch(
     model: nn.Module, support: Support, packed: list[dict], names: list[str]
 ) -> InstanceData:
     queries = to_inputs(model, packed)
-    as_query = model.encode_instances(queries).as_query
+    features = model.encode_instances(queries, roles=('query',))
     inputs = replace(
         support.inputs,
         query_images=queries.query_images,
         query_to_episode=torch.zeros_like(queries.query_to_episode),
     )
-    features = InstanceFeatures(support.features, as_query)
-    predicted = model.predict_from_features(features, inputs)
+    predicted = model.predict_from_features(features, inputs, support.tokens)
     sample = EpisodeDataSample(
         metainfo=dict(
             category_id=support.category.id,

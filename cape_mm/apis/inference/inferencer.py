@@ -19,7 +19,7 @@ from .preprocessing import CropPipeline, to_inputs
 from .results import InferenceResult, SkippedInput
 from .shot_reading import read_shots
 from .sources import Frame, Inputs, Source, find_sources, read_frames
-from .support import Shot, Support, as_episode, make_category
+from .support import Shot, Support, as_episode, join, make_category, relate
 
 
 class CapeInferencer:
@@ -135,7 +135,7 @@ class CapeInferencer:
                     f'that is set, got {given}; mark missing ones as not visible'
                 )
             added = self._encode_support(shots, support.category)
-            self._support = support.plus(added)
+            self._support = join(self.model, support, added)
 
     def __call__(
         self,
@@ -231,5 +231,5 @@ class CapeInferencer:
         ]
         with self._lock:
             inputs = to_inputs(self.model, packed, category)
-            features = self.model.encode_instances(inputs).as_support
-        return Support(category, features, as_episode(inputs))
+            features = self.model.encode_instances(inputs, roles=('support',))
+            return relate(self.model, category, features.as_support, as_episode(inputs))

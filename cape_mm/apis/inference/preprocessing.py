@@ -99,7 +99,9 @@ def to_inputs(
     """
     episode = Episode(category.id, (0,), (ITSELF,))
     items = [pack_episode(episode, category, [one], [one], []) for one in packed]
-    return model.data_preprocessor(collate_episodes(items), False)['inputs']
+    batch = collate_episodes(items)
+    batch['inputs']['query'] = batch['inputs']['support']  # normalised once
+    return model.data_preprocessor(batch, False)['inputs']
 
 
 def whole_image(image_size: tuple[int, int]) -> np.ndarray:

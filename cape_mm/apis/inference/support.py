@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import nn
 
 from ...datasets.categories import Category
 from ...errors import ConfigError
@@ -39,11 +40,13 @@ class Support:
         category: K, skeleton and names of the keypoints.
         features: what the model's ``encode_instances`` gave ``as_support``, S rows.
         inputs: graph and marks of the shots, as an episode without query.
+        tokens: what the model's ``relate_shots`` made of them, (1, K, C).
     """
 
     category: Category
     features: tuple[torch.Tensor, ...]
     inputs: EpisodeInputs
+    tokens: torch.Tensor
 
     @property
     def num_shots(self) -> int:
@@ -55,21 +58,32 @@ class Support:
         """Keypoint is marked in at least one shot, bool (K,)."""
         return self.inputs.is_known[0].cpu().numpy()
 
-    def plus(self, other: Support) -> Support:
-        """These shots and those of another support of the same category."""
-        mine, more = self.inputs, other.inputs
-        visible = torch.cat([mine.support_visible, more.support_visible], dim=1)
-        inputs = replace(
-            mine,
-            support_images=torch.cat([mine.support_images, more.support_images], 1),
-            support_keypoints=torch.cat(
-                [mine.support_keypoints, more.support_keypoints], dim=1
-            ),
-            support_visible=visible,
-            num_steps=int(visible.any(dim=1).sum()),
-        )
-        pairs = zip(self.features, other.features)
-        return replace(self, features=tuple(map(torch.cat, pairs)), inputs=inputs)
+
+def relate(
+    model: nn.Module,
+    category: Category,
+    features: tuple[torch.Tensor, ...],
+    inputs: EpisodeInputs,
+) -> Support:
+    """Encoded shots, ready for any number of queries; arguments as in the class."""
+    return Support(category, features, inputs, model.relate_shots(features, inputs))
+
+
+def join(model: nn.Module, one: Support, other: Support) -> Support:
+    """The shots of two supports of the same category, as one support."""
+    mine, more = one.inputs, other.inputs
+    visible = torch.cat([mine.support_visible, more.support_visible], dim=1)
+    inputs = replace(
+        mine,
+        support_images=torch.cat([mine.support_images, more.support_images], 1),
+        support_keypoints=torch.cat(
+            [mine.support_keypoints, more.support_keypoints], dim=1
+        ),
+        support_visible=visible,
+        num_steps=int(visible.any(dim=1).sum()),
+    )
+    pairs = zip(one.features, other.features)
+    return relate(model, one.category, tuple(map(torch.cat, pairs)), inputs)
 
 
 def as_episode(inputs: EpisodeInputs) -> EpisodeInputs:

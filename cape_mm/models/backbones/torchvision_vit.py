@@ -12,6 +12,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 from torchvision.models.vision_transformer import VisionTransformer
 
+from ...errors import ConfigError
 from .weight_files import checkpoint_of, read_weights
 
 TIMM_NAMES = (
@@ -102,11 +103,11 @@ class TorchvisionViT(BaseModule):
             (N, D, H / 32, W / 32), for patches of 16.
 
         Raises:
-            ValueError: H or W is no such multiple.
+            ConfigError: H or W is no such multiple.
         """
         step = 2 * self.patch_size
         if images.shape[-2] % step or images.shape[-1] % step:
-            raise ValueError(
+            raise ConfigError(
                 f'TorchvisionViT needs images of height and width that are multiples '
                 f'of {step}, the coarsest stride, got {tuple(images.shape[-2:])}: '
                 f'change input_size of WarpInstance'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from ...errors import ConfigError
 from ..layers import squared_cell_distances
 
 
@@ -61,6 +62,7 @@ class KeypointTokens(nn.Module):
         look_at_image: bool = True,
     ) -> None:
         super().__init__()
+        self.num_scales = num_scales
         self.sigma = sigma
         self.look_at_image = look_at_image
         self.project = nn.Sequential(
@@ -85,7 +87,15 @@ class KeypointTokens(nn.Module):
         Returns:
             Appearance tokens (B, K, C); what they hold for a keypoint that is visible
             in no shot has no meaning.
+
+        Raises:
+            ConfigError: another number of maps than was announced.
         """
+        if len(feature_maps) != self.num_scales:
+            raise ConfigError(
+                f'model.keypoint_tokens.num_scales={self.num_scales}, but the neck '
+                f'gives {len(feature_maps)} feature maps (model.neck.num_outs)'
+            )
         points = keypoints.flatten(0, 1)
         pooled = [gaussian_pool(fmap, points, self.sigma) for fmap in feature_maps]
         features = torch.cat(pooled, dim=-1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import torch
 from mmengine.model import BaseModel
 from mmpose.registry import MODELS
@@ -14,6 +16,11 @@ from .instance_features import InstanceFeatures
 from .loss_graphs import LossGraphs
 from .prediction_output import fill_predictions
 from .pretrained import expect_pretrained
+from .run_options import complete_options
+
+TEST_OPTIONS = dict(mode='ar', cuda_graph=False)
+TRAIN_OPTIONS = dict(cuda_graph=False)
+ROLES = ('support', 'query')
 
 
 @MODELS.register_module()
@@ -88,8 +95,8 @@ class CAPE(BaseModel):
         )
         self.joint_encoder = JointEncoder(embed_dims, **(joint_encoder or {}))
         self.head = MODELS.build(dict(embed_dims=embed_dims) | head)
-        self.test_cfg = dict(mode='ar') | (test_cfg or {})
-        self.train_cfg = dict(cuda_graph=False) | (train_cfg or {})
+        self.test_cfg = complete_options('test_cfg', test_cfg, TEST_OPTIONS)
+        self.train_cfg = complete_options('train_cfg', train_cfg, TRAIN_OPTIONS)
         self.loss_graphs = LossGraphs()
         self.head.check_mode(self.test_cfg['mode'])  # now, not after an epoch
 
@@ -163,30 +170,64 @@ class CAPE(BaseModel):
         return data_samples
 
     @torch.no_grad()
-    def encode_instances(self, inputs: EpisodeInputs) -> InstanceFeatures:
+    def encode_instances(
+        self, inputs: EpisodeInputs, roles: Collection[str] = ROLES
+    ) -> InstanceFeatures:
         """What later episodes need of N instances, each through the backbone once.
 
         Args:
             inputs: every instance as an episode of its own, which it is the one support
                 and the one query of.
+            roles: 'support', 'query' or both: what the instances can be later.
 
         Returns:
             ``as_support``: appearance of the keypoints, (N, K, C); ``as_query``: fine
-            map (N, C, H, W) and coarse map (N, C, h, w).
+            map (N, C, H, W) and coarse map (N, C, h, w); empty without the role.
         """
+        layout = dict(memory_format=self.memory_format)
+        images = inputs.query_images.contiguous(**layout)
         if self.support_backbone is None:
-            queries = inputs.query_images.contiguous(memory_format=self.memory_format)
-            support_maps = query_maps = self.neck(self.backbone(queries))
+            support_maps = query_maps = self.neck(self.backbone(images))
         else:
-            support_maps, query_maps = self.extract_features(inputs)
-        appearance = self.keypoint_tokens(
-            support_maps, inputs.support_keypoints, inputs.support_visible
-        )
-        return InstanceFeatures((appearance,), tuple(query_maps[:2]))
+            support_maps = query_maps = ()
+            if 'support' in roles:
+                support_maps = self.support_neck(self.support_backbone(images))
+            if 'query' in roles:
+                query_maps = self.neck(self.backbone(images))
+        as_support = as_query = ()
+        if 'support' in roles:
+            appearance = self.keypoint_tokens(
+                support_maps, inputs.support_keypoints, inputs.support_visible
+            )
+            as_support = (appearance,)
+        if 'query' in roles:
+            as_query = tuple(query_maps[:2])
+        return InstanceFeatures(as_support, as_query)
+
+    @torch.no_grad()
+    def relate_shots(
+        self, as_support: tuple[torch.Tensor, ...], inputs: EpisodeInputs
+    ) -> torch.Tensor:
+        """Pool the shots and relate the keypoints over the pose graph.
+
+        Args:
+            as_support: what :meth:`encode_instances` gave, B * S rows.
+            inputs: the episodes; their images are not looked at.
+
+        Returns:
+            Keypoint tokens that have not seen a query, (B, K, C).
+        """
+        (appearance,) = as_support
+        visible = inputs.support_visible
+        tokens = pool_shots(appearance.unflatten(0, visible.shape[:2]), visible)
+        return self._relate(tokens, inputs)
 
     @torch.no_grad()
     def predict_from_features(
-        self, features: InstanceFeatures, inputs: EpisodeInputs
+        self,
+        features: InstanceFeatures,
+        inputs: EpisodeInputs,
+        tokens: torch.Tensor | None = None,
     ) -> Prediction:
         """Predict episodes whose images were encoded before; equals :meth:`predict`.
 
@@ -194,11 +235,12 @@ class CAPE(BaseModel):
             features: what :meth:`encode_instances` gave: ``as_support`` of the B * S
                 supports, ``as_query`` of the N queries.
             inputs: the episodes; their images are not looked at.
+            tokens: what :meth:`relate_shots` made of the supports before, (B, K, C);
+                None makes them here.
         """
-        (appearance,) = features.as_support
-        visible = inputs.support_visible
-        tokens = pool_shots(appearance.unflatten(0, visible.shape[:2]), visible)
-        context = self._relate(tokens, *features.as_query, inputs)
+        if tokens is None:
+            tokens = self.relate_shots(features.as_support, inputs)
+        context = self._join(tokens, *features.as_query, inputs)
         return self.head(context, **self.test_cfg)
 
     def encode(self, inputs: EpisodeInputs) -> EpisodeContext:
@@ -207,19 +249,22 @@ class CAPE(BaseModel):
         tokens = self.keypoint_tokens(
             support_maps, inputs.support_keypoints, inputs.support_visible
         )
-        return self._relate(tokens, query_maps[0], query_maps[1], inputs)
+        tokens = self._relate(tokens, inputs)
+        return self._join(tokens, query_maps[0], query_maps[1], inputs)
 
-    def _relate(
+    def _relate(self, tokens: torch.Tensor, inputs: EpisodeInputs) -> torch.Tensor:
+        return self.pose_graph_encoder(
+            tokens, inputs.support_keypoints, inputs.support_visible, inputs.hops
+        )
+
+    def _join(
         self,
         tokens: torch.Tensor,
         fine_map: torch.Tensor,
         coarse_map: torch.Tensor,
         inputs: EpisodeInputs,
     ) -> EpisodeContext:
-        """Appearance tokens (B, K, C) and the queries' maps to a head's input."""
-        tokens = self.pose_graph_encoder(
-            tokens, inputs.support_keypoints, inputs.support_visible, inputs.hops
-        )
+        """Support tokens (B, K, C) and the queries' maps to a head's input."""
         # the support is encoded once, then handed to each of its queries
         rows = inputs.query_to_episode
         is_known = inputs.is_known[rows]

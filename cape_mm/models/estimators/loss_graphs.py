@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from mmengine.logging import print_log
@@ -17,6 +17,13 @@ Losses = dict[str, torch.Tensor]
 
 
 @dataclass
+class ReplayCount:
+    """Replays of all graphs that share their working memory."""
+
+    number: int = 0
+
+
+@dataclass
 class CapturedLoss:
     """Forward and backward pass of one batch shape, recorded together.
 
@@ -25,21 +32,22 @@ class CapturedLoss:
         inputs: the graph's own inputs.
         losses: scalars by name.
         gradients: of the losses' sum, one per parameter; None where it has none.
-        num_replays: tells which replay the gradients are of.
+        replays: tells whether the gradients are still those of a given replay; shared
+            with every graph that may write over them.
     """
 
     graph: torch.cuda.CUDAGraph
     inputs: tuple[torch.Tensor, ...]
     losses: Losses
     gradients: tuple[torch.Tensor | None, ...]
-    num_replays: int = 0
+    replays: ReplayCount = field(default_factory=ReplayCount)
 
     def replay(self, tensors: Sequence[torch.Tensor]) -> None:
         """Run on a new batch of the same shape."""
         for own, given in zip(self.inputs, tensors):
             own.copy_(given)
         self.graph.replay()
-        self.num_replays += 1
+        self.replays.number += 1
 
 
 class ReplayedLoss(torch.autograd.Function):
@@ -48,12 +56,12 @@ class ReplayedLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx, captured: CapturedLoss, tensors, *parameters):
         captured.replay(tensors)
-        ctx.captured, ctx.replay = captured, captured.num_replays
+        ctx.captured, ctx.replay = captured, captured.replays.number
         return tuple(loss.clone() for loss in captured.losses.values())
 
     @staticmethod
     def backward(ctx, *weights):
-        if ctx.replay != ctx.captured.num_replays:
+        if ctx.replay != ctx.captured.replays.number:
             raise RuntimeError(
                 'train_cfg.cuda_graph: the gradients of this loss were overwritten by '
                 'a later forward pass. Call backward before the next one.'
@@ -90,6 +98,7 @@ class LossGraphs:
         self.capacity = capacity
         self._captured: dict[Hashable, CapturedLoss] = {}
         self._pool = None
+        self._replays = ReplayCount()
 
     def __reduce__(self) -> tuple:
         return type(self), (self.capacity,)
@@ -123,7 +132,9 @@ class LossGraphs:
                 self._say_full()
                 return function(*tensors)
             self._pool = self._pool or torch.cuda.graph_pool_handle()
-            self._captured[key] = capture(model, function, tensors, self._pool)
+            captured = capture(model, function, tensors, self._pool)
+            captured.replays = self._replays
+            self._captured[key] = captured
         captured = self._captured[key]
         losses = ReplayedLoss.apply(captured, tensors, *parameters)
         return dict(zip(captured.losses, losses))

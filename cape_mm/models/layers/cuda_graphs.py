@@ -40,7 +40,9 @@ class CudaGraphs:
     once. The function must not read a value back to the CPU, and what it does must
     depend on nothing but the key and the tensors' shapes.
 
-    A plain object: it never enters a checkpoint, and its copy starts out empty.
+    All graphs share one pool of memory: they run one after the other, and their results
+    are copied out before the next one runs. A plain object: it never enters a
+    checkpoint, and its copy starts out empty.
 
     Args:
         capacity: graphs kept; the one unused for longest goes first.
@@ -49,6 +51,7 @@ class CudaGraphs:
     def __init__(self, capacity: int = 16) -> None:
         self.capacity = capacity
         self._captured: OrderedDict[Hashable, CapturedGraph] = OrderedDict()
+        self._pool: tuple[int, int] | None = None
 
     def __reduce__(self) -> tuple:
         return type(self), (self.capacity,)
@@ -75,24 +78,30 @@ class CudaGraphs:
         whole_key = (key, precision, shapes)
         captured = self._captured.pop(whole_key, None)
         if captured is None:
-            captured = capture(function, tensors)
+            self._pool = self._pool or torch.cuda.graph_pool_handle()
+            captured = capture(function, tensors, self._pool)
         self._captured[whole_key] = captured
         while len(self._captured) > self.capacity:
             self._captured.popitem(last=False)
         return captured.replay(tensors)
 
 
-def capture(function: Callable[..., Results], tensors: Tensors) -> CapturedGraph:
+def capture(
+    function: Callable[..., Results],
+    tensors: Tensors,
+    pool: tuple[int, int] | None = None,
+) -> CapturedGraph:
     """Record what a function does on the GPU.
 
     Args:
         function: see :meth:`CudaGraphs.run`.
         tensors: examples of its arguments.
+        pool: memory shared with other graphs.
     """
     with torch.inference_mode(False), torch.no_grad(), torch.cuda.device_of(tensors[0]):
         # not inference tensors: a later call may write to them outside of that mode
         inputs = tuple(tensor.clone() for tensor in tensors)
-        graph, outputs = record(lambda: tuple(function(*inputs)))
+        graph, outputs = record(lambda: tuple(function(*inputs)), pool)
     return CapturedGraph(graph, inputs, outputs)
 
 
@@ -119,7 +128,9 @@ def record(
     torch.clear_autocast_cache()
     graph = torch.cuda.CUDAGraph()
     # other threads may pin memory for the data loader meanwhile
-    with torch.cuda.graph(graph, pool=pool, capture_error_mode='thread_local'):
+    with torch.cuda.graph(
+        graph, pool=pool, stream=aside, capture_error_mode='thread_local'
+    ):
         result = work()
     torch.clear_autocast_cache()
     return graph, result

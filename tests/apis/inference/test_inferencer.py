@@ -250,6 +250,27 @@ def test_two_encoders(tmp_path):
     np.testing.assert_allclose(result.keypoints, expected, atol=1e-3)
 
 
+def test_a_query_costs_no_more_than_a_query(tmp_path):
+    """The support is not encoded again, and its encoder sees no query."""
+    model = dict(support_backbone=cape_backbone())
+    path = write_checkpoint(tmp_path / 'two.pth', **model)
+    inferencer = marked(CapeInferencer(checkpoint=path, device='cpu'))
+    calls = []
+    for name in (
+        'backbone',
+        'support_backbone',
+        'keypoint_tokens',
+        'pose_graph_encoder',
+    ):
+        part = getattr(inferencer.model, name)
+        part.register_forward_hook(lambda *_, name=name: calls.append(name))
+    marked(inferencer)
+    assert calls == ['support_backbone', 'keypoint_tokens', 'pose_graph_encoder']
+    calls.clear()
+    inferencer([make_picture(5), make_picture(6)], batch_size=1)
+    assert calls == ['backbone'] * 2
+
+
 def cape_backbone() -> dict:
     """A second backbone."""
     return make_config().model.backbone.to_dict()

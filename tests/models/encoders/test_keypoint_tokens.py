@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from cape_mm.errors import ConfigError
 from cape_mm.models.encoders import KeypointTokens, gaussian_pool, pool_shots
 
 
@@ -100,3 +101,11 @@ def test_each_episode_sees_its_own_supports(layer, inputs):
     maps, points, visible = inputs
     alone = run(layer, [fmap[3:] for fmap in maps], points[1:], visible[1:])
     torch.testing.assert_close(alone, run(layer, *inputs)[1:], atol=1e-12, rtol=0)
+
+
+def test_another_number_of_maps_is_refused():
+    maps = [torch.zeros(2, 8, size, size) for size in (8, 4, 2)]
+    points, is_visible = torch.zeros(2, 1, 3, 2), torch.ones(2, 1, 3).bool()
+    assert KeypointTokens(8, num_scales=3)(maps, points, is_visible).shape == (2, 3, 8)
+    with pytest.raises(ConfigError, match='num_scales=2, but the neck gives 3 '):
+        KeypointTokens(8, num_scales=2)(maps, points, is_visible)

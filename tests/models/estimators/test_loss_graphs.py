@@ -11,6 +11,7 @@ from tiny_cape import PLAIN_PREFIX, build_cape, make_episode, prepare
 from cape_mm.models.estimators.loss_graphs import (
     CapturedLoss,
     LossGraphs,
+    ReplayCount,
     ReplayedLoss,
     compute_gradients,
 )
@@ -69,6 +70,29 @@ def test_gradients_that_were_overwritten_are_refused():
     replay(captured, 5.0, weight, unused)
     with pytest.raises(RuntimeError, match='overwritten'):
         first.backward()
+
+
+def test_gradients_overwritten_by_a_graph_of_another_shape_are_refused():
+    captured, other = make_captured(), make_captured()
+    captured.replays = other.replays = ReplayCount()  # as they share their memory
+    weight, unused = (torch.nn.Parameter(torch.zeros(())) for _ in range(2))
+    first = replay(captured, 3.0, weight, unused)
+    replay(other, 5.0, weight, unused).backward()
+    with pytest.raises(RuntimeError, match='overwritten'):
+        first.backward()
+
+
+def test_recorded_shapes_share_their_count(monkeypatch):
+    module = 'cape_mm.models.estimators.loss_graphs'
+    monkeypatch.setattr(f'{module}._can_replay', lambda *_: True)
+    monkeypatch.setattr(f'{module}.capture', lambda *_: make_captured())
+    monkeypatch.setattr('torch.cuda.graph_pool_handle', lambda: (0, 1))
+    graphs, model = LossGraphs(), torch.nn.Linear(1, 1)
+    for dtype in (torch.float32, torch.float64):
+        graphs.run(model, None, [torch.zeros((), dtype=dtype)])
+    counts = [captured.replays for captured in graphs._captured.values()]
+    assert counts[0] is counts[1]
+    assert counts[0].number == 2
 
 
 def loss_function(model):

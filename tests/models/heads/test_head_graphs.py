@@ -67,11 +67,14 @@ class Recorded:
 def test_one_graph_per_shape_and_the_oldest_goes_first(monkeypatch):
     calls = []
 
-    def capture(function, tensors):
+    def capture(function, tensors, pool):
+        assert pool == (0, 1)  # all graphs share their memory
         calls.append(tuple(tensors[0].shape))
         return Recorded()
 
     monkeypatch.setattr('cape_mm.models.layers.cuda_graphs.capture', capture)
+    pools = iter([(0, 1), (0, 2)])
+    monkeypatch.setattr(torch.cuda, 'graph_pool_handle', lambda: next(pools))
     graphs = CudaGraphs(capacity=2)
     for size in (1, 2, 1, 3, 1, 2):
         graphs.run(None, [torch.zeros(size)], key='head')

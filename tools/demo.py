@@ -32,6 +32,11 @@ def parse_args() -> argparse.Namespace:
         help='address to listen at; 0.0.0.0 lets everybody use the page (127.0.0.1)',
     )
     parser.add_argument('--port', type=int, default=7860, help='port (7860)')
+    parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='load a checkpoint that could run code; only for files of your own',
+    )
     return parser.parse_args()
 
 
@@ -40,12 +45,16 @@ def main() -> int:
     args = parse_args()
     # Not at the top: --help should not wait for torch and mmpose.
     from cape_mm.apis import run_cli
+    from cape_mm.checkpoint_file import trusting
     from cape_mm.demo import serve
 
-    return run_cli(
-        lambda: serve(args.checkpoint, args.config, args.device, args.host, args.port),
-        interrupt_hint='The page is closed.',
-    )
+    with trusting(args.trust_checkpoint):
+        return run_cli(
+            lambda: serve(
+                args.checkpoint, args.config, args.device, args.host, args.port
+            ),
+            interrupt_hint='The page is closed.',
+        )
 
 
 if __name__ == '__main__':

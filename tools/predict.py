@@ -89,6 +89,9 @@ def add_query_options(group: argparse._ArgumentGroup) -> None:
         help='pictures, folders, patterns, videos',
     )
     group.add_argument('--boxes', help='COCO file with boxes (the whole picture)')
+    group.add_argument(
+        '--truth', help='labels of the queries: says how near the predictions are'
+    )
     group.add_argument('--detector', help="MMDetection's config or model name")
     group.add_argument('--detector-checkpoint', help='its weights')
     group.add_argument(

@@ -17,6 +17,9 @@ THUMBNAIL = 240
 LABEL_SCALE = 0.001
 """Size of OpenCV's letters per pixel of the view's longer side."""
 
+NUMBER_GAP, RING = 0.018, 0.031
+"""From a point to its number, and of the selected point's ring: shares of that side."""
+
 
 def draw_view(
     pose: Pose,
@@ -36,18 +39,19 @@ def draw_view(
     image = pose.picture.view()
     if len(points):
         image = draw_pose(image, points, is_shown, edges, pose.confidence)
-    for index in np.flatnonzero(is_shown):
-        _draw_number(image, points[index], index + 1)
     if selected is not None and selected < len(points) and is_shown[selected]:
         _draw_ring(image, points[selected])
+    for index in np.flatnonzero(is_shown):
+        gap = RING + 0.008 if index == selected else NUMBER_GAP
+        _draw_number(image, points[index], index + 1, gap * max(image.shape[:2]))
     return np.ascontiguousarray(image[..., ::-1])
 
 
-def _draw_number(image: np.ndarray, point: np.ndarray, number: int) -> None:
+def _draw_number(image: np.ndarray, point: np.ndarray, number: int, gap: float) -> None:
     """Write a number beside a point, on the inner side near the right border."""
     unit = max(image.shape[:2])
     scale, text = LABEL_SCALE * unit, str(number)
-    font, gap = cv2.FONT_HERSHEY_SIMPLEX, 0.018 * unit
+    font = cv2.FONT_HERSHEY_SIMPLEX
     (width, height), _ = cv2.getTextSize(text, font, scale, 1)
     left = point[0] + gap
     if left + width > image.shape[1]:
@@ -64,7 +68,7 @@ def _draw_ring(image: np.ndarray, point: np.ndarray) -> None:
     center = tuple(np.rint(point).astype(int).tolist())
     for color, width in (((0, 0, 0), unit / 160), ((255, 255, 255), unit / 400)):
         cv2.circle(
-            image, center, round(unit / 32), color, max(1, round(width)), cv2.LINE_AA
+            image, center, round(RING * unit), color, max(1, round(width)), cv2.LINE_AA
         )
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from ...datasets.annotation_file import read_annotation_file
 from ...datasets.categories import Category, read_categories
 from ...errors import AnnotationFormatError, ConfigError
-from .json_files import rounded, to_lines, write_text
+from .json_files import open_for_writing, rounded, write_list
 from .labels import (
     LabelledInstance,
     LabelledPicture,
@@ -124,13 +124,17 @@ def write_coco(
     Raises:
         ConfigError: a picture's size is not known, or the file can't be written.
     """
-    images = (image_record(i, p) for i, p in enumerate(labels.pictures, start=1))
-    text = (
-        f'{{"images": {to_lines(images)},\n'
-        f'"annotations": {to_lines(a | extra for a in annotation_records(labels))},\n'
-        f'"categories": {to_lines([category_record(labels, skeleton_base)])}}}\n'
+    parts = dict(
+        images=(image_record(i, p) for i, p in enumerate(labels.pictures, start=1)),
+        annotations=(record | extra for record in annotation_records(labels)),
+        categories=[category_record(labels, skeleton_base)],
     )
-    return [write_text(path, text)]
+    with open_for_writing(path) as file:
+        for start, (name, records) in zip(('{', ',\n', ',\n'), parts.items()):
+            file.write(f'{start}"{name}": ')
+            write_list(file, records)
+        file.write('}\n')
+    return [Path(path)]
 
 
 def image_record(image_id: int, picture: LabelledPicture) -> dict[str, Any]:

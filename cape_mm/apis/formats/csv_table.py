@@ -9,15 +9,15 @@ Columns: ``file``, ``frame`` (empty for pictures), ``instance`` (from 0),
 from __future__ import annotations
 
 import csv
-import io
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from ...errors import AnnotationFormatError
 from .csv_rows import read_rows
-from .json_files import malformed, rounded, write_text
+from .json_files import malformed, open_for_writing, rounded
 from .labels import LabelledInstance, LabelledPicture, LabelSet
 
 COLUMNS = (
@@ -32,17 +32,20 @@ def write_csv(labels: LabelSet, path: str | Path) -> list[Path]:
     Raises:
         ConfigError: the file can't be written.
     """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator='\n')
-    writer.writerow(COLUMNS)
-    for picture in labels.pictures:
-        frame = '' if picture.frame is None else picture.frame
-        for number, instance in enumerate(picture.instances):
-            box = [''] * 4 if instance.bbox is None else rounded(instance.bbox)
-            for k, name in enumerate(labels.keypoint_names):
-                cells = _cells(instance, k)
-                writer.writerow([picture.file_name, frame, number, name, *cells, *box])
-    return [write_text(path, buffer.getvalue())]
+    with open_for_writing(path) as file:
+        writer = csv.writer(file, lineterminator='\n')
+        writer.writerow(COLUMNS)
+        for picture in labels.pictures:
+            writer.writerows(_rows(picture, labels.keypoint_names))
+    return [Path(path)]
+
+
+def _rows(picture: LabelledPicture, names: tuple[str, ...]) -> Iterator[list[object]]:
+    frame = '' if picture.frame is None else picture.frame
+    for number, instance in enumerate(picture.instances):
+        box = [''] * 4 if instance.bbox is None else rounded(instance.bbox)
+        for k, name in enumerate(names):
+            yield [picture.file_name, frame, number, name, *_cells(instance, k), *box]
 
 
 def _cells(instance: LabelledInstance, k: int) -> list[object]:

@@ -9,14 +9,14 @@ the frame's number instead. Boxes, picture sizes and skeletons have no place in 
 from __future__ import annotations
 
 import csv
-import io
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import AnnotationFormatError
 from .csv_rows import read_rows
-from .json_files import malformed, rounded, write_text
+from .json_files import malformed, open_for_writing, rounded
 from .labels import LabelledInstance, LabelledPicture, LabelSet, make_instance
 
 HEADER = ('scorer', 'individuals', 'bodyparts', 'coords')
@@ -125,30 +125,33 @@ def write_deeplabcut(
     Raises:
         ConfigError: the file can't be written.
     """
-    pictures = list(labels.pictures)
-    num_instances = max((len(p.instances) for p in pictures), default=1) or 1
-    has_scores = any(i.confidence is not None for p in pictures for i in p.instances)
+    num_instances, has_scores = 1, False
+    for picture in labels.pictures:
+        num_instances = max(num_instances, len(picture.instances))
+        has_scores |= any(one.confidence is not None for one in picture.instances)
     coords = ('x', 'y', 'likelihood') if has_scores else ('x', 'y')
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator='\n')
     columns = [
         _Column(f'individual{number}', name, coord)
         for number in range(1, num_instances + 1)
         for name in labels.keypoint_names
         for coord in coords
     ]
-    writer.writerow(['scorer', *[scorer] * len(columns)])
-    if num_instances > 1:
-        writer.writerow(['individuals', *(column.individual for column in columns)])
-    writer.writerow(['bodyparts', *(column.bodypart for column in columns)])
-    writer.writerow(['coords', *(column.coord for column in columns)])
-    num_keypoints = len(labels.keypoint_names)
-    for picture in pictures:
-        cells = [c for one in picture.instances for c in _cells(one, has_scores)]
-        missing = num_instances - len(picture.instances)
-        blank = [''] * (missing * num_keypoints * len(coords))
-        writer.writerow([picture.name, *cells, *blank])
-    return [write_text(path, buffer.getvalue())]
+    with open_for_writing(path) as file:
+        writer = csv.writer(file, lineterminator='\n')
+        writer.writerows(_header(columns, scorer))
+        for picture in labels.pictures:
+            cells = [c for one in picture.instances for c in _cells(one, has_scores)]
+            blank = [''] * (len(columns) - len(cells))
+            writer.writerow([picture.name, *cells, *blank])
+    return [Path(path)]
+
+
+def _header(columns: list[_Column], scorer: str) -> Iterator[list[str]]:
+    yield ['scorer', *[scorer] * len(columns)]
+    if len({column.individual for column in columns}) > 1:
+        yield ['individuals', *(column.individual for column in columns)]
+    yield ['bodyparts', *(column.bodypart for column in columns)]
+    yield ['coords', *(column.coord for column in columns)]
 
 
 def _cells(instance: LabelledInstance, has_scores: bool) -> list[object]:

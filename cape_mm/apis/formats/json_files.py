@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
-from ...atomic_write import write_text_atomically
+from ...atomic_write import PARTIAL_SUFFIX
 from ...errors import AnnotationFormatError, ConfigError, MissingDataError
 
 DECIMALS = 3
@@ -37,15 +41,37 @@ def write_text(path: str | Path, text: str) -> Path:
     Raises:
         ConfigError: it can't be written.
     """
+    with open_for_writing(path) as file:
+        file.write(text)
+    return Path(path)
+
+
+@contextmanager
+def open_for_writing(path: str | Path) -> Iterator[TextIO]:
+    """A file to write piece by piece, which takes its place when it is complete.
+
+    Raises:
+        ConfigError: it can't be written.
+    """
+    path = Path(path)
     try:
-        return write_text_atomically(path, text)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(PARTIAL_SUFFIX, '.', path.parent) as folder:
+            partial = Path(folder) / 'content'
+            with open(partial, 'w', encoding='utf-8', newline='') as file:
+                yield file
+            os.replace(partial, path)
     except OSError as error:
         raise ConfigError(f'{path} can not be written: {error.strerror}') from error
 
 
-def to_lines(entries: Iterable[object]) -> str:
-    """A JSON list with one entry per line."""
-    return '[\n' + ',\n'.join(json.dumps(entry) for entry in entries) + '\n]'
+def write_list(file: TextIO, entries: Iterable[object]) -> None:
+    """Write a JSON list with one entry per line, holding one in memory."""
+    separator = '[\n'
+    for entry in entries:
+        file.write(separator + json.dumps(entry))
+        separator = ',\n'
+    file.write('\n]' if separator == ',\n' else '[\n\n]')
 
 
 def rounded(values: Iterable[float]) -> list[float]:

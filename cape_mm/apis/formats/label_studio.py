@@ -16,7 +16,13 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from ...errors import AnnotationFormatError
-from .json_files import malformed, read_json, to_lines, write_text
+from .json_files import (
+    malformed,
+    open_for_writing,
+    read_json,
+    write_list,
+    write_text,
+)
 from .labels import (
     LabelledInstance,
     LabelledPicture,
@@ -151,10 +157,10 @@ def write_label_studio(
     """
     path = Path(path)
     tasks = (_task(picture, labels, prefix) for picture in labels.pictures)
-    return [
-        write_text(path, to_lines(tasks) + '\n'),
-        write_text(path.with_suffix('.config.xml'), interface(labels)),
-    ]
+    with open_for_writing(path) as file:
+        write_list(file, tasks)
+        file.write('\n')
+    return [path, write_text(path.with_suffix('.config.xml'), interface(labels))]
 
 
 def interface(labels: LabelSet) -> str:

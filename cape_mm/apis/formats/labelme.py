@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...errors import AnnotationFormatError, MissingDataError
+from .file_names import fitting_name
 from .json_files import malformed, read_json, rounded, write_text
 from .labels import (
     LabelledInstance,
@@ -124,9 +125,10 @@ def write_labelme(labels: LabelSet, folder: str | Path) -> list[Path]:
     """
     written: dict[Path, None] = {}
     for picture in labels.pictures:
-        path = Path(folder) / PurePosixPath(picture.name).with_suffix('.json')
+        name = PurePosixPath(picture.name)
+        path = Path(folder) / fitting_name(name.with_suffix('.json'))
         if path in written:
-            path = Path(folder) / f'{picture.name}.json'
+            path = Path(folder) / fitting_name(name.with_name(f'{name.name}.json'))
         written[write_text(path, _to_text(picture, labels))] = None
     return list(written)
 

@@ -19,10 +19,15 @@ from PIL import Image, ImageOps
 from ...datasets.checking.decoding import ENDINGS, TAIL
 from ...errors import ImageDecodeError, ImageNotFoundError
 
-MAX_PIXELS = 200_000_000
-"""A larger picture takes more than 0.6 GB of memory decoded."""
+MAX_PIXELS = 178_000_000
+"""A larger picture takes more than 0.5 GB of memory decoded; Pillow refuses it too."""
 
 ANIMATED_NOTE = 'animated: only the first frame was used'
+DARK = 16
+"""A picture without a brighter value is as good as black to the model."""
+
+PHONE_BRANDS = (b'heic', b'heix', b'hevc', b'mif1', b'msf1')
+"""What the header of a HEIC file names."""
 
 
 class Picture(NamedTuple):
@@ -56,6 +61,8 @@ def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
         ImageDecodeError: it is no picture, is cut off, too large or can't be read.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():  # to read a pipe would wait for ever
+        raise ImageDecodeError('is no file but a folder, pipe or device')
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
@@ -73,11 +80,23 @@ def decode_picture(content: bytes, max_pixels: int = MAX_PIXELS) -> Picture:
         _check_size(header.size, max_pixels)
     image = _decode(content)
     if image is None:
-        raise ImageDecodeError(
-            f'does not decode ({len(content):,} bytes): damaged, or of a format that '
-            f'is not supported'
+        raise ImageDecodeError(_why_undecoded(content))
+    notes = [ANIMATED_NOTE] if header.is_animated else []
+    if (brightest := int(image.max())) < DARK:
+        notes.append(
+            f'nearly black: its brightest value is {brightest} of 255. If its file has '
+            f'16 bits of which the camera fills fewer, stretch them first'
         )
-    return Picture(image, (ANIMATED_NOTE,) if header.is_animated else ())
+    return Picture(image, tuple(notes))
+
+
+def _why_undecoded(content: bytes) -> str:
+    if content[4:8] == b'ftyp' and content[8:12] in PHONE_BRANDS:
+        return 'is a HEIC picture, as phones write them: export it as JPEG or PNG'
+    return (
+        f'does not decode ({len(content):,} bytes): damaged, or of a format that is '
+        f'not supported'
+    )
 
 
 def _refuse_other_content(content: bytes) -> None:
@@ -99,9 +118,10 @@ def _read_header(content: bytes, max_pixels: int) -> _Header:
             warnings.simplefilter('ignore')  # Pillow's fear of large pictures
             with Image.open(io.BytesIO(content)) as img:
                 return _Header(img.size, getattr(img, 'is_animated', False))
-    except Image.DecompressionBombError as error:
+    except Image.DecompressionBombError as error:  # larger than ours unless it is set
         raise ImageDecodeError(
-            f'is too large: {error}. At most {max_pixels:,} pixels are read.'
+            f'is too large: at most {max_pixels:,} pixels are read. Scale it down or '
+            f'cut it into tiles.'
         ) from error
     except (OSError, ValueError, SyntaxError, EOFError):
         return _Header(None, False)  # OpenCV knows a few formats more
@@ -130,6 +150,8 @@ def _decode_with_pillow(content: bytes) -> np.ndarray | None:
             warnings.simplefilter('ignore')
             with Image.open(io.BytesIO(content)) as img:
                 return from_pillow(img)
+    except ImageDecodeError:
+        raise  # says more; it is a ValueError, too
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
         return None
 
@@ -138,8 +160,26 @@ def from_pillow(img: Image.Image) -> np.ndarray:
     """A Pillow image as BGR uint8 (H, W, 3), turned as its EXIF data ask for."""
     img = ImageOps.exif_transpose(img)
     if img.mode.startswith('I'):  # Pillow would cut 16 bits off at 255
-        return from_array(np.asarray(img).astype(np.uint16))
+        return from_array(_as_16_bits(np.asarray(img)))
+    if img.mode == 'F':
+        raise ImageDecodeError(
+            'holds floating-point numbers, of which nobody knows black and white: save '
+            'it with 8 or 16 bits'
+        )
     return np.ascontiguousarray(np.asarray(img.convert('RGB'))[..., ::-1])
+
+
+def _as_16_bits(array: np.ndarray) -> np.ndarray:
+    """Pillow's integers as uint16.
+
+    Raises:
+        ImageDecodeError: they do not fit.
+    """
+    if array.min() < 0 or array.max() > np.iinfo(np.uint16).max:
+        raise ImageDecodeError(
+            f'has values from {array.min()} to {array.max()}: save it with 8 or 16 bits'
+        )
+    return array.astype(np.uint16)
 
 
 def from_array(array: np.ndarray) -> np.ndarray:

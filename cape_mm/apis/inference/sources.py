@@ -21,6 +21,12 @@ PICTURE_SUFFIXES = frozenset(
     + ('.webp', '.gif', '.ppm', '.pgm', '.pbm', '.jp2', '.avif')
 )
 
+UNREADABLE_SUFFIXES = frozenset(
+    ('.heic', '.heif', '.svg', '.dng', '.cr2', '.cr3', '.nef', '.arw', '.orf', '.rw2')
+    + ('.raw', '.psd', '.exr', '.hdr', '.jxl', '.pdf', '.nd2', '.czi', '.lif')
+)
+"""Pictures that a folder may hold and that nobody here decodes: skipped, not missed."""
+
 OneInput = str | Path | np.ndarray | Image.Image
 Inputs = OneInput | Sequence[OneInput]
 
@@ -74,9 +80,9 @@ def find_sources(inputs: Inputs, exclude: str | Path | None = None) -> list[Sour
     """Pictures and videos of an input, in a fixed order.
 
     Args:
-        inputs: a file, a folder (searched with its subfolders, in the order of their
-            names), a pattern with ``*``, ``?`` or ``[]``, an array, a Pillow image, or
-            a list of these.
+        inputs: a file, a folder (searched with its subfolders and links, every place
+            once, in the order of their names), a pattern with ``*``, ``?`` or ``[]``,
+            an array, a Pillow image, or a list of these.
         exclude: a folder whose files are left out.
 
     Raises:
@@ -119,15 +125,17 @@ def _find(
 
 
 def _in_folder(folder: str, exclude: str | Path | None) -> list[Source]:
-    excluded = None if exclude is None else os.path.realpath(exclude)
+    seen = set() if exclude is None else {os.path.realpath(exclude)}
     paths = []
-    for root, folders, files in os.walk(folder):
-        if excluded is not None and os.path.realpath(root) == excluded:
+    for root, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(root)
+        if real in seen:  # left out, or a link that leads back
             folders.clear()
             continue
+        seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith('.'))
         paths += [os.path.join(root, name) for name in files if _is_known(name)]
-    if not paths:
+    if not any(_is_readable(path) for path in paths):
         known = ', '.join(sorted(PICTURE_SUFFIXES | VIDEO_SUFFIXES))
         raise MissingDataError(
             f'{folder} holds no picture and no video: no file whose name ends with one '
@@ -137,9 +145,12 @@ def _in_folder(folder: str, exclude: str | Path | None) -> list[Source]:
 
 
 def _is_known(name: str) -> bool:
-    return not name.startswith('.') and (
-        suffix_of(name) in PICTURE_SUFFIXES | VIDEO_SUFFIXES
-    )
+    is_unreadable = suffix_of(name) in UNREADABLE_SUFFIXES
+    return not name.startswith('.') and (is_unreadable or _is_readable(name))
+
+
+def _is_readable(name: str) -> bool:
+    return suffix_of(name) in PICTURE_SUFFIXES | VIDEO_SUFFIXES
 
 
 def _is_file(path: str) -> bool:

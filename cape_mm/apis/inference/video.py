@@ -13,6 +13,7 @@ from ...errors import ConfigError, ImageDecodeError, ImageNotFoundError
 
 SUFFIXES = frozenset(
     ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv', '.mjpeg')
+    + ('.mts', '.m2ts', '.3gp', '.flv', '.ogv')
 )
 DEFAULT_FPS = 25.0
 

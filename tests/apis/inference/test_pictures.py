@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 
 import cv2
 import numpy as np
@@ -138,8 +139,43 @@ def test_what_is_no_picture_is_refused(content, message):
 def test_files_that_can_not_be_read(tmp_path):
     with pytest.raises(ImageNotFoundError, match='no such file'):
         read_picture(tmp_path / 'none.png')
-    with pytest.raises(ImageDecodeError, match='can not be read'):
-        read_picture(tmp_path)
+    os.symlink('loop.png', tmp_path / 'loop.png')
+    with pytest.raises(ImageDecodeError, match='can not be read: Too many levels'):
+        read_picture(tmp_path / 'loop.png')
+
+
+@pytest.mark.parametrize('kind', ['fifo', 'folder'])
+def test_what_is_no_file_is_refused_without_waiting(kind, tmp_path):
+    path = tmp_path / 'picture.png'
+    path.mkdir() if kind == 'folder' else os.mkfifo(path)
+    with pytest.raises(ImageDecodeError, match='is no file but'):
+        read_picture(path)
+
+
+def test_pictures_of_phones_are_named():
+    content = bytes([0, 0, 0, 24]) + b'ftypheic' + bytes(100)
+    with pytest.raises(ImageDecodeError, match='HEIC.*export it as JPEG'):
+        decode_picture(content)
+
+
+def test_sixteen_bits_of_which_few_are_used_give_a_note():
+    """As cameras of 12 bits write them: the upper byte holds next to nothing."""
+    dark = make_picture(0)[..., 0].astype(np.uint16) * 8
+    (note,) = decode_picture(cv2.imencode('.tiff', dark)[1].tobytes()).notes
+    assert 'nearly black' in note and '16 bits' in note
+    assert decode_picture(deep('.tiff')).notes == ()
+
+
+@pytest.mark.parametrize('values', ['float', 'large'])
+def test_numbers_that_are_no_brightness_are_refused(values):
+    if values == 'float':
+        image, message = Image.new('F', (20, 20), 0.5), 'floating-point'
+    else:
+        image, message = Image.new('I', (20, 20), 70_000), '8 or 16 bits'
+    with pytest.raises(ImageDecodeError, match=message):
+        from_pillow(image)
+    with pytest.raises(ImageDecodeError, match=message):
+        decode_picture(encode(image, 'TIFF'))
 
 
 def test_a_hundred_megapixels_are_read_and_more_refused_unread(monkeypatch):

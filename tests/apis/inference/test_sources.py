@@ -37,6 +37,24 @@ def test_folders_in_the_order_of_names_without_hidden_files(folder):
     ]
 
 
+def test_links_are_followed_once(folder, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp('elsewhere')
+    write_pictures(elsewhere, ['far.png'])
+    os.symlink(elsewhere, folder / 'link')
+    os.symlink(folder, elsewhere / 'back')
+    os.symlink('..', folder / 'sub/up')
+    assert names(folder) == [str(folder / n) for n in sorted([*NAMES, 'link/far.png'])]
+
+
+def test_pictures_that_nobody_decodes_are_not_overlooked(folder):
+    (folder / 'phone.HEIC').write_bytes(b'x')
+    assert str(folder / 'phone.HEIC') in names(folder)
+    (folder / 'phones').mkdir()
+    (folder / 'phones/one.heic').write_bytes(b'x')
+    with pytest.raises(MissingDataError, match='holds no picture'):
+        find_sources(folder / 'phones')
+
+
 def test_patterns_and_lists(folder):
     assert names(f'{folder}/*.png') == [str(folder / 'b.png')]
     assert len(names(f'{folder}/**/*.png')) == 2

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
 
 from ....errors import ConfigError
 from ....visualization import draw_pose
+from ...formats.file_names import fitting_name
 from .. import InferenceResult
 from ..sources import Source
 from ..video import VideoReader, VideoWriter
@@ -48,10 +49,11 @@ def draw_result(
     return image
 
 
-def picture_path(out: Path, name: str) -> Path:
-    """Where the overlay of a picture goes."""
-    is_jpeg = name.lower().endswith(('.jpg', '.jpeg'))
-    return out / FOLDER / (name if is_jpeg else f'{name}.jpg')
+def picture_path(out: Path, name: str, suffix: str = '.jpg') -> Path:
+    """Where the overlay of a picture or a video goes."""
+    is_jpeg = suffix == '.jpg' and name.lower().endswith(('.jpg', '.jpeg'))
+    path = PurePosixPath(name if is_jpeg else f'{name}{suffix}')
+    return out / FOLDER / fitting_name(path)
 
 
 def write_picture(path: Path, image: np.ndarray) -> None:

@@ -7,12 +7,13 @@ the interruption counts as not written.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 
@@ -132,15 +133,49 @@ def _drop_incomplete_line(path: Path) -> None:
 def read_parts(out: Path) -> Iterator[Line]:
     """Finished blocks of all processes, each once, in no particular order."""
     seen: set[tuple] = set()
-    for path in sorted((out / FOLDER).glob('rank*.jsonl')):
-        with open(path, encoding='utf-8') as file:
-            for text in file:
-                if not text.endswith('\n'):
-                    continue  # cut off by an interruption
-                line = json.loads(text)
-                if (key := tuple(line['block'])) not in seen:
-                    seen.add(key)
-                    yield line
+    for path in _part_files(out):
+        for _, line in _read_lines(path):
+            if (key := tuple(line['block'])) not in seen:
+                seen.add(key)
+                yield line
+
+
+def _part_files(out: Path) -> list[Path]:
+    return sorted((out / FOLDER).glob('rank*.jsonl'))
+
+
+def _read_lines(path: Path) -> Iterator[tuple[int, Line]]:
+    """Complete lines of a file with the offsets at which they begin."""
+    offset = 0
+    with open(path, 'rb') as file:
+        for text in file:
+            if text.endswith(b'\n'):  # else cut off by an interruption
+                yield offset, json.loads(text)
+            offset += len(text)
+
+
+class PartIndex:
+    """Where the finished blocks are, to read them in the order of the inputs.
+
+    Args:
+        out: folder of the results.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self._places: dict[tuple, tuple[Path, int]] = {}
+        for path in _part_files(out):
+            for offset, line in _read_lines(path):
+                self._places.setdefault(tuple(line['block']), (path, offset))
+
+    def __iter__(self) -> Iterator[Line]:
+        """Every block once, one in memory."""
+        with contextlib.ExitStack() as stack:
+            files: dict[Path, BinaryIO] = {}
+            for _, (path, offset) in sorted(self._places.items()):
+                if path not in files:
+                    files[path] = stack.enter_context(open(path, 'rb'))
+                files[path].seek(offset)
+                yield json.loads(files[path].readline())
 
 
 def finished_blocks(out: Path) -> dict[Key, int]:
@@ -150,7 +185,7 @@ def finished_blocks(out: Path) -> dict[Key, int]:
 
 def remove_parts(out: Path) -> None:
     """Forget an earlier run."""
-    for path in (out / FOLDER).glob('rank*.jsonl'):
+    for path in _part_files(out):
         path.unlink()
     if (out / FOLDER).is_dir() and not os.listdir(out / FOLDER):
         (out / FOLDER).rmdir()

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from ....errors import ConfigError
-from ...formats import FORMATS, write_labels
+from ...formats import FORMATS, LabelSet, write_labels
 from ...formats.json_files import write_text
-from .. import CapeInferencer, InferenceResult, SkippedInput
+from .. import CapeInferencer, SkippedInput
 from ..detector import build_detector
 from ..sources import Frame, Source, find_sources
 from .launching import Ranks, join
-from .merging import merge_results, merge_skipped, to_labels
+from .merging import MergedResults, merge_skipped, to_labels
 from .overlays import FOLDER as OVERLAYS
-from .overlays import write_video
-from .parts import finished_blocks
+from .overlays import picture_path, write_video
+from .parts import finished_blocks, read_parts
 from .progress import PredictionProgress, count_frames
 from .query_boxes import QueryBoxes
 from .request import PredictRequest
 from .run_state import claim_folder
+from .scoring import Scores, read_truth, score_results
 from .support_choice import ChosenSupport, choose_support
 from .work import Worker
 
@@ -42,6 +43,7 @@ class Predicted:
         num_instances: objects on them.
         skipped: inputs without prediction.
         notes: what else there is to know of inputs.
+        scores: how near the truth, where that was named.
     """
 
     files: tuple[Path, ...]
@@ -49,6 +51,7 @@ class Predicted:
     num_instances: int
     skipped: tuple[SkippedInput, ...]
     notes: tuple[str, ...]
+    scores: Scores | None = None
 
     def __str__(self) -> str:
         lines = [
@@ -57,6 +60,7 @@ class Predicted:
         ]
         lines += [f'note: {note}' for note in self.notes]
         lines += [f'written: {path}' for path in self.files]
+        lines += [] if self.scores is None else [str(self.scores)]
         if self.skipped:
             lines.append(f'skipped {len(self.skipped):,} inputs:')
             lines += [f'  {one}' for one in self.skipped[:NUM_LISTED]]
@@ -83,6 +87,7 @@ def predict_files(request: PredictRequest) -> Predicted | None:
     request.check()
     ranks = join(request.launcher)
     support = choose_support(request)
+    truth = read_truth(request, support)
     sources = find_sources(list(request.queries), Path(request.out) / OVERLAYS)
     names = name_pictures(sources)
     find_boxes = make_box_finder(request, ranks)
@@ -104,7 +109,7 @@ def predict_files(request: PredictRequest) -> Predicted | None:
     ranks.wait()
     if not ranks.is_first:
         return None
-    return _finish(request, inferencer, support, sources, names)
+    return _finish(request, inferencer, support, sources, names, truth)
 
 
 def name_pictures(sources: Sequence[Source]) -> dict[str, str]:
@@ -162,7 +167,11 @@ def _work(
     ranks.wait()  # nobody writes before all have read
     num_total = 0
     if ranks.is_first:
-        num_total = count_frames(sources, request.every) // ranks.world_size
+        num_done = sum(
+            len(line['results']) + len(line['skipped']) for line in read_parts(out)
+        )
+        num_left = max(0, count_frames(sources, request.every) - num_done)
+        num_total = num_left // ranks.world_size
         if done:
             print(f'goes on: {len(done):,} blocks are done already')
     progress = PredictionProgress(num_total, ranks.is_first)
@@ -186,11 +195,12 @@ def _finish(
     support: ChosenSupport,
     sources: Sequence[Source],
     names: dict[str, str],
+    truth: LabelSet | None,
 ) -> Predicted:
     """Merge the parts and write all files."""
     out = Path(request.out)
     category = inferencer.support.category
-    results = merge_results(out, sources, category.num_keypoints, request.smooth)
+    results = MergedResults(out, sources, category.num_keypoints, request.smooth)
     skipped = merge_skipped(out, sources)
     is_known = inferencer.support.is_known
     labels = to_labels(results, names, support.labels, is_known)
@@ -200,30 +210,42 @@ def _finish(
         files += written if len(written) < 3 else [out / FORMATS[kind].name]
     if request.overlay:
         style = (category.skeleton, is_known, request.min_confidence)
-        _write_videos(request, sources, results, names, style)
+        _write_videos(request, results, names, style)
         files += [out / OVERLAYS] if (out / OVERLAYS).is_dir() else []
     files += [write_skipped(out / SKIPPED, skipped)] if skipped else []
-    notes = [f'{r.source}: {note}' for r in results for note in r.notes]
-    num_instances = sum(len(result.boxes) for result in results)
-    return Predicted(
-        tuple(files), len(results), num_instances, tuple(skipped), tuple(notes)
-    )
+    scores = None if truth is None else score_results(results, truth, support)
+    return _summarise(results, files, skipped, scores)
+
+
+def _summarise(
+    results: MergedResults,
+    files: Sequence[Path],
+    skipped: Sequence[SkippedInput],
+    scores: Scores | None,
+) -> Predicted:
+    num_pictures = num_instances = 0
+    notes: list[str] = []
+    for result in results:
+        num_pictures += 1
+        num_instances += len(result.boxes)
+        notes += [f'{result.source}: {note}' for note in result.notes]
+    counts = (num_pictures, num_instances)
+    return Predicted(tuple(files), *counts, tuple(skipped), tuple(notes), scores)
 
 
 def _write_videos(
-    request: PredictRequest,
-    sources: Sequence[Source],
-    results: Sequence[InferenceResult],
-    names: dict[str, str],
-    style: tuple,
+    request: PredictRequest, results: MergedResults, names: dict[str, str], style: tuple
 ) -> None:
-    groups = itertools.groupby(results, key=lambda result: result.source)
-    by_source = {name: list(group) for name, group in groups}
-    for source in sources:
-        if source.is_video and source.name in by_source:
-            path = Path(request.out) / OVERLAYS / f'{names[source.name]}.mp4'
-            own = iter(by_source[source.name])
-            write_video(path, source, own, request.every, *style)
+    num_frames = sum(result.frame is not None for result in results)
+    if not num_frames:
+        return
+    print('drawing the videos:', file=sys.stderr, flush=True)
+    progress = PredictionProgress(num_frames, is_shown=True)
+    for source, own in results.by_source():
+        if source.is_video:
+            path = picture_path(Path(request.out), names[source.name], '.mp4')
+            write_video(path, source, progress.counted(own), request.every, *style)
+    progress.close()
 
 
 def write_skipped(path: Path, skipped: Sequence[SkippedInput]) -> Path:

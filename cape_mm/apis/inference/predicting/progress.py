@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from mmengine.utils import ProgressBar
 
 from ....errors import InstanceLoadError
 from ..sources import Source
 from ..video import VideoReader
+
+T = TypeVar('T')
 
 
 def count_frames(sources: Sequence[Source], every: int) -> int:
@@ -51,6 +54,12 @@ class PredictionProgress:
         new = self.num_done - self._bar.completed
         if new >= self._step or (self.num_done == self.num_total and new):
             self._bar.update(new)
+
+    def counted(self, items: Iterable[T]) -> Iterator[T]:
+        """The same items, each counted."""
+        for item in items:
+            yield item
+            self.add(1)
 
     def close(self) -> None:
         """End the line."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from ....datasets.annotation_file import read_annotation_file
 from ....errors import ConfigError, ImageDecodeError
+from .path_index import PathIndex
 
 
 class QueryBoxes:
@@ -36,26 +37,18 @@ class QueryBoxes:
                 self._boxes.setdefault(name, []).append(ann['bbox'])
         if not self._boxes:
             raise ConfigError(f'--boxes {path}: no box of category {category!r}')
-        self._by_basename: dict[str, list[str]] = {}
-        for name in self._boxes:
-            self._by_basename.setdefault(name.rsplit('/', 1)[-1], []).append(name)
+        self._names = PathIndex(self._boxes)
 
     def find(self, name: str) -> np.ndarray:
         """Boxes (x, y, w, h) of a picture, (N, 4).
 
         Args:
-            name: path; the end of it must be the name that the file has, or the last
-                part of it must be the last part of one name alone.
+            name: path, see :meth:`~.path_index.PathIndex.find`.
 
         Raises:
             ImageDecodeError: the file has no box for it.
         """
-        parts = name.split('/')
-        tails = ('/'.join(parts[start:]) for start in range(len(parts)))
-        known = next((tail for tail in tails if tail in self._boxes), None)
-        if known is None:
-            same = self._by_basename.get(parts[-1], [])
-            known = same[0] if len(same) == 1 else None
+        known = self._names.find(name)
         if known is None:
             raise ImageDecodeError(f'has no box in {self.path}')
         return np.array(self._boxes[known], dtype=np.float64)

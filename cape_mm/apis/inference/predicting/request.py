@@ -31,6 +31,7 @@ class PredictRequest:
         num_shots: how many labelled instances are used; 0 for all.
         skeleton: edges for formats that have none; None keeps the file's.
         boxes: COCO file with the boxes of the queries.
+        truth: labels of the queries, to say how near the predictions are.
         detector: MMDetection's config or model name, finds the boxes.
         detector_checkpoint: its weights.
         formats: names of the formats to write.
@@ -57,6 +58,7 @@ class PredictRequest:
     num_shots: int = 1
     skeleton: Sequence[tuple[int, int]] | None = None
     boxes: str | Path | None = None
+    truth: str | Path | None = None
     detector: str | None = None
     detector_checkpoint: str | None = None
     formats: Sequence[str] = ('coco', 'csv')

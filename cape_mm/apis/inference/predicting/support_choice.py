@@ -11,6 +11,7 @@ import numpy as np
 from ....errors import ConfigError, MissingDataError
 from ...formats import LabelledInstance, LabelledPicture, LabelSet, read_labels
 from .. import CapeInferencer
+from ..pictures import read_picture
 from ..sources import PICTURE_SUFFIXES, suffix_of
 from .request import PredictRequest, hash_file
 
@@ -44,7 +45,8 @@ class ChosenSupport:
         """Make it the inferencer's support.
 
         Raises:
-            ConfigError: a point lies outside its picture.
+            ConfigError: a point lies outside its picture, or a picture has another size
+                than its labels tell.
             InstanceLoadError: a picture can't be read.
         """
         instances = [instance for _, instance in self.shots]
@@ -56,14 +58,43 @@ class ChosenSupport:
             [instance.bbox for instance in instances],
             self.labels.keypoint_names,
         )
+        for path, (picture, _) in zip(self.paths, self.shots):
+            _check_size(path, picture)
 
     def __str__(self) -> str:
         names = ', '.join(picture.name for picture, _ in self.shots[:3])
         more = ', ...' if len(self.shots) > 3 else ''
         return (
             f'support: {len(self.shots)} of {self.num_labelled} labelled instances of '
-            f'{self.labels.category!r}, {len(self.labels.keypoint_names)} keypoints: '
-            f'{names}{more}'
+            f'{self.labels.category!r}, {self._count_keypoints()}: {names}{more}'
+        )
+
+    def _count_keypoints(self) -> str:
+        marked = np.any([one.visibility > 0 for _, one in self.shots], axis=0)
+        names = self.labels.keypoint_names
+        missing = [name for name, is_marked in zip(names, marked) if not is_marked]
+        if not missing:
+            return f'{len(names)} keypoints'
+        shown = ', '.join(missing[:5]) + (', ...' if len(missing) > 5 else '')
+        return (
+            f'{len(names)} keypoints of which {len(missing)} are not marked and so not '
+            f'predicted ({shown})'
+        )
+
+
+def _check_size(path: Path, picture: LabelledPicture) -> None:
+    """Refuse labels that were made on another size of a picture.
+
+    Raises:
+        ConfigError: the file has another size than the labels tell.
+    """
+    size = read_picture(path).image.shape[1::-1]
+    if picture.size is not None and min(picture.size) > 0 and picture.size != size:
+        raise ConfigError(
+            f'support {path}: the labels were made on {picture.size[0]} x '
+            f'{picture.size[1]} pixels, but the picture has {size[0]} x {size[1]}: it '
+            f'was scaled, cut or turned since. Name the folder of the right pictures '
+            f'with --support-images.'
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ....errors import InstanceLoadError
+from ....errors import ConfigError, ImageDecodeError, InstanceLoadError
 from .. import CapeInferencer, InferenceResult, SkippedInput
 from ..batching import (
     MAX_HELD_PIXELS,
@@ -139,7 +139,11 @@ class Worker:
             yield key, group
 
     def _task(self, frame: Frame, keep_image: bool) -> Task:
-        task = make_task(frame, self.find_boxes(frame), self.inferencer.pipeline)
+        boxes = self.find_boxes(frame)
+        try:
+            task = make_task(frame, boxes, self.inferencer.pipeline)
+        except ConfigError as error:  # one bad box in a file of many
+            raise ImageDecodeError(str(error)) from error
         return task if keep_image else without_image(task)
 
     def _predict(

@@ -173,6 +173,12 @@ def test_boxes_of_a_file(request_, queries, tmp_path):
     assert done.num_instances == 2
     assert {one.reason for one in done.skipped} == {f'has no box in {path}'}
     assert len(done.skipped) == 4
+    content['annotations'][0]['bbox'] = [500, 500, 10, 10]
+    path.write_text(json.dumps(content))
+    other = replace(request_, boxes=path, out=tmp_path / 'other')
+    done = predict_files(replace(other, queries=[queries / 'z', queries / PICTURES[0]]))
+    (bad, _) = sorted(done.skipped, key=lambda one: 'no area' not in one.reason)
+    assert 'has no area inside the picture' in bad.reason
     with pytest.raises(ConfigError, match='exclude each other'):
         predict_files(replace(request_, boxes=path, detector='x'))
     with pytest.raises(ConfigError, match="no box of category 'rat'"):

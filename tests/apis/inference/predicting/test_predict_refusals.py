@@ -87,6 +87,11 @@ def test_supports_that_can_not_be_used(request_, tmp_path):
     outside = write_support(tmp_path / 'c', keypoints=[500, 2, 2] * 4)
     with pytest.raises(ConfigError, match='4 keypoints lie outside the picture'):
         predict_files(replace(request_, support=outside))
+    scaled = write_support(tmp_path / 'e')
+    text = scaled.read_text().replace('"width": 64', '"width": 128')
+    scaled.write_text(text)
+    with pytest.raises(ConfigError, match='made on 128 x 60 .* but .* has 64 x 60'):
+        predict_files(replace(request_, support=scaled))
     gone = write_support(tmp_path / 'd')
     picture = tmp_path / 'd/images/marked one.png'
     moved = picture.rename(tmp_path / 'marked one.png')

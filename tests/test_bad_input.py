@@ -259,6 +259,31 @@ def test_unknown_key_elsewhere(train, tmp_path, option, fragments):
     assert not (tmp_path / 'w').exists()
 
 
+@pytest.mark.parametrize(
+    ('option', 'fragments'),
+    [
+        ('head.prefix_mix.foo=1', ["prefix_mix has no option 'foo'", 'truth_prob']),
+        ('head.prefix_mix.truth_prob=7', ['prefix_mix.truth_prob', 'from 0 to 1']),
+        ('head.num_heads=5', ['embed_dims 16 is no multiple of num_heads 5']),
+        ('head.max_hops=-3', ['max_hops must be', 'got -3']),
+        ('head.num_layers=0', ['num_layers must be', 'at least 1']),
+        ('head.window_radius=-1', ['window_radius must be', 'at least 0']),
+        ('joint_encoder.foo=1', ["has no option 'foo'", 'num_layers']),
+        ('backbone.norm_cfg.foo=1', ["unexpected keyword argument 'foo'"]),
+        ('data_preprocessor.keypoint_multiple=0', ['keypoint_multiple must be']),
+    ],
+)
+def test_wrong_value_in_the_model(train, test, option, fragments):
+    part = f'model.{option.split(".")[0]}'
+    check(train(f'model.{option}'), part, *fragments)
+    check(test(f'model.{option}'), part, *fragments)
+
+
+def test_graph_of_a_step_that_computes_itself_again(train):
+    options = ('model.train_cfg.cuda_graph=True', 'model.backbone.with_cp=True')
+    check(train(*options), 'cuda_graph=True does not go', 'model.backbone.with_cp')
+
+
 def test_config_file_that_can_not_be_read(call, tmp_path):
     config = tmp_path / 'mine.py'
     for text in ('model = dict(', "_base_ = './gone.py'"):

@@ -22,6 +22,7 @@ from ..datasets.splits import files_of_config
 from ..engine.tracking.tracking_packages import check_tracking_packages
 from ..errors import CheckpointError, ConfigError, MissingDataError
 from .config_advice import warn_about_templates, warn_frozen_random_norm
+from .graph_checks import check_training_graph
 
 REGISTRY_KEYS = {'type', '_scope_'}
 WORLD_SIZE_VARIABLES = {
@@ -43,8 +44,9 @@ def check_config(cfg: Mapping, mode: str) -> None:
         mode: ``'train'`` (training and validation data) or ``'test'``.
 
     Raises:
-        ConfigError: an unknown key or type, batches of unequal size, or an
-            accumulation that is no positive integer.
+        ConfigError: an unknown key or type, batches of unequal size, an
+            accumulation that is no positive integer, or CUDA graphs of what can't be
+            recorded.
         MissingDataError: a data root or an annotation file does not exist.
         CheckpointError: the file to load or resume from does not exist.
     """
@@ -63,6 +65,7 @@ def check_config(cfg: Mapping, mode: str) -> None:
     warn_about_templates(cfg, loaders_in_use(cfg, mode))
     if mode == 'train':
         check_batches(cfg)
+        check_training_graph(cfg)
         warn_frozen_random_norm(cfg)
     check_tracking_packages(cfg)
     check_load_from(cfg.get('load_from'))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 from mmengine.dist import get_dist_info, sync_random_seed
@@ -15,6 +14,7 @@ from torch.utils.data import Sampler
 
 from ..errors import ConfigError, ImpossibleEpisodeError
 from ..structures import Episode
+from .episode_pools import InstanceIds, largest_fit, most_queries, name_some
 from .evaluation_plan import announce_plan, make_plan
 from .frozen_episodes import OFFICIAL_SEED, FrozenEpisodes, episodes_sha256
 from .frozen_episodes_reading import check_frozen_episodes, read_frozen_episodes
@@ -27,9 +27,6 @@ from .sampler_arguments import (
     check_mode,
     read_num_shots,
 )
-
-InstanceIds = Sequence[tuple[int, int]]
-"""Annotation id and image id of every usable instance of a category."""
 
 
 @DATA_SAMPLERS.register_module()
@@ -158,12 +155,14 @@ class EpisodeSampler(Sampler[Episode]):
     def _usable_pools(
         self, dataset: MP100EpisodeDataset, skip_small: bool
     ) -> dict[int, InstanceIds]:
-        pools, problems = {}, []
+        pools, problems, seen = {}, [], []
         for category_id, pool in dataset.instances_by_category.items():
             if len(pools) == self.max_categories:
                 break
             num_left_out = dataset.num_without_image[category_id]
             problem = self._problem_of(pool, num_left_out)
+            if pool or num_left_out:
+                seen.append(pool)
             if problem is None and pool:
                 pools[category_id] = pool
             elif problem is not None:
@@ -174,15 +173,17 @@ class EpisodeSampler(Sampler[Episode]):
         if not problems:
             return pools
         message = (
-            f'{dataset.ann_file}: {"; ".join(problems)}, but an episode needs '
+            f'{dataset.ann_file}: {name_some(problems)}, but an episode needs '
             f'num_shots + num_queries = {self.max_shots} + {self.num_queries}'
         )
         if self.distinct_images:
             message += ', the queries on other images than the supports'
         if not skip_small or not pools:
+            sizes = (self.max_shots, self.num_queries, self.distinct_images)
             raise ImpossibleEpisodeError(
                 f'{message}. Lower one of them, drop the category from the file, or '
                 f'set skip_small_categories=True in the sampler.'
+                f'{largest_fit(seen, *sizes)}'
             )
         print_log(f'{message}: left out', logger='current', level=logging.WARNING)
         return pools
@@ -194,20 +195,16 @@ class EpisodeSampler(Sampler[Episode]):
         """
         if not pool and not num_left_out:
             return None
-        per_image = Counter(img_id for _, img_id in pool).most_common()
-        problem = f'{len(pool)} usable instances'
         if self.same_instance and pool:
             return None
+        if most_queries(pool, self.max_shots, self.distinct_images) >= self.num_queries:
+            return None
+        problem = f'{len(pool)} usable instances'
         if self.distinct_images:
-            # at worst the supports lie on the fullest images
-            spare = sum(count for _, count in per_image[self.max_shots :])
-            enough = spare >= self.num_queries and len(pool) > self.max_shots
-            problem += f' on {len(per_image)} images'
-        else:
-            enough = len(pool) >= self.max_shots + self.num_queries
+            problem += f' on {len({img_id for _, img_id in pool})} images'
         if num_left_out:
             problem += f' (the image files of {num_left_out} more are missing)'
-        return None if enough else problem
+        return problem
 
     @property
     def episodes_sha256(self) -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from mmengine.model import BaseDataPreprocessor
 from mmpose.registry import MODELS
 
-from ..errors import EmptyAnnotationError
+from ..errors import ConfigError, EmptyAnnotationError
 from ..structures import EpisodeDataSample, EpisodeInputs, ImageStack
 from ..structures.geometry import pixels_to_unit
 from ..structures.skeleton import UNREACHABLE, hop_distances
+from ..value_checks import check_at_least, check_number, check_positive
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
@@ -37,6 +38,9 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
         non_blocking: copy to the device without waiting.
         keypoint_multiple: pad K to a multiple of this, so that batches have few shapes,
             for CUDA graphs.
+
+    Raises:
+        ConfigError: a value can't be.
     """
 
     def __init__(
@@ -48,6 +52,9 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
         keypoint_multiple: int = 1,
     ) -> None:
         super().__init__(non_blocking)
+        check_at_least('keypoint_multiple', keypoint_multiple, 1)
+        _check_channels('mean', mean, check_number)
+        _check_channels('std', std, check_positive)
         self.keypoint_multiple = keypoint_multiple
         self.bgr_to_rgb = bgr_to_rgb
         self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), False)
@@ -93,6 +100,18 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
         if self.bgr_to_rgb:
             images = images.flip(-3)
         return (images.float() - self.mean) / self.std
+
+
+def _check_channels(
+    name: str, values: Sequence[float], check: Callable[[str, object], None]
+) -> None:
+    if not isinstance(values, (list, tuple, np.ndarray)) or len(values) not in (1, 3):
+        raise ConfigError(
+            f'{name} must be a list of 3 numbers, one per channel, or of 1, got '
+            f'{values!r}'
+        )
+    for value in values:
+        check(f'every {name}', value)
 
 
 def _stack(images: ImageStack | list[torch.Tensor]) -> torch.Tensor:

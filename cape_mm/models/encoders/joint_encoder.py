@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ...value_checks import check_at_least, check_share
 from ..layers import EncoderLayer, PointEncoding, grid_points, mask_to_bias
 
 
@@ -20,6 +21,9 @@ class JointEncoder(nn.Module):
         num_layers: transformer layers.
         num_heads: attention heads.
         dropout: probability in every layer.
+
+    Raises:
+        ConfigError: a value can't be.
     """
 
     def __init__(
@@ -30,6 +34,8 @@ class JointEncoder(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        check_at_least('num_layers', num_layers, 0)
+        check_share('dropout', dropout)
         self.point_encoding = PointEncoding(embed_dims)
         self.query_type = nn.Parameter(torch.zeros(embed_dims))
         self.keypoint_type = nn.Parameter(torch.zeros(embed_dims))

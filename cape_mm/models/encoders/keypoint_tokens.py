@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from ...errors import ConfigError
+from ...value_checks import check_at_least, check_positive
 from ..layers import squared_cell_distances
 
 
@@ -52,6 +53,9 @@ class KeypointTokens(nn.Module):
         sigma: width of the Gaussian window in cells of each map.
         look_at_image: False leaves the support image out (for ablation): all keypoints
             get the same token, and only coordinates and graph tell them apart.
+
+    Raises:
+        ConfigError: a value can't be.
     """
 
     def __init__(
@@ -62,6 +66,8 @@ class KeypointTokens(nn.Module):
         look_at_image: bool = True,
     ) -> None:
         super().__init__()
+        check_at_least('num_scales', num_scales, 2)  # places in the second map
+        check_positive('sigma', sigma)
         self.num_scales = num_scales
         self.sigma = sigma
         self.look_at_image = look_at_image

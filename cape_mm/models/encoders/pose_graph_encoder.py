@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from ...value_checks import check_at_least, check_share
 from ..layers import EncoderLayer, HopBias, PointEncoding, mask_to_bias
 from .keypoint_tokens import pool_shots
 
@@ -21,6 +22,9 @@ class PoseGraphEncoder(nn.Module):
         num_heads: attention heads.
         max_hops: largest graph distance that is told apart.
         dropout: probability in every layer.
+
+    Raises:
+        ConfigError: a value can't be.
     """
 
     def __init__(
@@ -32,6 +36,8 @@ class PoseGraphEncoder(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        check_at_least('num_layers', num_layers, 0)
+        check_share('dropout', dropout)
         self.point_encoding = PointEncoding(embed_dims)
         self.hop_bias = HopBias(num_heads, max_hops)
         self.layers = nn.ModuleList(

@@ -9,13 +9,15 @@ from mmengine.model import BaseModel
 from mmpose.registry import MODELS
 
 from ...structures import EpisodeDataSample, EpisodeInputs
-from ...structures.geometry import pixels_to_unit
 from ..encoders import JointEncoder, KeypointTokens, PoseGraphEncoder, pool_shots
 from ..heads import EpisodeContext, Prediction, QueryTargets
+from .episode_context import join_query
 from .instance_features import InstanceFeatures
 from .loss_graphs import LossGraphs
+from .parts import build_image_part, build_part, check_embed_dims, make_part
 from .prediction_output import fill_predictions
 from .pretrained import expect_pretrained
+from .query_targets import collect_targets
 from .run_options import complete_options
 
 TEST_OPTIONS = dict(mode='ar', cuda_graph=False)
@@ -55,6 +57,9 @@ class CAPE(BaseModel):
             memory, which GPUs convolve faster in half precision.
         data_preprocessor: config of :class:`EpisodeDataPreprocessor`.
         init_cfg: initialisation, as everywhere in MMEngine.
+
+    Raises:
+        ConfigError: a part has no such option, or a value can't be.
     """
 
     def __init__(
@@ -74,27 +79,28 @@ class CAPE(BaseModel):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
+        check_embed_dims(embed_dims)
         preprocessor = data_preprocessor or dict(type='EpisodeDataPreprocessor')
         # built here: BaseModel would look in MMEngine's registry without a scope
-        super().__init__(MODELS.build(preprocessor), init_cfg)
-        self.backbone = MODELS.build(backbone)
-        self.neck = MODELS.build(neck)
-        self.support_backbone = self.support_neck = None
-        if support_backbone is not None:
-            self.support_backbone = MODELS.build(support_backbone)
-            self.support_neck = MODELS.build(support_neck or neck)
+        super().__init__(build_part('data_preprocessor', preprocessor), init_cfg)
         self.memory_format = (
             torch.channels_last if channels_last else torch.contiguous_format
         )
-        for name in ('backbone', 'neck', 'support_backbone', 'support_neck'):
-            if getattr(self, name) is not None:
-                getattr(self, name).to(memory_format=self.memory_format)
-        self.keypoint_tokens = KeypointTokens(embed_dims, **(keypoint_tokens or {}))
-        self.pose_graph_encoder = PoseGraphEncoder(
-            embed_dims, **(pose_graph_encoder or {})
+        layout = (embed_dims, self.memory_format)
+        self.backbone, self.neck = build_image_part('', backbone, neck, *layout)
+        self.support_backbone, self.support_neck = build_image_part(
+            'support_', support_backbone, support_neck or neck, *layout
         )
-        self.joint_encoder = JointEncoder(embed_dims, **(joint_encoder or {}))
-        self.head = MODELS.build(dict(embed_dims=embed_dims) | head)
+        self.keypoint_tokens = make_part(
+            'keypoint_tokens', KeypointTokens, embed_dims, keypoint_tokens
+        )
+        self.pose_graph_encoder = make_part(
+            'pose_graph_encoder', PoseGraphEncoder, embed_dims, pose_graph_encoder
+        )
+        self.joint_encoder = make_part(
+            'joint_encoder', JointEncoder, embed_dims, joint_encoder
+        )
+        self.head = build_part('head', dict(embed_dims=embed_dims) | head)
         self.test_cfg = complete_options('test_cfg', test_cfg, TEST_OPTIONS)
         self.train_cfg = complete_options('train_cfg', train_cfg, TRAIN_OPTIONS)
         self.loss_graphs = LossGraphs()
@@ -240,7 +246,7 @@ class CAPE(BaseModel):
         """
         if tokens is None:
             tokens = self.relate_shots(features.as_support, inputs)
-        context = self._join(tokens, *features.as_query, inputs)
+        context = join_query(self.joint_encoder, tokens, *features.as_query, inputs)
         return self.head(context, **self.test_cfg)
 
     def encode(self, inputs: EpisodeInputs) -> EpisodeContext:
@@ -250,34 +256,11 @@ class CAPE(BaseModel):
             support_maps, inputs.support_keypoints, inputs.support_visible
         )
         tokens = self._relate(tokens, inputs)
-        return self._join(tokens, query_maps[0], query_maps[1], inputs)
+        return join_query(self.joint_encoder, tokens, *query_maps[:2], inputs)
 
     def _relate(self, tokens: torch.Tensor, inputs: EpisodeInputs) -> torch.Tensor:
         return self.pose_graph_encoder(
             tokens, inputs.support_keypoints, inputs.support_visible, inputs.hops
-        )
-
-    def _join(
-        self,
-        tokens: torch.Tensor,
-        fine_map: torch.Tensor,
-        coarse_map: torch.Tensor,
-        inputs: EpisodeInputs,
-    ) -> EpisodeContext:
-        """Support tokens (B, K, C) and the queries' maps to a head's input."""
-        # the support is encoded once, then handed to each of its queries
-        rows = inputs.query_to_episode
-        is_known = inputs.is_known[rows]
-        query_tokens, keypoint_tokens, fine_map = self.joint_encoder(
-            fine_map, coarse_map, tokens[rows], is_known
-        )
-        return EpisodeContext(
-            keypoint_tokens=keypoint_tokens,
-            query_tokens=query_tokens,
-            fine_map=fine_map,
-            hops=inputs.hops[rows],
-            is_known=is_known,
-            num_steps=inputs.num_steps,
         )
 
     def extract_features(
@@ -294,31 +277,3 @@ class CAPE(BaseModel):
         sizes = [len(supports), len(queries)]
         split = [feature_map.split(sizes) for feature_map in maps]
         return [pair[0] for pair in split], [pair[1] for pair in split]
-
-
-def collect_targets(
-    data_samples: list[EpisodeDataSample], inputs: EpisodeInputs
-) -> QueryTargets:
-    """Labels of all queries, padded to the batch's K."""
-    num, size = inputs.query_to_episode.shape[0], inputs.hops.shape[-1]
-    device = inputs.hops.device
-    points = torch.zeros(num, size, 2)
-    is_visible = torch.zeros(num, size, dtype=torch.bool)
-    weights = None
-    row = 0
-    for sample in data_samples:
-        if not len(sample.query_slots):  # dropped: it has no input either
-            continue
-        truth = sample.gt_instances
-        end, k = row + len(truth), sample.num_keypoints
-        points[row:end, :k] = pixels_to_unit(truth.keypoints, sample.input_size)
-        is_visible[row:end, :k] = truth.is_visible
-        if 'keypoint_weights' in sample:  # virtual keypoints count less
-            weights = torch.ones(num, size) if weights is None else weights
-            weights[row:end, :k] = torch.tensor(sample.keypoint_weights)
-        row = end
-    points = points.masked_fill(~is_visible[..., None], 0)
-    parts = (points, is_visible, weights)
-    return QueryTargets(
-        *(p if p is None else p.to(device, non_blocking=True) for p in parts)
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...errors import ConfigError
+from ...value_checks import check_options
 
 
 def complete_options(name: str, given: Mapping | None, defaults: Mapping) -> dict:
@@ -18,12 +19,8 @@ def complete_options(name: str, given: Mapping | None, defaults: Mapping) -> dic
     Raises:
         ConfigError: there is no such option, or a switch that is neither on nor off.
     """
-    options = dict(defaults) | dict(given or {})
+    options = dict(defaults) | check_options(f'model.{name}', given, defaults)
     for key, value in options.items():
-        if key not in defaults:
-            raise ConfigError(
-                f'model.{name} has no option {key!r}. It takes: {", ".join(defaults)}.'
-            )
         if isinstance(defaults[key], bool) and not isinstance(value, bool):
             raise ConfigError(
                 f'model.{name}.{key} must be True or False, got {value!r}'

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from ...value_checks import check_at_least, check_share
 from ..layers import (
     DecoderLayer,
     HopBias,
@@ -38,6 +39,9 @@ class AutoregressiveDecoder(nn.Module):
         num_heads: attention heads.
         max_hops: largest graph distance that is told apart.
         dropout: probability in every layer.
+
+    Raises:
+        ConfigError: a value can't be.
     """
 
     def __init__(
@@ -49,6 +53,8 @@ class AutoregressiveDecoder(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        check_at_least('num_layers', num_layers, 1)
+        check_share('dropout', dropout)
         self.num_heads = num_heads
         self.point_encoding = PointEncoding(embed_dims)
         self.question_feature = nn.Linear(embed_dims, embed_dims)

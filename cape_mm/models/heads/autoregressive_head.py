@@ -6,10 +6,10 @@ import torch
 from mmpose.registry import MODELS
 from torch import nn
 
-from ...errors import ConfigError
+from ...value_checks import check_choice, check_options, check_share
 from .autoregressive_decoder import AutoregressiveDecoder
 from .base import EpisodeContext, Estimate, Prediction, QueryTargets
-from .decode_order import mixed_order, random_order, skeleton_order
+from .decode_order import fixed_random_order, mixed_order, skeleton_order
 from .decoding import decode_in_passes, decode_in_steps
 from .prefix_mix import History, PrefixMix
 from .proposal_head import ProposalHead
@@ -38,7 +38,7 @@ class AutoregressiveHead(ProposalHead):
         dropout: probability in the decoder's layers.
         prefix_mix: arguments of :class:`PrefixMix`.
         random_order_prob: share of training queries decoded in random order.
-        test_order: 'skeleton', or 'random' (drawn once, for ablation).
+        test_order: 'skeleton', or 'random' (one draw for all queries, for ablation).
         test_decoding: 'steps', one after the other with a key-value cache; or 'passes',
             all at once until the points no longer move: the same points, more to
             compute and less to wait for. Pays for a single query on a CPU; waits for a
@@ -46,6 +46,9 @@ class AutoregressiveHead(ProposalHead):
         use_proposals: the decoder is told the proposals, and they are trained. Without
             (for ablation), it has nothing but the keypoints and the history.
         **kwargs: arguments of :class:`ProposalHead`.
+
+    Raises:
+        ConfigError: a value can't be.
     """
 
     modes = ('parallel', 'ar', 'ar+refine')
@@ -65,15 +68,18 @@ class AutoregressiveHead(ProposalHead):
         **kwargs,
     ) -> None:
         super().__init__(embed_dims, **kwargs)
-        _check_choice('test_order', test_order, TEST_ORDERS)
-        _check_choice('test_decoding', test_decoding, TEST_DECODINGS)
+        check_choice('test_order', test_order, TEST_ORDERS)
+        check_choice('test_decoding', test_decoding, TEST_DECODINGS)
+        check_share('random_order_prob', random_order_prob)
         self.random_order_prob = random_order_prob
         self.test_order = test_order
         self.test_decoding = test_decoding
-        # a graph has no generator, and can't decide that it is done
+        # a graph can't take numbers from the CPU, nor decide that it is done
         self.capturable = test_order != 'random' and test_decoding == 'steps'
         self.use_proposals = use_proposals
-        self.prefix_mix = PrefixMix(**(prefix_mix or {}))
+        self.prefix_mix = PrefixMix(
+            **check_options('prefix_mix', prefix_mix, PrefixMix)
+        )
         self.decoder = AutoregressiveDecoder(
             embed_dims, num_layers, num_heads, max_hops, dropout
         )
@@ -187,12 +193,6 @@ class AutoregressiveHead(ProposalHead):
 
     def _test_order(self, context: EpisodeContext, proposal: Estimate) -> torch.Tensor:
         if self.test_order == 'random':
-            generator = torch.Generator(context.is_known.device).manual_seed(0)
-            return random_order(context.is_known, generator)
+            return fixed_random_order(context.is_known)
         scores = self._order_scores(proposal)
         return skeleton_order(context.hops, scores, context.is_known)
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ConfigError(f'{name} must be one of {choices}, got {value!r}')

@@ -169,7 +169,13 @@ class BaseHead(BaseModule, metaclass=ABCMeta):
     def loss(
         self, context: EpisodeContext, targets: QueryTargets
     ) -> dict[str, torch.Tensor]:
-        """Scalar losses under ``loss_*`` keys."""
+        """Scalar losses under ``loss_*`` keys.
+
+        With ``train_cfg.cuda_graph`` it is recorded once per batch shape and replayed:
+        the losses must then depend neither on ``context.num_steps`` nor on any other
+        Python value that was read from a tensor, which would stay those of the batch
+        that was recorded.
+        """
 
     @abstractmethod
     def predict(self, context: EpisodeContext, mode: str) -> Prediction:

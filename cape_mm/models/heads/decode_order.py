@@ -1,12 +1,15 @@
 """In which order an autoregressive head visits the keypoints.
 
 Every order puts the unknown keypoints last, so that a causal decoder never looks back
-at one, and depends on the graph, the scores or a generator only, never on the
-keypoint's index: permuting the keypoints permutes the order.
+at one. The keypoint's index plays a part in two places only: where scores are equal,
+which all are for a decoder without proposals, the lower index comes first; and the
+random order of a test is one for all queries, by index. Otherwise permuting the
+keypoints permutes the order.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from ...structures.skeleton import UNREACHABLE
@@ -43,6 +46,23 @@ def random_order(
     """A random order per row, unknown keypoints last, int64 (N, K)."""
     rank = torch.rand(is_known.shape, device=is_known.device, generator=generator)
     return rank.masked_fill(~is_known, float('inf')).argsort(dim=1, stable=True)
+
+
+def fixed_random_order(is_known: torch.Tensor) -> torch.Tensor:
+    """The same random order in every row and batch, unknown keypoints last.
+
+    A keypoint's rank depends on its index alone, so a prediction depends neither on the
+    place of a query in its batch nor on how far K is padded.
+
+    Args:
+        is_known: bool (N, K).
+
+    Returns:
+        Keypoint indices in the order of decoding, int64 (N, K).
+    """
+    rank = np.random.default_rng(0).random(is_known.shape[1], dtype=np.float32)
+    rows = torch.from_numpy(rank).to(is_known.device).expand(is_known.shape)
+    return rows.masked_fill(~is_known, float('inf')).argsort(dim=1, stable=True)
 
 
 def mixed_order(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ...value_checks import check_not_negative, check_share
 from .base import QueryTargets
 
 
@@ -36,11 +37,20 @@ class PrefixMix:
         noise_std: standard deviation of the noise on the truth, as a fraction of the
             crop's side.
         drop_prob: share of entries that are hidden.
+
+    Raises:
+        ConfigError: a share is none, or the noise negative.
     """
 
     truth_prob: float = 0.5
     noise_std: float = 0.02
     drop_prob: float = 0.15
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        check_share('prefix_mix.truth_prob', self.truth_prob)
+        check_not_negative('prefix_mix.noise_std', self.noise_std)
+        check_share('prefix_mix.drop_prob', self.drop_prob)
 
     def __call__(
         self,

@@ -5,9 +5,13 @@ from __future__ import annotations
 import torch
 from mmpose.registry import MODELS
 
+from ...value_checks import check_not_negative, check_options
 from .base import BaseHead, EpisodeContext, Estimate, Prediction, QueryTargets
 from .readout import KeypointReadout
 from .reliability import Reliability
+
+LOSSES = ('heatmap', 'coordinate', 'confidence', 'visibility')
+"""What ``loss_weights`` can scale."""
 
 
 @MODELS.register_module()
@@ -21,6 +25,9 @@ class ProposalHead(BaseHead):
         loss_weights: factors of the losses: ``heatmap``, ``coordinate``,
             ``confidence``, ``visibility``.
         init_cfg: initialisation, as everywhere in MMEngine.
+
+    Raises:
+        ConfigError: a value can't be, or there is no such loss.
     """
 
     modes = ('parallel',)
@@ -34,6 +41,8 @@ class ProposalHead(BaseHead):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
+        for name, weight in check_options('loss_weights', loss_weights, LOSSES).items():
+            check_not_negative(f'loss_weights.{name}', weight)
         self.readout = KeypointReadout(
             embed_dims, window_radius, heatmap_sigma, loss_weights
         )

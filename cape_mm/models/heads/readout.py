@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from ...value_checks import check_at_least, check_positive
 from ..layers.heatmap import local_soft_argmax
 from ..losses import coordinate_l1, heatmap_cross_entropy
 from .base import Estimate, QueryTargets
@@ -18,6 +19,9 @@ class KeypointReadout(nn.Module):
         window_radius: half-width in cells of the window that a point is read from.
         heatmap_sigma: width in cells of the training target.
         loss_weights: ``heatmap`` scales the cross-entropy, ``coordinate`` the L1.
+
+    Raises:
+        ConfigError: a window of negative or a target of no width.
     """
 
     def __init__(
@@ -28,6 +32,8 @@ class KeypointReadout(nn.Module):
         loss_weights: dict | None = None,
     ) -> None:
         super().__init__()
+        check_at_least('window_radius', window_radius, 0)
+        check_positive('heatmap_sigma', heatmap_sigma)
         self.window_radius = window_radius
         self.heatmap_sigma = heatmap_sigma
         self.loss_weights = dict(heatmap=1.0, coordinate=5.0) | (loss_weights or {})

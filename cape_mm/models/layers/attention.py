@@ -6,6 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ...errors import ConfigError
+from ...value_checks import check_at_least
+
 
 class MultiHeadAttention(nn.Module):
     """Scaled dot-product attention whose keys can be projected ahead of time.
@@ -16,12 +19,16 @@ class MultiHeadAttention(nn.Module):
     Args:
         embed_dims: C.
         num_heads: must divide ``embed_dims``.
+
+    Raises:
+        ConfigError: it does not.
     """
 
     def __init__(self, embed_dims: int, num_heads: int) -> None:
         super().__init__()
+        check_at_least('num_heads', num_heads, 1)
         if embed_dims % num_heads:
-            raise ValueError(
+            raise ConfigError(
                 f'embed_dims {embed_dims} is no multiple of num_heads {num_heads}'
             )
         self.num_heads = num_heads
@@ -119,10 +126,15 @@ class HopBias(nn.Module):
     Args:
         num_heads: attention heads.
         max_hops: largest distance that is told apart.
+
+    Raises:
+        ConfigError: a number can't be.
     """
 
     def __init__(self, num_heads: int, max_hops: int = 4) -> None:
         super().__init__()
+        check_at_least('num_heads', num_heads, 1)
+        check_at_least('max_hops', max_hops, 0)
         self.max_hops = max_hops
         self.bias = nn.Embedding(max_hops + 2, num_heads)
         nn.init.zeros_(self.bias.weight)

@@ -71,6 +71,25 @@ def test_batched_prediction_equals_one_by_one(cape, mode, num_shots):
     assert_same(predict(cape, items[::-1], mode), alone[::-1])
 
 
+@pytest.mark.parametrize('mode', ['ar', 'ar+refine'])
+def test_random_test_order_is_the_same_alone(mode):
+    """For every query of every batch, however many keypoints the others have."""
+    items = mixed_episodes()
+    model = build_cape(head=dict(test_order='random'))
+    alone = [predict(model, [item], mode)[0] for item in items]
+    assert_same(predict(model, items, mode), alone)
+    assert_same(predict(model, items[::-1], mode), alone[::-1])
+    single = deepcopy(items[0])
+    single['inputs']['query'] = single['inputs']['query'][1:]
+    sample = single['data_samples']
+    sample.set_metainfo(dict(query_slots=[0], crop_to_image=sample.crop_to_image[1:]))
+    sample.gt_instances = sample.gt_instances[1:]
+    (second,) = predict(model, [single], mode)
+    assert_same([second], [alone[0][1:]])
+    by_skeleton = predict(build_cape(), items, mode)
+    assert mean_distance(alone, by_skeleton) > 0.1
+
+
 @in_all_modes
 def test_queries_do_not_see_each_other(cape, mode):
     item = make_episode(num_queries=3)

@@ -6,8 +6,6 @@ import pytest
 import torch
 from tiny_cape import make_episode, prepare
 
-from cape_mm.models.estimators.cape import collect_targets
-
 NUM_REAL, NUM_VIRTUAL = 3, 2
 
 
@@ -23,26 +21,6 @@ def losses_of(cape, items):
     torch.manual_seed(3)  # decoding order and prefix
     with torch.no_grad():
         return cape(**prepare(cape.train(), items), mode='loss')
-
-
-def test_targets_know_what_counts_less(cape):
-    plain = make_episode(2, 6, 1, 1)
-    items = [plain, weighted(0.5, num_queries=2), plain]
-    batch = prepare(cape, items)
-    targets = collect_targets(batch['data_samples'], batch['inputs'])
-    half = [1, 1, 1, 0.5, 0.5, 1]
-    assert targets.weights.tolist() == [[1] * 6, half, half, [1] * 6]
-    is_scored = torch.ones(4, 6, dtype=torch.bool)
-    is_scored[:, 4:] = False
-    assert targets.weigh(is_scored)[1].tolist() == [1, 1, 1, 0.5, 0, 0]
-
-
-def test_without_virtual_keypoints_nothing_is_weighed(cape):
-    batch = prepare(cape, [make_episode(2, 6, 1, 1)])
-    targets = collect_targets(batch['data_samples'], batch['inputs'])
-    assert targets.weights is None
-    is_scored = torch.ones(1, 6, dtype=torch.bool)
-    assert targets.weigh(is_scored) is is_scored
 
 
 def test_weight_one_is_no_weight(cape):

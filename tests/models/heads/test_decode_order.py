@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from cape_mm.models.heads.decode_order import (
+    fixed_random_order,
     mixed_order,
     random_order,
     skeleton_order,
@@ -62,6 +63,23 @@ def test_random_order_is_a_permutation_with_unknown_last(rng):
     known_in_order = take_in_order(is_known, order)
     assert torch.equal(known_in_order, known_in_order.sort(dim=1, descending=True)[0])
     assert len({tuple(row) for row in order.tolist()}) > 30
+
+
+def test_fixed_random_order_knows_neither_row_nor_padding(rng):
+    is_known = torch.rand(40, 30, generator=rng) < 0.7
+    order = fixed_random_order(is_known)
+    assert torch.equal(order.sort(dim=1).values, torch.arange(30).expand(40, 30))
+    known_in_order = take_in_order(is_known, order)
+    assert torch.equal(known_in_order, known_in_order.sort(dim=1, descending=True)[0])
+    everything = fixed_random_order(torch.ones(1, 30, dtype=torch.bool))[0].tolist()
+    assert everything != sorted(everything)
+    for size in (1, 5, 30, 2000):
+        padded = torch.zeros(40, size, dtype=torch.bool)
+        shown = min(size, 30)
+        padded[:, :shown] = is_known[:, :shown]
+        for row, places in zip(padded, fixed_random_order(padded).tolist()):
+            known = row.nonzero()[:, 0].tolist()
+            assert places[: len(known)] == [k for k in everything if k in known]
 
 
 def test_share_of_random_rows(rng):

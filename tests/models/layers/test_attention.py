@@ -7,6 +7,7 @@ import torch
 from tiny_cape import LOW_DTYPES
 from torch import nn
 
+from cape_mm.errors import ConfigError
 from cape_mm.models.layers import HopBias, MultiHeadAttention, mask_to_bias
 from cape_mm.structures.skeleton import UNREACHABLE
 
@@ -39,8 +40,12 @@ def test_projecting_ahead_of_time_changes_nothing(rng):
 
 
 def test_embed_dims_must_be_a_multiple_of_the_heads():
-    with pytest.raises(ValueError, match='embed_dims 16 is no multiple of num_heads 3'):
+    message = 'embed_dims 16 is no multiple of num_heads 3'
+    with pytest.raises(ConfigError, match=message):
         MultiHeadAttention(16, 3)
+    for num_heads in (0, -2, 2.0):
+        with pytest.raises(ConfigError, match='num_heads must be a whole number'):
+            MultiHeadAttention(16, num_heads)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,14 @@ class MissedValidationHook(Hook):
 
     priority = 'LOWEST'  # every other hook is ready when it validates
 
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Note the counts that were current when the checkpoint was saved."""
+        known = checkpoint.get('message_hub', {}).get('runtime_info', {})
+        self._counts = {key: known[key] for key in ('epoch', 'iter') if key in known}
+
     def before_train(self, runner: Runner) -> None:
         """Validate where a validation was due and is not known."""
         progress = training_progress(runner)
@@ -38,6 +46,9 @@ class MissedValidationHook(Hook):
             f'resume: the checkpoint of {progress} was saved before its validation, '
             f'which is done now'
         )
+        # a checkpoint that is saved with the result says what it would have said then
+        for key, count in self._counts.items():
+            runner.message_hub.update_info(key, count)
         runner.val_loop.run()
 
     def before_val_epoch(self, runner: Runner) -> None:

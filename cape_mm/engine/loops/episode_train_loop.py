@@ -49,6 +49,8 @@ class EpisodeTrainLoop(EpochBasedTrainLoop):
         with skipped_batches(self.dataloader, self.first_batch) as batches:
             if self.first_batch:
                 self._restore_generators()  # the iterator drew its workers' seeds
+                # where no batch is left, nothing else says which was the last
+                self.runner.message_hub.update_info('iter', self._iter - 1)
             for idx, data_batch in enumerate(batches, self.first_batch):
                 self.run_iter(idx, data_batch)
         self.runner.call_hook('after_train_epoch')

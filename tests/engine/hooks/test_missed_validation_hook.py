@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from mmengine.hooks import CheckpointHook, Hook
-from mmengine.logging import MMLogger
+from mmengine.logging import MessageHub, MMLogger
 from mmengine.runner import Runner
 
-from cape_mm.engine.hooks import MissedValidationHook
+from cape_mm.apis.checkpoint import read_checkpoint
+from cape_mm.engine.hooks import AtomicCheckpointHook, MissedValidationHook
 
 
 class Diary(Hook):
@@ -40,12 +41,21 @@ class KillInValidation(Hook):
             raise Killed
 
 
-def train(toy, work_dir: Path, hooks: list, max_epochs: int = 4, **kwargs) -> list[str]:
+def train(
+    toy,
+    work_dir: Path,
+    hooks: list,
+    max_epochs: int = 4,
+    hook: type[CheckpointHook] = CheckpointHook,
+    **kwargs,
+) -> list[str]:
     """What happened."""
+    # two runs within a second would share what they know
     MMLogger._instance_dict.clear()
+    MessageHub._instance_dict.clear()
     diary = Diary()
     # the toy's error falls at first, then rises
-    saving = CheckpointHook(interval=1, save_best='error', rule='less')
+    saving = hook(interval=1, save_best='error', rule='less')
     runner = toy.build_toy_runner(
         work_dir,
         [diary, MissedValidationHook(), *hooks],
@@ -78,6 +88,20 @@ def test_killed_in_the_last_validation(toy, tmp_path):
     train(toy, tmp_path, [KillInValidation(4)])
     assert resume(toy, tmp_path, 'epoch_4.pth') == ['val 4']
     assert list(tmp_path.glob('best_error_epoch_*.pth'))
+
+
+def test_the_resumed_checkpoint_learns_what_is_best(toy, tmp_path):
+    plan = dict(max_epochs=1, hook=AtomicCheckpointHook)
+    train(toy, tmp_path / 'whole', [], **plan)
+    train(toy, tmp_path / 'killed', [KillInValidation(1)], **plan)
+    resume(toy, tmp_path / 'killed', 'epoch_1.pth', **plan)
+    whole, killed = (
+        read_checkpoint(tmp_path / name / 'epoch_1.pth')['message_hub']['runtime_info']
+        for name in ('whole', 'killed')
+    )
+    assert Path(killed['best_ckpt']).name == 'best_error_epoch_1.pth'
+    for fact in ('best_score', 'epoch', 'iter', 'last_validated'):
+        assert killed[fact] == whole[fact], fact
 
 
 def test_a_known_validation_is_not_repeated(toy, tmp_path):

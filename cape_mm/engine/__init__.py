@@ -15,7 +15,7 @@ from .hooks import (
     ValidationSummaryHook,
 )
 from .loops import EpisodeTestLoop, EpisodeTrainLoop, EpisodeValLoop
-from .optim import CpuAmpOptimWrapper
+from .optim import CpuAmpOptimWrapper, MergedGroupsConstructor
 from .tracking import OptionalTensorboardVisBackend
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     'EpisodeVisualizationHook',
     'EpochSeedHook',
     'FiniteLossHook',
+    'MergedGroupsConstructor',
     'MissedValidationHook',
     'OptionalTensorboardVisBackend',
     'RedrawCountHook',

@@ -2,6 +2,8 @@
 
 optim_wrapper = dict(
     type='OptimWrapper',
+    # few parameter groups, and a fused update where PyTorch has one for the device
+    constructor='MergedGroupsConstructor',
     optimizer=dict(type='AdamW', lr=1e-4, weight_decay=1e-4),
     # 'backbone' also matches 'support_backbone'
     paramwise_cfg=dict(custom_keys={'backbone': dict(lr_mult=0.1)}),

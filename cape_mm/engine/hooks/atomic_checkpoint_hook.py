@@ -17,6 +17,7 @@ from mmpose.registry import HOOKS
 from ...atomic_write import remove_partial_files, write_text_atomically
 from ...errors import CheckpointWriteError
 from ..checkpoint_backend import BACKEND_NAME, LateRemoval
+from ..optim import merge_saved_groups
 from ..random_states import generator_states, states_to_text
 
 RNG_KEY = 'generator_states'
@@ -70,6 +71,8 @@ class AtomicCheckpointHook(CheckpointHook):
         resumed = runner.message_hub.runtime_info
         keep_ids_only(resumed, 'keep_ckpt_ids', OUTDATED_KEY)
         super().before_train(runner)
+        # without it MMEngine does not tell the resumed checkpoint of a new best one
+        self.last_ckpt = resumed.get('last_ckpt')
         self._stay_in_folder(runner)
         if is_main_process() and isinstance(self.file_backend, LocalBackend):
             remove_partial_files(self.out_dir, '*.pth')
@@ -78,6 +81,13 @@ class AtomicCheckpointHook(CheckpointHook):
             outdated = resumed.get(OUTDATED_KEY) or []
             self._remove([self._path(step) for step in outdated if step not in kept])
             self._remove_outdated_best(resumed.get(OUTDATED_BEST_KEY))
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Bring an optimizer state with a group per tensor into the run's groups."""
+        wrapper = getattr(runner, 'optim_wrapper', None)
+        if isinstance(wrapper, OptimWrapper):
+            states = merge_saved_groups(checkpoint, runner.model, wrapper.optimizer)
+            checkpoint.update(states)
 
     def after_train_iter(
         self,

@@ -239,6 +239,16 @@ def test_options_reach_a_stored_config(checkpoint, inferencer):
     assert np.abs(one.keypoints - other.keypoints).max() > 1e-3
 
 
+def test_a_cpu_convolves_in_channels_last_unless_told(checkpoint, inferencer):
+    options = {'model.channels_last': False}
+    plain = CapeInferencer(checkpoint=checkpoint, device='cpu', cfg_options=options)
+    for made, layout in ((inferencer, torch.channels_last), (plain, None)):
+        expected = layout or torch.contiguous_format
+        assert made.model.memory_format == expected
+    (one,), (other,) = marked(plain)(make_picture(5)), inferencer(make_picture(5))
+    np.testing.assert_allclose(one.keypoints, other.keypoints, atol=1e-3)
+
+
 def test_two_encoders(tmp_path):
     model = dict(support_backbone=cape_backbone())
     path = write_checkpoint(tmp_path / 'two.pth', **model)

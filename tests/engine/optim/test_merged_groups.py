@@ -1,0 +1,167 @@
+"""Few groups with the options of many, and a fused update where there is one."""
+
+from __future__ import annotations
+
+import grouped_toy
+import pytest
+import torch
+from grouped_toy import GroupedModel, build_wrapper, learn, names_of
+from mmengine.utils import digit_version
+
+from cape_mm.engine.optim.merged_groups import can_fuse, merge_groups
+from cape_mm.errors import ConfigError
+
+FUSES_ON_CPU = digit_version(torch.__version__) >= digit_version('2.4.0')
+needs_fused_cpu = pytest.mark.skipif(
+    not FUSES_ON_CPU, reason='fused updates on a CPU need PyTorch 2.4'
+)
+ADAMW = dict(type='AdamW', lr=0.1)
+
+
+def options_by_name(model, wrapper):
+    ours = ('params', 'fused')
+    return {
+        name: {key: value for key, value in group.items() if key not in ours}
+        for names, group in zip(names_of(model, wrapper), wrapper.param_groups)
+        for name in names
+    }
+
+
+def test_equal_groups_are_one_with_the_base_rate_first():
+    model = GroupedModel()
+    wrapper = build_wrapper(model)
+    names = [name for name, _ in model.named_parameters()]
+    slow = [name for name in names if name.startswith('backbone')]
+    fast = [name for name in names if not name.startswith('backbone')]
+    assert names == [*fast[:2], *slow, *fast[2:]]
+    assert names_of(model, wrapper) == [fast, slow]
+    rates = {key: values[0] for key, values in wrapper.get_lr().items()}
+    assert rates == dict(lr=0.1, base_lr=0.1)
+
+
+def test_the_logged_rate_is_the_base_rate_where_slow_parameters_come_first():
+    slow = dict(custom_keys={'linear': dict(lr_mult=0.1)})
+    logged = [
+        build_wrapper(GroupedModel(), constructor, slow).get_lr()['lr'][0]
+        for constructor in (grouped_toy.OURS, grouped_toy.MMENGINES)
+    ]
+    assert logged == pytest.approx([0.1, 0.01])
+
+
+def test_a_model_without_parts_has_its_groups_merged():
+    wrapper = build_wrapper(torch.nn.Linear(3, 3))
+    assert len(wrapper.optimizer.param_groups) == 1
+
+
+@pytest.mark.parametrize(
+    ('paramwise', 'num_groups'),
+    [
+        (grouped_toy.SLOW_BACKBONE, 2),
+        (dict(norm_decay_mult=0.0), 2),
+        (dict(bias_decay_mult=0.0, norm_decay_mult=0.5), 3),
+        (dict(bypass_duplicate=True), 1),
+        (dict(custom_keys={'backbone': dict(lr_mult=0.1, decay_mult=0.0)}), 2),
+        (dict(**grouped_toy.SLOW_BACKBONE, norm_decay_mult=0.0, bias_lr_mult=2.0), 3),
+        ({}, 1),
+        (None, 1),
+    ],
+)
+def test_every_parameter_has_the_options_that_mmengine_gives_it(paramwise, num_groups):
+    model = GroupedModel()
+    wrapper = build_wrapper(model, paramwise=paramwise)
+    assert len(wrapper.optimizer.param_groups) == num_groups
+    mmengines = build_wrapper(model, grouped_toy.MMENGINES, paramwise)
+    assert options_by_name(model, wrapper) == options_by_name(model, mmengines)
+
+
+def test_merging_changes_no_update_by_a_bit():
+    models = [GroupedModel(), GroupedModel()]
+    learn(models[0], build_wrapper(models[0], fused=False))
+    learn(models[1], build_wrapper(models[1], grouped_toy.MMENGINES, fused=False))
+    for one, other in zip(models[0].parameters(), models[1].parameters()):
+        assert torch.equal(one, other)
+
+
+def test_without_anything_to_merge_the_order_stays():
+    groups = [dict(params=[torch.ones(1)], lr=0.1), dict(params=[torch.ones(1)])]
+    assert merge_groups(groups, base_lr=1.0) == groups
+
+
+def test_the_groups_that_came_in_stay_as_they_are():
+    groups = [dict(params=[torch.ones(1)]) for _ in range(3)]
+    assert len(merge_groups(groups, base_lr=1.0)[0]['params']) == 3
+    assert [len(group['params']) for group in groups] == [1, 1, 1]
+
+
+def test_a_parameter_in_two_places_is_updated_once_or_refused():
+    model = GroupedModel()
+    model.head = torch.nn.Sequential(model.last)
+    with pytest.raises(ConfigError, match='bypass_duplicate=True'):
+        build_wrapper(model)
+    wrapper = build_wrapper(model, paramwise=dict(bypass_duplicate=True))
+    assert sum(map(len, names_of(model, wrapper))) == len(list(model.parameters()))
+
+
+@needs_fused_cpu
+def test_adamw_is_fused_and_equal_to_rounding_and_repeatable():
+    models = [GroupedModel() for _ in range(3)]
+    wrappers = [build_wrapper(model) for model in models[:2]]
+    plain = build_wrapper(models[2], fused=False)
+    for model, wrapper in zip(models, [*wrappers, plain]):
+        learn(model, wrapper, steps=20)
+    groups = [*wrappers[0].param_groups, *plain.param_groups]
+    is_fused = [group['fused'] for group in groups if 'lr_mult' in group]
+    assert is_fused == [True, False]
+    for one, same, other in zip(*(model.parameters() for model in models)):
+        assert torch.equal(one, same)
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    'own', [dict(fused=False), dict(foreach=True), dict(foreach=None, fused=None)]
+)
+def test_the_configs_own_way_of_computing_wins(own):
+    optimizer = build_wrapper(GroupedModel(), **own).optimizer
+    assert {key: optimizer.defaults[key] for key in own} == own
+    assert not optimizer.defaults['fused']
+
+
+@pytest.mark.parametrize('kind', ['SGD', 'RMSprop', 'Adadelta'])
+def test_other_optimizers_are_left_alone(kind):
+    optimizer = build_wrapper(GroupedModel(), kind=kind).optimizer
+    assert not optimizer.defaults.get('fused')
+    assert len(optimizer.param_groups) == 2
+
+
+def test_pytorch_is_asked_whether_it_can():
+    weight = torch.nn.Parameter(torch.ones(2))
+    assert can_fuse(ADAMW, [weight]) is FUSES_ON_CPU
+    assert can_fuse(dict(type=torch.optim.Adam), [weight]) is FUSES_ON_CPU
+    frozen = torch.nn.Parameter(torch.ones(2, dtype=torch.int64), requires_grad=False)
+    assert can_fuse(ADAMW, [weight, frozen]) is FUSES_ON_CPU
+    complicated = torch.nn.Parameter(torch.ones(2, dtype=torch.complex64))
+    assert not can_fuse(ADAMW, [weight, complicated])
+    assert not can_fuse({**ADAMW, 'differentiable': True}, [weight])
+    assert not can_fuse(dict(type='SGD', lr=0.1), [weight])
+
+
+@needs_fused_cpu
+@pytest.mark.parametrize('clips', [False, True])
+def test_a_scaled_gradient_is_unscaled_once(clips):
+    """Fused updates unscale by themselves, unless clipping has done it already."""
+    models = [GroupedModel(), GroupedModel()]
+    for model, scale in zip(models, (1.0, 1024.0)):
+        scaler = torch.amp.GradScaler('cpu', init_scale=scale)
+        # a large eps makes the update depend on the gradient's size
+        optimizer = build_wrapper(model, eps=1.0).optimizer
+        assert optimizer.defaults['fused']
+        generator = torch.Generator().manual_seed(3)
+        scaler.scale(torch.ones(()))
+        for weight in model.parameters():
+            weight.grad = scale * torch.randn(weight.shape, generator=generator)
+        if clips:
+            scaler.unscale_(optimizer)
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+        scaler.step(optimizer)
+    for one, other in zip(*(model.parameters() for model in models)):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-7)

@@ -10,13 +10,18 @@ EXAMPLE = """example:
   python tools/benchmark.py configs/cape_mp100.py --mode predict --device cpu
   python tools/benchmark.py configs/cape_mp100.py --mode decode --num-keypoints 17 68
   python tools/benchmark.py configs/cape_tiny.py --mode evaluate --plain-pairs 300
+  python tools/benchmark.py configs/cape_mp100.py --mode infer --device cpu
   python tools/benchmark.py configs/cape_mp100.py --mode load --pairs 10
   python tools/benchmark.py --compare configs/cape_mp100.py configs/cape_tiny.py
 """
 COUNTS = (
     ('steps', 'N', 'timed steps; with --compare of every turn (20)'),
     ('warmup', 'N', 'steps before them (5)'),
-    ('batch-size', 'B', "episodes per batch (train: the config's; else 1)"),
+    (
+        'batch-size',
+        'B',
+        "per batch (train: the config's; infer: 1 and 8; else 1)",
+    ),
     ('num-queries', 'Q', "queries per episode (train: the config's; decode: 64)"),
     ('num-shots', 'S', 'support images per episode (1)'),
     ('input-size', 'PX', "side of the network input in pixels (the config's)"),
@@ -44,7 +49,7 @@ def parse_args() -> argparse.Namespace:
         default=[],
         help='run two configs in turn, A B A B, and print the ratio pair by pair',
     )
-    modes = 'train (default), predict, decode, evaluate or load'
+    modes = 'train (default), predict, decode, evaluate, infer or load'
     parser.add_argument('--mode', help=modes)
     for name, metavar, text in COUNTS:
         parser.add_argument(f'--{name}', type=int, metavar=metavar, help=text)

@@ -18,8 +18,9 @@ from cape_mm.apis.benchmark.decoding import measure_decoding
 from cape_mm.apis.benchmark.made_input import make_batch
 from cape_mm.apis.benchmark.recomputing import decode_by_recomputing
 from cape_mm.apis.benchmark.stages import StepTimer, predict_step
-from cape_mm.apis.benchmark.subject import drop_pretrained, prepare
+from cape_mm.apis.benchmark.subject import prepare
 from cape_mm.apis.benchmark.timing import Stopwatch, alternate, ratio, summarise
+from cape_mm.apis.pretrained import drop_pretrained
 from cape_mm.models.heads.decode_order import random_order
 
 CPU = torch.device('cpu')

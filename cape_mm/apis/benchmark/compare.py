@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...errors import ConfigError
-from .settings import BenchmarkSettings, check_device
+from ..devices import check_device
+from .settings import BenchmarkSettings
 from .stages import StepTimer, warm_up
 from .subject import prepare
 from .timing import PeakMemory, alternate, ratio, summarise

@@ -22,8 +22,9 @@ from ...evaluation import EpisodePCK
 from ...structures import Episode
 from ..config_checks import check_data_files, check_dataloader, iterate_datasets
 from ..config_loading import load_config
+from ..devices import check_device
 from .kept_pairs import KeptPairs, Pair, summarise_both
-from .settings import BenchmarkSettings, check_device
+from .settings import BenchmarkSettings
 from .subject import build_model, prediction_dtype
 
 

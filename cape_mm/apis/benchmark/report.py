@@ -13,16 +13,18 @@ import torch
 
 from ...atomic_write import write_text_atomically
 from ...errors import ConfigError
+from ..devices import check_device
 from .compare import compare
 from .decoding import measure_decoding
 from .environment import describe_environment
 from .evaluation import measure_evaluation
+from .inferring import format_inferring, measure_inferring
 from .kept_pairs import format_evaluation
 from .loading import format_loading, measure_loading
-from .settings import BenchmarkSettings, check_device
+from .settings import BenchmarkSettings
 from .stages import measure_steps
 from .subject import prepare
-from .timing import PeakMemory
+from .timing import PeakMemory, format_quotient
 
 
 def benchmark(
@@ -42,7 +44,8 @@ def benchmark(
     Returns:
         ``mode``, ``configs``, ``settings``, ``environment``, ``input`` (sizes), and the
         results of :func:`measure_steps`, :func:`measure_decoding`,
-        :func:`measure_evaluation`, :func:`measure_loading` or :func:`compare`.
+        :func:`measure_evaluation`, :func:`measure_inferring`, :func:`measure_loading`
+        or :func:`compare`.
         On stdout as JSON, on stderr as a table.
 
     Raises:
@@ -100,6 +103,8 @@ def measure(
         return compare(configs, settings, cfg_options)
     if settings.mode == 'evaluate':
         return measure_evaluation(configs[0], settings, cfg_options)
+    if settings.mode == 'infer':
+        return measure_inferring(configs[0], settings, cfg_options)
     if settings.mode == 'load':
         return measure_loading(configs[0], settings, cfg_options)
     if settings.mode == 'decode':
@@ -125,9 +130,12 @@ def format_lines(record: Mapping) -> Iterator[str]:
         for name in 'AB':
             yield f'{name}: {record[name]["config"]}'
             yield from format_steps(record[name])
-        yield f'B over A, time per {record["unit"]}: {_quotient(record["b_over_a"])}'
+        quotient = format_quotient(record['b_over_a'])
+        yield f'B over A, time per {record["unit"]}: {quotient}'
     elif 'plain_over_bank' in record:
         yield from format_evaluation(record)
+    elif 'inferring' in record:
+        yield from format_inferring(record)
     elif 'plain_over_ours' in record:
         yield from format_loading(record)
     elif 'keypoints' in record:
@@ -156,7 +164,8 @@ def format_steps(results: Mapping) -> Iterator[str]:
     if 'gpu_busy' in results:
         yield f'GPU busy: {results["gpu_busy"]:.0%}'
     if 'over_backbone' in results:
-        yield f'over backbone alone: {_quotient(results["over_backbone"]["ratio"])}'
+        quotient = format_quotient(results['over_backbone']['ratio'])
+        yield f'over backbone alone: {quotient}'
 
 
 def format_decoding(part: Mapping) -> Iterator[str]:
@@ -173,7 +182,7 @@ def format_decoding(part: Mapping) -> Iterator[str]:
         cache = part['cache']
         ways = {'': cache, ' (graph)': cache.get('graph')}
         ratios = ', '.join(
-            f'{_quotient(way["recomputed_over_cached"])}{label}'
+            f'{format_quotient(way["recomputed_over_cached"])}{label}'
             for label, way in ways.items()
             if way
         )
@@ -188,10 +197,6 @@ def _mode_lines(part: Mapping, label: str) -> Iterator[str]:
         text = f'  {mode + label:18}{times["median"]:10.2f} ms'
         if mode in part.get('over_parallel', ()):
             whole = part['prediction_over_parallel'][mode]
-            text += f', over parallel {_quotient(part["over_parallel"][mode])}'
-            text += f'; whole prediction {_quotient(whole)}'
+            text += f', over parallel {format_quotient(part["over_parallel"][mode])}'
+            text += f'; whole prediction {format_quotient(whole)}'
         yield text
-
-
-def _quotient(summary: Mapping) -> str:
-    return f'{summary["median"]:.2f} ({summary["q1"]:.2f} - {summary["q3"]:.2f})'

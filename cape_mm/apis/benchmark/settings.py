@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
-
 from ...errors import ConfigError
 from ..config_checks import suggest
+from ..devices import check_device
 
-MODES = ('train', 'predict', 'decode', 'evaluate', 'load')
+MODES = ('train', 'predict', 'decode', 'evaluate', 'infer', 'load')
 SMALLEST_INPUT = 32
 """The last stage of a backbone has stride 32."""
 DECODE_QUERIES = 64
@@ -25,7 +24,8 @@ class BenchmarkSettings:
     Attributes:
         mode: 'train' (forward, backward, update), 'predict' (from uint8 images to
             keypoints), 'decode' (the head alone, in all of its modes), 'evaluate'
-            (the config's whole test, beside the plain loop) or 'load' (the training
+            (the config's whole test, beside the plain loop), 'infer' (pictures through
+            :class:`CapeInferencer`, beside the backbone alone) or 'load' (the training
             data's loader, beside the plain loop).
         steps: timed steps; of a comparison, in every turn.
         warmup: steps before them.
@@ -95,7 +95,7 @@ class BenchmarkSettings:
     def _check_loader(self) -> None:
         if not self.loader:
             return
-        if self.mode in ('decode', 'evaluate', 'load'):
+        if self.mode not in ('train', 'predict'):
             raise ConfigError(f'--loader makes no sense with --mode {self.mode}')
         for name in ('num_keypoints', 'input_size'):
             if getattr(self, name) is not None:
@@ -135,27 +135,3 @@ def input_size_of(loader: Mapping) -> int:
         if 'input_size' in transform:
             return max(transform['input_size'])
     return 256
-
-
-def check_device(name: str | None) -> torch.device:
-    """The device of a name; None is the GPU if there is one.
-
-    Raises:
-        ConfigError: neither CPU nor CUDA, or a GPU that is not there.
-    """
-    has_gpu = torch.cuda.is_available()
-    if name is None:
-        return torch.device('cuda' if has_gpu else 'cpu')
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = None
-    # PyTorch takes a number behind 'cpu' too, where it has no meaning
-    if device is None or name != 'cpu' and device.type != 'cuda':
-        raise ConfigError(f'--device must be cpu, cuda or cuda:<n>, got {name!r}')
-    if device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(
-            f'--device {name} is not available: PyTorch {torch.__version__} sees '
-            f'{torch.cuda.device_count()} GPUs. Use --device cpu.'
-        )
-    return device

@@ -29,9 +29,11 @@ from ..config_checks import (
     iterate_datasets,
 )
 from ..config_loading import BFLOAT16_CAPABILITY, load_config, set_amp
+from ..devices import check_device
+from ..pretrained import drop_pretrained
 from ..quiet import quiet_training
 from .made_input import make_batch
-from .settings import BenchmarkSettings, check_device
+from .settings import BenchmarkSettings
 
 ZERO_STD = 0.02
 """Spread of weights that would start at zero."""
@@ -121,30 +123,6 @@ def warnings_only(logger: logging.Logger) -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
-
-
-def drop_pretrained(component: object, name: str = 'model') -> list[str]:
-    """Take ``init_cfg`` with a checkpoint out of a config, in place.
-
-    Returns:
-        Dotted names of the components that had one.
-    """
-    if isinstance(component, (list, tuple)):
-        parts = {str(index): part for index, part in enumerate(component)}
-    elif isinstance(component, Mapping):
-        parts = dict(component)
-    else:
-        return []
-    found = []
-    for key, part in parts.items():
-        if key == 'init_cfg':
-            entries = part if isinstance(part, (list, tuple)) else [part]
-            if any((entry or {}).get('type') == 'Pretrained' for entry in entries):
-                component['init_cfg'] = None
-                found.append(name)
-        else:
-            found += drop_pretrained(part, f'{name}.{key}')
-    return found
 
 
 def make_batches(

@@ -63,6 +63,11 @@ def ratio(above: Sequence[float], below: Sequence[float]) -> dict:
     return dict(**summarise(pairs), pairs=pairs)
 
 
+def format_quotient(summary: Mapping) -> str:
+    """Median and quartiles of what :func:`ratio` gives."""
+    return f'{summary["median"]:.2f} ({summary["q1"]:.2f} - {summary["q3"]:.2f})'
+
+
 class Stopwatch:
     """Times the stages of steps without waiting for the device between them.
 

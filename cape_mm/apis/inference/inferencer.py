@@ -14,6 +14,7 @@ from ...datasets.categories import Category
 from ...errors import ConfigError, InstanceLoadError
 from .batching import Task, predict_tasks, tasks_of_frames
 from .boxes import Boxes, box_finder
+from .folding import fold_batch_norms
 from .model_loading import load_model
 from .preprocessing import CropPipeline, to_inputs
 from .results import InferenceResult, SkippedInput
@@ -66,6 +67,11 @@ class CapeInferencer:
             )
         self.model, self.cfg = load_model(checkpoint, config, device, cfg_options)
         self.pipeline = CropPipeline(self.cfg)
+        for name in ('backbone', 'support_backbone'):
+            backbone = getattr(self.model, name, None)
+            if backbone is not None:
+                folded = fold_batch_norms(backbone, self.pipeline.crop_size())
+                setattr(self.model, name, folded)
         self._lock = threading.RLock()
         self._support: Support | None = None
 

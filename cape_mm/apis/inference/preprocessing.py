@@ -52,6 +52,11 @@ class CropPipeline:
                 if step['type'].split('.')[-1] not in LOADERS
             ]
 
+    def crop_size(self) -> tuple[int, int]:
+        """(H, W) of what it makes, in pixels."""
+        picture = np.zeros((2, 2, 3), np.uint8)
+        return tuple(self.pack(picture, whole_image((2, 2))[0])['image'].shape[-2:])
+
     def pack(
         self,
         image: np.ndarray,

@@ -62,7 +62,11 @@ model = dict(
     joint_encoder=dict(num_layers=2, num_heads=4),
     head=dict(num_layers=2, num_heads=4),
 )
-optim_wrapper = dict(optimizer=dict(lr=1e-3), paramwise_cfg=dict(_delete_=True))
+optim_wrapper = dict(
+    optimizer=dict(lr=1e-3),
+    accumulative_counts=2,  # minutes are few: twice as many updates are worth more
+    paramwise_cfg=dict(_delete_=True),
+)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.04, by_epoch=False, begin=0, end=100),
     dict(

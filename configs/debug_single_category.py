@@ -36,4 +36,5 @@ val_dataloader = dict(
 test_dataloader = dict(
     sampler=dict(max_categories=1), dataset=dict(ann_file=test_ann_file)
 )
+optim_wrapper = dict(accumulative_counts=4)  # as the full model's recipe
 train_cfg = dict(max_epochs=8)

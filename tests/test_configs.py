@@ -144,7 +144,7 @@ def test_a_variant_contains_only_what_differs(name):
 @every_config
 def test_episodes_and_accumulation(name):
     cfg = read_config(name)
-    is_demo = name == 'cape_tiny.py'
+    is_demo = name == 'cape_tiny'
     assert cfg.optim_wrapper.accumulative_counts == (2 if is_demo else 4)
     assert cfg.optim_wrapper.optimizer.type == 'AdamW'
     assert cfg.optim_wrapper.clip_grad.max_norm > 0

@@ -65,8 +65,8 @@ def trained(synthetic_root, tmp_path_factory) -> Path:
 
 def test_log_of_a_training(trained):
     log = read_logs(trained)
-    assert '2 episodes x 4 accumulated x 1 process = 8 episodes per update' in log
-    assert '2 epochs x 40 iterations = 2 x 10 updates' in log
+    assert '2 episodes x 2 accumulated x 1 process = 4 episodes per update' in log
+    assert '2 epochs x 40 iterations = 2 x 20 updates' in log
     assert 'CAPE: ' in log
     lines = [line for line in log.splitlines() if 'Epoch(train)' in line]
     assert len(lines) == 80

@@ -82,11 +82,12 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
         if not kept:
             return dict(inputs=None, data_samples=samples)
         loaded = [samples[i] for i in kept]
-        graph = self.cast_data(_collate_supports(loaded, self.keypoint_multiple))
         given = data['inputs']
         supports = queries = self._normalise(_stack(given['support']))
         if given['query'] is not given['support']:
             queries = self._normalise(_stack(given['query']))
+        # after the images: a GPU is busy with them while the CPU does this
+        graph = self.cast_data(_collate_supports(loaded, self.keypoint_multiple))
         counts = [len(sample.support_instances) for sample in loaded]
         inputs = EpisodeInputs(
             support_images=_pad_shots(supports, counts),
@@ -134,7 +135,7 @@ def _pad_shots(images: torch.Tensor, counts: list[int]) -> torch.Tensor:
 
 def _collate_supports(samples: list[EpisodeDataSample], multiple: int) -> dict:
     """Support keypoints and graphs of B episodes, padded to a common S and K."""
-    num_shots = max(len(sample.support_instances) for sample in samples)
+    num_shots = max(sample.support_instances.is_visible.shape[0] for sample in samples)
     num_keypoints = max(sample.num_keypoints for sample in samples)
     num_keypoints += -num_keypoints % multiple
     size = (len(samples), num_shots, num_keypoints)

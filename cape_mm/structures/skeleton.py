@@ -35,6 +35,7 @@ def check_skeleton(edges: Sequence[Sequence[int]], num_keypoints: int) -> None:
 
 @lru_cache(maxsize=4096)
 def _cached_hops(edges: tuple[Edge, ...], num_keypoints: int) -> np.ndarray:
+    check_skeleton(edges, num_keypoints)
     hops = np.full((num_keypoints, num_keypoints), UNREACHABLE, dtype=np.int64)
     neighbours: list[set[int]] = [set() for _ in range(num_keypoints)]
     for start, end in edges:
@@ -65,5 +66,4 @@ def hop_distances(edges: Sequence[Sequence[int]], num_keypoints: int) -> np.ndar
     Raises:
         ValueError: an edge is out of range.
     """
-    check_skeleton(edges, num_keypoints)
-    return _cached_hops(tuple((int(a), int(b)) for a, b in edges), num_keypoints)
+    return _cached_hops(tuple(map(tuple, edges)), num_keypoints)

@@ -74,7 +74,9 @@ def run_cli(
         print(f'\nterminated. {interrupt_hint}', file=sys.stderr)
         return EXIT_TERMINATED
     if torch_dist.is_available() and torch_dist.is_initialized():
-        torch_dist.destroy_process_group()
+        from .launching import leave_processes
+
+        leave_processes()
     return 0
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 import torch
@@ -149,6 +150,21 @@ def first_slurm_node(nodes: str) -> str:
     """First machine of a Slurm list such as ``node[3-5,9]``."""
     command = ['scontrol', 'show', 'hostnames', nodes]
     return subprocess.check_output(command, text=True).split()[0]
+
+
+def leave_processes() -> None:
+    """Leave the other processes together, before Python itself ends.
+
+    A gloo thread lets go of the tensors of its last collective when it next gets the
+    interpreter's lock. Where the interpreter is gone by then, the process aborts, after
+    all its work was done. So the threads are ended here: the barrier waits without the
+    lock, and the group, which the runner's reference cycles still hold, is collected.
+    """
+    if torch_dist.get_backend() == 'gloo':
+        with suppress(RuntimeError):  # one that failed is the launcher's to report
+            torch_dist.barrier()
+    torch_dist.destroy_process_group()
+    gc.collect()
 
 
 def use_cpu_wrapper(cfg: Config) -> None:

@@ -253,15 +253,19 @@ def test_set_pictures_finds_the_hook_or_adds_it(place):
 
 LAUNCHED = """
 import sys
+from pathlib import Path
 import cape_mm.engine
 from cape_mm.apis import run_cli, test, train
 
 config, work_dir = sys.argv[1:]
-sys.exit(run_cli(lambda: (
+exit_code = run_cli(lambda: (
     train(config, work_dir, launcher='pytorch'),
     print('metrics of', len(test(config, work_dir + '/epoch_2.pth', work_dir,
                                  launcher='pytorch'))),
-)))
+))
+threads = [path.read_text() for path in Path('/proc/self/task').glob('*/comm')]
+assert not [name for name in threads if 'gloo' in name], threads
+sys.exit(exit_code)
 """
 
 

@@ -28,7 +28,7 @@ from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_
 from torch.nn.parallel import DistributedDataParallel
 
 from cape_mm.apis import parse_cfg_options, train
-from cape_mm.apis.launching import join_processes
+from cape_mm.apis.launching import join_processes, leave_processes
 
 NO_CHANCE = dict(prefix_mix=PLAIN_PREFIX, random_order_prob=0.0, dropout=0.0)
 NUM_EPISODES = 10
@@ -252,7 +252,7 @@ def run_rank(folder: Path, root: str) -> None:
         world_size=world_size, exact=steps, blind_norms=reduce_blind_batch(rank)
     )
     (folder / f'rank{rank}.json').write_text(json.dumps(seen))
-    torch_dist.destroy_process_group()
+    leave_processes()
 
 
 if __name__ == '__main__':

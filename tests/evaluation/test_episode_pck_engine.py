@@ -15,6 +15,7 @@ from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 
+from cape_mm.apis.launching import leave_processes
 from cape_mm.evaluation import EpisodePCK
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,7 +91,7 @@ def _run_rank(rank, folder):
     )
     metrics = evaluate(SHARES[rank])
     Path(folder, f'{rank}.json').write_text(json.dumps(metrics))
-    torch.distributed.destroy_process_group()
+    leave_processes()
 
 
 if __name__ == '__main__':

@@ -23,6 +23,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 
+from cape_mm.apis.launching import leave_processes
 from cape_mm.datasets import EpisodeSampler, MP100EpisodeDataset
 from cape_mm.evaluation import EpisodePCK, format_table, write_metrics
 from cape_mm.evaluation.partial_data import PartialNotice
@@ -221,7 +222,7 @@ def _run_rank(root, folder, rank):
     )
     metrics = evaluate(root)
     Path(folder, f'{rank}.json').write_text(json.dumps(metrics))
-    torch.distributed.destroy_process_group()
+    leave_processes()
 
 
 if __name__ == '__main__':

@@ -14,6 +14,7 @@ from mmengine.model import MMDistributedDataParallel
 from tiny_cape import make_episode
 from toy_runner import ToyModel, build_toy_runner
 
+from cape_mm.apis.launching import leave_processes
 from cape_mm.engine.bad_step_file import BadStep, read_bad_step
 from cape_mm.engine.hooks import FiniteLossHook
 from cape_mm.engine.hooks.finite_loss_hook import _Batch, describe_window
@@ -174,6 +175,11 @@ def run_rank(rank, folder, bad):
     """One of two ranks; ``bad`` tells (rank, iteration) of the NaN."""
     store = f'file://{folder}/store'
     dist.init_process_group('gloo', init_method=store, rank=rank, world_size=2)
+    train_rank(rank, folder, bad)
+    leave_processes()
+
+
+def train_rank(rank, folder, bad):
     trouble = SpreadTrouble(*(iteration for where, iteration in bad if where == rank))
     hooks = [FiniteLossHook(max_consecutive=1), trouble]
     model = MMDistributedDataParallel(ToyModel(), broadcast_buffers=False)
@@ -185,7 +191,6 @@ def run_rank(rank, folder, bad):
         problem = str(error)
     result = dict(problem=problem, weights=[w.tolist() for w in trouble.weights])
     (folder / f'rank{rank}.json').write_text(json.dumps(result))
-    dist.destroy_process_group()
 
 
 class SpreadTrouble(Trouble):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from cape_mm.apis.launching import leave_processes
 from cape_mm.engine.loops.episode_blocks import (
     group_categories,
     largest_episode,
@@ -109,7 +110,7 @@ def _run_rank(rank: int, folder: str, root: str) -> None:
     )
     results = evaluate_all(root, Path(folder, 'both'))
     Path(folder, f'{rank}.json').write_text(json.dumps(results))
-    torch.distributed.destroy_process_group()
+    leave_processes()
 
 
 if __name__ == '__main__':

@@ -1,8 +1,8 @@
 """A CAPE model and episodes so small that a test with them takes milliseconds.
 
-Images are noise and weights are random: an invariance must hold for any of them. A new
-head's correction and hop biases are zero, which would hide a broken decoder, so
-:func:`build_cape` fills them.
+Images are noise and weights are random: an invariance must hold for any of them. What
+a new model adds to the appearance of the keypoints, its head's correction and its hop
+biases are zero. That would hide a broken transformer, so :func:`build_cape` fills them.
 """
 
 from __future__ import annotations
@@ -118,9 +118,9 @@ def fill_zero_weights(module: nn.Module) -> None:
         if isinstance(part, nn.BatchNorm2d):
             nn.init.normal_(part.running_mean, std=0.2)
             nn.init.uniform_(part.running_var, 0.5, 1.5)
-        if hasattr(part, 'correction'):
-            nn.init.normal_(part.correction.weight, std=0.3)
-            nn.init.normal_(part.correction.bias, std=0.3)
+        if isinstance(part, (nn.Linear, nn.Conv2d)) and not part.weight.any():
+            nn.init.normal_(part.weight, std=0.3)
+            nn.init.normal_(part.bias, std=0.3)
 
 
 def make_instances(

@@ -7,14 +7,21 @@ import torch.nn.functional as F
 from torch import nn
 
 from ...value_checks import check_at_least, check_share
-from ..layers import EncoderLayer, PointEncoding, grid_points, mask_to_bias
+from ..layers import (
+    EncoderLayer,
+    PointEncoding,
+    grid_points,
+    mask_to_bias,
+    zero_layer,
+)
 
 
 class JointEncoder(nn.Module):
     """Self-attention over [query tokens ; keypoint tokens].
 
-    Also makes the fine query map in which keypoints are searched, from the backbone's
-    fine features and the refined query tokens.
+    Also makes the fine query map in which keypoints are searched: the backbone's fine
+    features plus a correction by the refined query tokens that starts at zero,
+    normalised in every cell, so that no cell is found for its contrast alone.
 
     Args:
         embed_dims: C.
@@ -49,6 +56,8 @@ class JointEncoder(nn.Module):
             nn.GELU(),
             nn.Conv2d(embed_dims, embed_dims, 1),
         )
+        zero_layer(self.fine_project[-1])
+        self.fine_norm = nn.LayerNorm(embed_dims)
 
     def forward(
         self,
@@ -89,4 +98,10 @@ class JointEncoder(nn.Module):
         upsampled = F.interpolate(
             refined, size=fine_map.shape[-2:], mode='bilinear', align_corners=False
         )
-        return query_tokens, keypoint_tokens, self.fine_project(fine_map + upsampled)
+        searched = fine_map + self.fine_project(fine_map + upsampled)
+        return query_tokens, keypoint_tokens, self._norm_cells(searched)
+
+    def _norm_cells(self, feature_map: torch.Tensor) -> torch.Tensor:
+        normed = self.fine_norm(feature_map.permute(0, 2, 3, 1))  # (N, Hf, Wf, C)
+        # autocast normalises in float32; what is searched stays as it came
+        return normed.permute(0, 3, 1, 2).to(feature_map.dtype)

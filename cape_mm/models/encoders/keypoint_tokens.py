@@ -7,7 +7,7 @@ from torch import nn
 
 from ...errors import ConfigError
 from ...value_checks import check_at_least, check_positive
-from ..layers import squared_cell_distances
+from ..layers import squared_cell_distances, zero_layer
 
 
 def pool_shots(values: torch.Tensor, is_visible: torch.Tensor) -> torch.Tensor:
@@ -47,6 +47,9 @@ def gaussian_pool(
 class KeypointTokens(nn.Module):
     """Look at the support images where the keypoints are marked.
 
+    A token is what the finest map shows there, plus a correction by all maps that
+    starts at zero, so an untrained model already compares the query with that.
+
     Args:
         embed_dims: C of the feature maps and of the tokens.
         num_scales: how many feature maps the neck gives; all are looked at.
@@ -76,6 +79,7 @@ class KeypointTokens(nn.Module):
             nn.GELU(),
             nn.Linear(embed_dims, embed_dims),
         )
+        zero_layer(self.project[-1])
 
     def forward(
         self,
@@ -107,5 +111,6 @@ class KeypointTokens(nn.Module):
         features = torch.cat(pooled, dim=-1)
         if not self.look_at_image:
             features = torch.zeros_like(features)
-        tokens = self.project(features)
+        finest = features[..., : pooled[0].shape[-1]]
+        tokens = finest + self.project(features)
         return pool_shots(tokens.unflatten(0, keypoints.shape[:2]), is_visible)

@@ -7,6 +7,7 @@ from mmpose.registry import MODELS
 from torch import nn
 
 from ...value_checks import check_choice, check_options, check_share
+from ..layers import zero_layer
 from .autoregressive_decoder import AutoregressiveDecoder
 from .base import EpisodeContext, Estimate, Prediction, QueryTargets
 from .decode_order import fixed_random_order, mixed_order, skeleton_order
@@ -84,8 +85,7 @@ class AutoregressiveHead(ProposalHead):
             embed_dims, num_layers, num_heads, max_hops, dropout
         )
         self.correction = nn.Linear(embed_dims, embed_dims)
-        nn.init.zeros_(self.correction.weight)
-        nn.init.zeros_(self.correction.bias)
+        zero_layer(self.correction)
 
     def refine(
         self,

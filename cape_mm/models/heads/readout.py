@@ -39,6 +39,8 @@ class KeypointReadout(nn.Module):
         self.loss_weights = dict(heatmap=1.0, coordinate=5.0) | (loss_weights or {})
         self.norm = nn.LayerNorm(embed_dims)
         self.project = nn.Linear(embed_dims, embed_dims)
+        nn.init.eye_(self.project.weight)  # tokens and map start out comparable
+        nn.init.zeros_(self.project.bias)
 
     def forward(self, tokens: torch.Tensor, fine_map: torch.Tensor) -> Estimate:
         """Search keypoints.

@@ -11,6 +11,7 @@ from .position_encoding import (
     squared_cell_distances,
 )
 from .transformer import DecoderLayer, EncoderLayer, FeedForward
+from .zero_layer import zero_layer
 
 __all__ = [
     'AmpGroupNorm',
@@ -28,4 +29,5 @@ __all__ = [
     'record',
     'sine_encoding',
     'squared_cell_distances',
+    'zero_layer',
 ]

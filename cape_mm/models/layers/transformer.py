@@ -7,6 +7,7 @@ from torch import nn
 
 from .attention import MultiHeadAttention
 from .kv_cache import KVCache
+from .zero_layer import zero_layer
 
 KeysValues = tuple[torch.Tensor, torch.Tensor]
 
@@ -32,6 +33,8 @@ class FeedForward(nn.Sequential):
 class EncoderLayer(nn.Module):
     """Self-attention with an additive bias, then a feed-forward network.
 
+    Both start out adding nothing, so that an untrained stack hands its input on.
+
     Args:
         embed_dims: C.
         num_heads: attention heads.
@@ -52,6 +55,8 @@ class EncoderLayer(nn.Module):
         self.norm_feed_forward = nn.LayerNorm(embed_dims)
         self.feed_forward = FeedForward(embed_dims, expansion, dropout)
         self.dropout = nn.Dropout(dropout)
+        zero_layer(self.attention.out)
+        zero_layer(self.feed_forward[-1])
 
     def forward(
         self, tokens: torch.Tensor, bias: torch.Tensor | None = None

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny_cape import LOW_DTYPES
+from tiny_cape import LOW_DTYPES, fill_zero_weights
 
 from cape_mm.models.encoders import JointEncoder
 
 
 @pytest.fixture
 def encoder():
-    return JointEncoder(16, num_layers=2, num_heads=2).double()
+    layer = JointEncoder(16, num_layers=2, num_heads=2).double()
+    fill_zero_weights(layer)
+    return layer
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tiny_cape import fill_zero_weights
 
 from cape_mm.errors import ConfigError
 from cape_mm.models.encoders import KeypointTokens, gaussian_pool, pool_shots
@@ -61,7 +62,9 @@ def inputs(rng):
 
 @pytest.fixture
 def layer():
-    return KeypointTokens(8, num_scales=2).double()
+    layer = KeypointTokens(8, num_scales=2).double()
+    fill_zero_weights(layer)
+    return layer
 
 
 def run(layer, maps, points, is_visible):

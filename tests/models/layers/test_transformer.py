@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tiny_cape import fill_zero_weights
 from torch import nn
 
 from cape_mm.models.layers import DecoderLayer, EncoderLayer, KVCache, mask_to_bias
@@ -39,6 +40,7 @@ def randomise_norms(module):
 
 def test_encoder_layer_equals_pytorchs_pre_norm_layer(rng, causal_bias):
     ours = EncoderLayer(DIMS, HEADS, expansion=2).double()
+    fill_zero_weights(ours)
     randomise_norms(ours)
     theirs = nn.TransformerEncoderLayer(
         DIMS, HEADS, 2 * DIMS, 0.0, 'gelu', batch_first=True, norm_first=True

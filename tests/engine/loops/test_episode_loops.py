@@ -73,7 +73,7 @@ class CentreHead(BaseHead):
 
     def predict(self, context, mode):
         rows, _, height, width = context.fine_map.shape
-        cells = context.fine_map.sum(dim=1).flatten(1).argmax(dim=1)
+        cells = context.fine_map[:, 0].flatten(1).argmax(dim=1)
         place = torch.stack([cells % width / width, cells // width / height], dim=-1)
         points = place[:, None].expand(rows, context.hops.shape[-1], 2)
         return Prediction(points, torch.full_like(points[..., 0], 0.5))

@@ -17,8 +17,9 @@ class Pose:
     Attributes:
         picture: the picture.
         points: (x, y) in original pixels, float64 (K, 2); NaN where there is none.
-        confidence: in [0, 1], float64 (K,); 1 where a person set the point.
-        is_manual: a person set the point, or said that there is none, bool (K,).
+        confidence: in [0, 1], float64 (K,); 1 where a person decided.
+        is_manual: a person set the point, found it right, or said that there is none,
+            bool (K,).
         is_predicted: a model has looked at the picture.
     """
 
@@ -45,9 +46,22 @@ class Pose:
         confidence[index], is_manual[index] = float(point is not None), True
         return replace(self, points=points, confidence=confidence, is_manual=is_manual)
 
-    def clear(self) -> Pose:
-        """The same without any point."""
-        return empty_pose(self.picture, len(self.points))
+    def confirm(self, is_right: np.ndarray) -> Pose:
+        """The same with points, bool (K,), that a person found right."""
+        return replace(
+            self,
+            confidence=np.where(is_right, 1.0, self.confidence),
+            is_manual=self.is_manual | is_right,
+        )
+
+    def only(self, is_kept: np.ndarray) -> Pose:
+        """The same without the other points, bool (K,), as a person's own work."""
+        return Pose(
+            self.picture,
+            np.where(is_kept[:, None], self.points, np.nan),
+            is_kept.astype(float),
+            is_kept,
+        )
 
     def predict(
         self, points: np.ndarray, confidence: np.ndarray, is_known: np.ndarray
@@ -108,17 +122,22 @@ class Labels:
     shots: tuple[Pose, ...] = ()
     queries: tuple[Pose, ...] = ()
 
-    def with_shot(self, index: int, pose: Pose) -> Labels:
-        """The same with another support pose at a place."""
-        shots = list(self.shots)
-        shots[index] = pose
-        return replace(self, shots=tuple(shots))
+    def put(
+        self, picture: Picture, index: int, point: Sequence[float] | None
+    ) -> Labels:
+        """The same with a point set by a person on a picture; None: there is none.
 
-    def with_query(self, index: int, pose: Pose) -> Labels:
-        """The same with another query pose at a place."""
-        queries = list(self.queries)
-        queries[index] = pose
-        return replace(self, queries=tuple(queries))
+        A picture that is support and query at once has the point in both.
+        """
+
+        def put(pose: Pose) -> Pose:
+            return pose.put(index, point) if pose.picture is picture else pose
+
+        return replace(
+            self,
+            shots=tuple(put(pose) for pose in self.shots),
+            queries=tuple(put(pose) for pose in self.queries),
+        )
 
     def with_points(self, names: Sequence[str]) -> Labels:
         """The same with further keypoints behind those that there are."""

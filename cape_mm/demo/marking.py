@@ -104,8 +104,7 @@ class Marking:
         else:
             index = len(labels.names)
             labels = self._with_names([name or free_name(labels.names)])
-        put = labels.shots[self.shot].put(index, point)
-        self._change(labels.with_shot(self.shot, put))
+        self._change(labels.put(pose.picture, index, point))
         self.selected = index
         return index
 
@@ -113,15 +112,14 @@ class Marking:
         """Move a keypoint of the shown support picture, or mark it there."""
         self._check_index(index)
         pose = self.current_shot()
-        moved = pose.put(index, check_inside(point, pose))
-        self._change(self.labels.with_shot(self.shot, moved))
+        place = check_inside(point, pose)
+        self._change(self.labels.put(pose.picture, index, place))
         self.selected = index
 
     def unmark_point(self, index: int) -> None:
         """Say that the shown support picture does not show a keypoint."""
         self._check_index(index)
-        pose = self.current_shot().put(index, None)
-        self._change(self.labels.with_shot(self.shot, pose))
+        self._change(self.labels.put(self.current_shot().picture, index, None))
 
     def delete_point(self, index: int) -> None:
         """Remove a keypoint from all pictures, with its edges."""

@@ -78,7 +78,7 @@ Mark the points on a **support** picture, upload other pictures of the same kind
 
 DOWNLOAD_NOTE = """COCO keypoints of the support pictures and of all predictions. Points
 below the confidence threshold are written as not labelled (v = 0), points that you set
-with confidence 1."""
+or used as another support with confidence 1."""
 
 NAMES_NOTE = 'Separated by commas, then Enter. Clicks take them in this order.'
 

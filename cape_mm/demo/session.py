@@ -146,13 +146,16 @@ class DemoSession(Marking):
         pose = self.current_query()
         if point is not None:
             point = check_inside(point, pose)
-        self._change(self.labels.with_query(self.query, pose.put(index, point)))
+        self._change(self.labels.put(pose.picture, index, point))
 
     def use_as_support(self) -> None:
         """Take the shown prediction, as it is shown, as a further support picture.
 
+        The points that it shows count as set by the user from now on. A picture that is
+        a support already is replaced.
+
         Raises:
-            ConfigError: it shows no point, is one already, or there are too many.
+            ConfigError: it shows no point, or there are too many support pictures.
         """
         pose = self.current_query()
         is_shown = pose.is_shown(self.threshold)
@@ -160,16 +163,16 @@ class DemoSession(Marking):
             raise ConfigError(
                 'this picture shows no point: lower the threshold or correct it first'
             )
-        points = np.where(is_shown[:, None], pose.points, np.nan)
-        shot = Pose(pose.picture, points, is_shown.astype(float), is_shown)
-        shots = list(self.labels.shots)
+        shots, queries = list(self.labels.shots), list(self.labels.queries)
         places = [i for i, s in enumerate(shots) if s.picture is pose.picture]
         if places:
-            shots[places[0]] = shot
+            shots[places[0]] = pose.only(is_shown)
         else:
             self._check_shots()
-            shots.append(shot)
-        self._change(replace(self.labels, shots=tuple(shots)))
+            shots.append(pose.only(is_shown))
+        queries[self.query] = pose.confirm(is_shown)
+        labels = replace(self.labels, shots=tuple(shots), queries=tuple(queries))
+        self._change(labels)
 
     def export_coco(self, path: str | Path) -> Path:
         """Write all marked and predicted pictures as a COCO keypoint file.

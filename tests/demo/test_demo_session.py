@@ -203,6 +203,37 @@ def test_a_right_prediction_becomes_a_shot_and_changes_the_next(predicted):
         predicted.use_as_support()
 
 
+def test_a_prediction_that_a_user_found_right_stays(predicted):
+    predicted.set_threshold(0.1)
+    before = predicted.current_query()
+    predicted.use_as_support()
+    predicted.move_point(0, [30, 30])
+    predicted.predict()
+    pose = predicted.current_query()
+    np.testing.assert_array_equal(pose.points, before.points)
+    assert pose.confidence.tolist() == [1] * 4
+    predicted.undo()
+    predicted.undo()
+    predicted.undo()
+    assert predicted.current_query() is before
+
+
+def test_a_point_is_where_the_user_put_it_as_support_and_as_query(predicted, tmp_path):
+    predicted.use_as_support()
+    predicted.show_shot(1)
+    predicted.move_point(0, [3, 4])
+    predicted.correct_point(1, [5, 6])
+    predicted.unmark_point(2)
+    for pose in (predicted.current_shot(), predicted.current_query()):
+        assert pose.points[:2].tolist() == [[3, 4], [5, 6]]
+        assert not pose.is_placed[2]
+    coco = COCO(predicted.export_coco(tmp_path / 'out.json'))
+    triplets = np.reshape(coco.dataset['annotations'][1]['keypoints'], (4, 3))
+    assert triplets[:3].tolist() == [[3, 4, 2], [5, 6, 2], [0, 0, 0]]
+    others = (predicted.labels.shots[0], predicted.labels.queries[1])
+    assert all(pose.points[0].tolist() != [3, 4] for pose in others)
+
+
 def test_an_empty_prediction_is_no_support(predicted):
     predicted.set_threshold(1)
     with pytest.raises(ConfigError, match='shows no point'):

@@ -6,12 +6,16 @@ TITLE = 'Mark one picture, get the points on the others'
 
 CSS = """
 .gradio-container {max-width: 1240px !important; margin: 0 auto !important}
+.gradio-container {width: 100% !important; min-width: 0 !important}
 #support_view img, #query_view img {cursor: crosshair; user-select: none}
 #support_view img, #query_view img {max-height: 74vh; object-fit: contain}
 #support_view.dragging img, #query_view.dragging img {cursor: grabbing}
 .drag-data {display: none !important}
 .hint p {font-weight: 600; margin: 2px 0}
 .step h3 {margin: 14px 0 2px 0}
+#gallery .grid-container {
+  grid-template-columns: repeat(auto-fill, minmax(110px, 1fr)) !important}
+#gallery .caption-label {font-size: 12px; max-width: 100%}
 #query_table .selection-button {display: none !important}
 footer {display: none !important}
 """

@@ -133,6 +133,16 @@ class Browser:
             if message['method'] == 'Network.requestWillBeSent'
         }
 
+    def resize(self, width: int, height: int) -> None:
+        """Give the page a window of this size, however small."""
+        size = dict(width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.driver.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', size)
+
+    def box(self, selector: str) -> dict[str, float]:
+        """Where the first such element lies in the window."""
+        script = 'return arguments[0].getBoundingClientRect().toJSON()'
+        return self.driver.execute_script(script, self.find(selector))
+
     def screenshot(self, path: Path) -> None:
         """The whole page, however long."""
         size = self.driver.execute_cdp_cmd('Page.getLayoutMetrics', {})[

@@ -26,6 +26,7 @@ if find_programs() is None:
 POINTS = [(200, 150), (400, 150), (300, 400)]
 """In pixels of the view, 640 x 600, of a picture of 64 x 60."""
 
+GRID = '#gallery .grid-wrap'
 SLIDER = '#threshold input[type=range]'
 
 
@@ -130,3 +131,15 @@ def test_threshold_correction_and_a_further_shot(browser, tmp_path):
     browser.wait_for('#status', 'press Predict again')
     browser.press('#query_undo')
     browser.wait_for('#status', '1 support picture marked')
+
+
+@pytest.mark.parametrize(('width', 'height'), [(1400, 1000), (360, 800)])
+def test_page_fits_the_window_with_its_captions(browser, tmp_path, width, height):
+    browser.resize(width, height)
+    mark(browser, *write_pictures(tmp_path, ['a.png']))
+    predict(browser, write_pictures(tmp_path, [f'query {i}.png' for i in range(3)]))
+    root = 'const e = document.documentElement; return [e.scrollWidth, e.clientWidth]'
+    needed, there = browser.driver.execute_script(root)
+    assert needed <= there
+    caption, grid = browser.box('#gallery .caption-label'), browser.box(GRID)
+    assert grid['top'] < caption['top'] < caption['bottom'] <= grid['bottom']

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from pathlib import Path
 
 Message = MutableMapping[str, object]
@@ -46,10 +47,13 @@ class RequestGuard:
         app: the application behind.
         folder: the only one from which files are served.
         max_upload: bytes of one request with files.
+        max_folder: bytes of all files in the folder.
     """
 
-    def __init__(self, app: Callable, folder: str | Path, max_upload: int) -> None:
-        self._app, self._max_upload = app, max_upload
+    def __init__(
+        self, app: Callable, folder: str | Path, max_upload: int, max_folder: int
+    ) -> None:
+        self._app, self._max_upload, self._max_folder = app, max_upload, max_folder
         self._folder = os.path.realpath(folder)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -60,9 +64,12 @@ class RequestGuard:
         if scope['type'] != 'http' or not self.is_open(str(scope['path'])):
             await _refuse(scope, send, 404, b'not found')
             return
+        if _is_foreign(scope):
+            await _refuse(scope, send, 403, b'sent by the page of another site')
+            return
         limit = MAX_BODY
         if str(scope['path']).rstrip('/') == UPLOAD_ROUTE:
-            limit = self._max_upload
+            limit = min(self._max_upload, self._max_folder - _size_of(self._folder))
         if _announced_length(scope) > limit:
             await _refuse(scope, send, 413, b'too large')
             return
@@ -78,11 +85,31 @@ class RequestGuard:
         return os.path.realpath(name).startswith(self._folder + os.sep)
 
 
+def _is_foreign(scope: Message) -> bool:
+    """Another site's page sends something; browsers let it, and say so."""
+    site = _header(scope, b'sec-fetch-site')
+    is_reading = scope['method'] in ('GET', 'HEAD')
+    return not is_reading and site not in (b'', b'same-origin', b'none')
+
+
 def _announced_length(scope: Message) -> float:
-    for key, value in scope['headers']:
-        if key == b'content-length':
-            return int(value) if value.isdigit() else float('inf')
-    return 0
+    value = _header(scope, b'content-length') or b'0'
+    return int(value) if value.isdigit() else float('inf')
+
+
+def _header(scope: Message, name: bytes) -> bytes:
+    """Its first value; empty: it was not sent."""
+    return next((value for key, value in scope['headers'] if key == name), b'')
+
+
+def _size_of(folder: str) -> int:
+    """Bytes of all files; one that goes away meanwhile does not count."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += os.lstat(os.path.join(place, name)).st_size
+    return total
 
 
 def _bounded(receive: Receive, limit: int) -> Receive:

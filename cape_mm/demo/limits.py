@@ -16,6 +16,7 @@ class Limits:
         max_queries: pictures to predict, per user.
         max_shots: support pictures, per user.
         max_points: keypoints.
+        max_folder_bytes: of all that was uploaded and is still there.
         max_sessions: users whose work is kept at the same time.
         max_undo: steps that can be taken back.
     """
@@ -26,6 +27,7 @@ class Limits:
     max_queries: int = 40
     max_shots: int = 8
     max_points: int = 100
+    max_folder_bytes: int = 4 * 2**30
     max_sessions: int = 8
     max_undo: int = 50
 

@@ -114,7 +114,11 @@ def _launch(blocks, folder: Path, host: str, port: int, limits: Limits) -> str:
 
     # another site's page can't reach this one by a name of its own (DNS rebinding)
     names = [*LOCAL_NAMES] if host in LOCAL_NAMES else ['*']
-    guard = dict(folder=folder, max_upload=limits.max_request_bytes)
+    guard = dict(
+        folder=folder,
+        max_upload=limits.max_request_bytes,
+        max_folder=limits.max_folder_bytes,
+    )
     fonts = dict(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
     try:
         _, url, _ = blocks.launch(

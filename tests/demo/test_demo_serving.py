@@ -21,6 +21,7 @@ from cape_mm.demo.guard import RequestGuard
 from cape_mm.errors import ConfigError, MissingDataError
 
 LIMITS = Limits(max_file_bytes=100_000, max_queries=4)
+LIMIT = 5_000_000
 
 
 def free_port() -> int:
@@ -41,10 +42,10 @@ def guard(tmp_path) -> RequestGuard:
         await send({'type': 'http.response.body', 'body': b'yes'})
 
     (tmp_path / 'cache').mkdir()
-    return RequestGuard(answer_yes, tmp_path / 'cache', max_upload=5_000_000)
+    return RequestGuard(answer_yes, tmp_path / 'cache', LIMIT, max_folder=2 * LIMIT)
 
 
-def ask(guard: RequestGuard, path: str, sizes: list[int], length: bytes | None = None):
+def ask(guard: RequestGuard, path: str, sizes: list[int], **headers: bytes):
     """Status and headers of the answer to one request with a body of some parts."""
     parts = [
         {'type': 'http.request', 'body': bytes(size), 'more_body': place < len(sizes)}
@@ -58,8 +59,9 @@ def ask(guard: RequestGuard, path: str, sizes: list[int], length: bytes | None =
     async def send(message):
         answers.append(message)
 
-    headers = [] if length is None else [(b'content-length', length)]
-    scope = {'type': 'http', 'path': path, 'headers': headers}
+    sent = [(key.replace('_', '-').encode(), it) for key, it in headers.items()]
+    method = 'POST' if any(sizes) else 'GET'
+    scope = {'type': 'http', 'method': method, 'path': path, 'headers': sent}
     asyncio.run(guard(scope, receive, send))
     return answers[0]['status'], dict(answers[0]['headers'])
 
@@ -113,9 +115,27 @@ def test_size_of_requests_is_bounded_whatever_they_announce(guard):
     assert ask(guard, upload, [2_000_000] * 2)[0] == 200
     assert ask(guard, upload, [2_000_000] * 3)[0] == 499  # cut off
     assert ask(guard, join, [2_000_000] * 2)[0] == 499
-    assert ask(guard, join, [0], b'2500000')[0] == 413
-    assert ask(guard, upload, [0], b'2500000')[0] == 200
-    assert ask(guard, upload, [0], b'-1')[0] == 413
+    assert ask(guard, join, [0], content_length=b'2500000')[0] == 413
+    assert ask(guard, upload, [0], content_length=b'2500000')[0] == 200
+    assert ask(guard, upload, [0], content_length=b'-1')[0] == 413
+
+
+def test_uploads_stop_where_the_folder_is_full(guard, tmp_path):
+    upload = '/gradio_api/upload'
+    (tmp_path / 'cache' / 'ab').mkdir()
+    (tmp_path / 'cache' / 'ab' / 'a.png').write_bytes(bytes(7_000_000))
+    assert ask(guard, upload, [2_000_000])[0] == 200
+    assert ask(guard, upload, [2_000_000] * 2)[0] == 499
+    assert ask(guard, upload, [1], content_length=b'3500000')[0] == 413
+    assert ask(guard, '/gradio_api/queue/join', [1_000_000])[0] == 200
+
+
+@pytest.mark.parametrize('site', [b'cross-site', b'same-site'])
+def test_other_sites_can_link_to_the_page_but_send_it_nothing(guard, site):
+    upload = '/gradio_api/upload'
+    assert ask(guard, '/', [0], sec_fetch_site=site)[0] == 200
+    assert ask(guard, upload, [10], sec_fetch_site=site)[0] == 403
+    assert ask(guard, upload, [10], sec_fetch_site=b'same-origin')[0] == 200
 
 
 def test_demo_checkpoint_is_the_last_one(tmp_path):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import html
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import gradio as gr
+from gradio.blocks import Block
 from gradio.components import Component
 
 from ..errors import CapeError
@@ -54,6 +56,8 @@ class Page:
                 **PRIVATE,
             )
             self.blocks.unload(self._leave)
+        for block in self.blocks.blocks.values():
+            _refuse_addresses(block)
 
     def _wire_support(self) -> None:
         page, both = self.layout, ('support', 'results')
@@ -146,7 +150,9 @@ class Page:
 
     def _leave(self, request: gr.Request) -> None:
         self.store.drop(request.session_hash)
-        self._export_path(request.session_hash).unlink(missing_ok=True)
+        path = self._export_path(request.session_hash)
+        self.layout.download.keep_in_cache.discard(str(path))
+        shutil.rmtree(path.parent, ignore_errors=True)
 
     def _outputs(self, shows: Sequence[str]) -> list[Component]:
         page = self.layout
@@ -191,6 +197,8 @@ class Page:
             path = session.export_coco(self._export_path(key))
         except CapeError:  # nothing to download yet
             return gr.update(value=None, interactive=False)
+        # not among the old files that Gradio removes: it may be fetched much later
+        self.layout.download.keep_in_cache.add(str(path))
         return gr.update(value=str(path), interactive=True)
 
     def _export_path(self, key: str) -> Path:
@@ -203,6 +211,18 @@ def _index_of(event: gr.EventData | None) -> object:
     """What was selected; None where the event is no selection."""
     data = getattr(event, '_data', None)
     return data.get('index') if isinstance(data, dict) else None
+
+
+def _refuse_addresses(block: Block) -> None:
+    """Keep Gradio from downloading the addresses that it is sent instead of files."""
+    move = block.async_move_resource_to_block_cache
+
+    async def move_file(path: str | Path | None) -> str | None:
+        if '://' in str(path):
+            raise gr.Error('only files can be uploaded', print_exception=False)
+        return await move(path)
+
+    block.async_move_resource_to_block_cache = move_file
 
 
 def _do_nothing(session: DemoSession, _: object) -> None:

@@ -23,7 +23,6 @@ def picture_files(name: str, count: str) -> gr.File:
         count: ``'single'`` or ``'multiple'``.
     """
     drop = gr.File(file_count=count, height=130, show_label=False, elem_id=name)
-    move = drop.async_move_resource_to_block_cache
 
     def preprocess(payload: ListFiles | FileData | None) -> list[tuple[str, Path]]:
         if payload is None:
@@ -31,14 +30,8 @@ def picture_files(name: str, count: str) -> gr.File:
         files = payload if isinstance(payload, ListFiles) else [payload]
         return [(file.orig_name or 'picture', Path(file.path)) for file in files]
 
-    async def refuse_addresses(path: str | Path | None) -> str | None:
-        if '://' in str(path):
-            raise gr.Error('only files can be uploaded', print_exception=False)
-        return await move(path)
-
     # Not a subclass: Gradio writes a file beside the module of every component class.
     drop.preprocess = preprocess
-    drop.async_move_resource_to_block_cache = refuse_addresses
     return drop
 
 

@@ -10,14 +10,17 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
+import cv2
 import pytest
-from predict_cases import write_checkpoint
+from predict_cases import make_picture, write_checkpoint
 from tool_calls import REPO, ToolCaller
 
 from cape_mm.apis.inference import CapeInferencer
-from cape_mm.demo import Limits, checkpoints, serving
+from cape_mm.demo import DemoSession, Limits, checkpoints, serving
 from cape_mm.demo.guard import RequestGuard
+from cape_mm.demo.session_store import SessionStore
 from cape_mm.errors import ConfigError, MissingDataError
 
 LIMITS = Limits(max_file_bytes=100_000, max_queries=4)
@@ -252,6 +255,36 @@ def test_upload_is_bounded_and_lands_in_the_own_folder(page):
     assert 'cape_demo_' in str(place)
     assert upload(url, 100_001)[0] == 413
     assert upload(url, 600_000)[0] == 413
+
+
+def test_no_component_fetches_an_address(page):
+    import gradio
+
+    for block in page[1].blocks.values():
+        with pytest.raises(gradio.Error, match='only files can be uploaded'):
+            asyncio.run(block.async_move_resource_to_block_cache('http://x.example/a'))
+
+
+def test_download_stays_until_its_user_leaves(monkeypatch, tmp_path):
+    pytest.importorskip('gradio', reason='Gradio is not installed: extra `demo`')
+    monkeypatch.setenv('GRADIO_TEMP_DIR', str(tmp_path))
+    from gradio.route_utils import delete_files_created_by_app
+
+    from cape_mm.demo.app import Page
+
+    store = SessionStore(lambda: DemoSession(None), limit=2)
+    page = Page(store, tmp_path, 'epoch_1.pth', LIMITS)
+    content = cv2.imencode('.png', make_picture(0))[1].tobytes()
+    with store.use('user') as session:
+        session.add_support('a.png', content)
+        session.add_point([10, 20])
+        path = Path(page._download(session, 'user')['value'])
+    asyncio.run(page.layout.download.async_move_resource_to_block_cache(str(path)))
+    delete_files_created_by_app(page.blocks, age=-1)  # whatever is older than now
+    assert path.is_file()
+    page._leave(SimpleNamespace(session_hash='user'))
+    assert len(store) == 0
+    assert list((tmp_path / 'exports').iterdir()) == []
 
 
 def test_taken_port_says_so(page):

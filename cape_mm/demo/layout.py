@@ -131,7 +131,7 @@ class Layout:
                     self.next = _button('Next', 'next')
                 self.query_table = gr.Dataframe(
                     headers=['#', 'name', 'x', 'y', 'confidence'],
-                    column_widths=['10%', '34%', '16%', '16%', '24%'],
+                    column_widths=['9%', '29%', '18%', '18%', '26%'],
                     interactive=False,
                     elem_id='query_table',
                     **assets.TABLE,

@@ -14,8 +14,9 @@ CSS = """
 .hint p {font-weight: 600; margin: 2px 0}
 .step h3 {margin: 14px 0 2px 0}
 #gallery .grid-container {
-  grid-template-columns: repeat(auto-fill, minmax(110px, 1fr)) !important}
+  grid-template-columns: repeat(auto-fill, minmax(min(190px, 45%), 1fr)) !important}
 #gallery .caption-label {font-size: 12px; max-width: 100%}
+@media (max-width: 600px) {#query_table table {font-size: 12px !important}}
 #query_table .selection-button {display: none !important}
 footer {display: none !important}
 """

@@ -18,6 +18,15 @@ SUFFIXES = frozenset(
 DEFAULT_FPS = 25.0
 
 
+def _is_text(path: str | Path) -> bool:
+    """Whether a path is UTF-8; OpenCV ends the process on one that is not."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class VideoReader:
     """Reads a video from its beginning; memory does not grow with its length.
 
@@ -35,8 +44,14 @@ class VideoReader:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        if not self.path.is_file():
+        if not self.path.exists():
             raise ImageNotFoundError(f'no such file: {path}')
+        if not self.path.is_file():  # to read a pipe would wait for ever
+            raise ImageDecodeError('is no file but a folder, pipe or device')
+        if not _is_text(path):
+            raise ImageDecodeError(
+                'has a name that is not UTF-8, which OpenCV can not open: rename it'
+            )
         self._capture = cv2.VideoCapture(str(path))
         if not self._capture.isOpened():
             raise ImageDecodeError(
@@ -101,6 +116,11 @@ class VideoWriter:
 
     def __init__(self, path: str | Path, fps: float, size: tuple[int, int]) -> None:
         self.path = Path(path)
+        if not _is_text(path):
+            raise ConfigError(
+                f'{os.fsencode(path)} can not be written: the name is not UTF-8, which '
+                f'OpenCV wants of a video'
+            )
         self._temporary = self.path.with_name(f'.{os.getpid()}.{self.path.name}')
         codec = cv2.VideoWriter_fourcc(*'mp4v')
         self._writer = cv2.VideoWriter(str(self._temporary), codec, fps, size)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -67,3 +70,20 @@ def test_what_is_no_video(tmp_path):
     path.write_bytes(b'nothing of a video')
     with pytest.raises(ImageDecodeError, match='ffmpeg'):
         VideoReader(path)
+
+
+def test_what_is_no_file_is_refused_without_waiting(tmp_path):
+    os.mkfifo(tmp_path / 'pipe.mp4')
+    with pytest.raises(ImageDecodeError, match='is no file but a folder, pipe'):
+        VideoReader(tmp_path / 'pipe.mp4')
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='names are UTF-8 elsewhere')
+def test_names_that_are_not_utf_8_are_refused(tmp_path):
+    """As old disks have them; OpenCV does not survive them."""
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b'/cam\xe9ra.mp4'))
+    shutil.copy(write_video(tmp_path / 'clip.mp4', 2), path)
+    with pytest.raises(ImageDecodeError, match='not UTF-8.*rename it'):
+        VideoReader(path)
+    with pytest.raises(ConfigError, match='not UTF-8'):
+        VideoWriter(path, 10, (64, 60))

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from ...datasets.checking.decoding import ENDINGS, TAIL
+from ...datasets.checking.completeness import is_cut_off
 from ...errors import ImageDecodeError, ImageNotFoundError
 
 MAX_PIXELS = 178_000_000
@@ -62,7 +62,9 @@ def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
     """
     path = Path(path)
     if path.exists() and not path.is_file():  # to read a pipe would wait for ever
-        raise ImageDecodeError('is no file but a folder, pipe or device')
+        raise ImageDecodeError(
+            'is no file but a pipe, a device, or a folder that can not be opened'
+        )
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
@@ -107,8 +109,7 @@ def _refuse_other_content(content: bytes) -> None:
             'is no picture of pixels but text such as SVG or HTML, whatever its name '
             'says: export it as PNG'
         )
-    ending = next((e for s, e in ENDINGS.items() if content.startswith(s)), None)
-    if ending is not None and ending not in content[-TAIL:]:
+    if is_cut_off(content):
         raise ImageDecodeError('is cut off: its end is missing')
 
 

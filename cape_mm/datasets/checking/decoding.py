@@ -15,16 +15,11 @@ from mmengine.utils import ProgressBar
 
 from ...errors import ImageDecodeError, InstanceLoadError
 from ..transforms import LoadInstanceImage
+from .completeness import is_cut_off
 from .images import ImageFile
 
 CHUNK = 8
 """Images that a worker takes at a time."""
-
-ENDINGS = {b'\xff\xd8\xff': b'\xff\xd9', b'\x89PNG': b'IEND'}
-"""What a complete file of a format, known by its start, has near its end."""
-
-TAIL = 65_536
-"""Bytes at a file's end that are searched for the ending."""
 
 
 def decode_images(images: Sequence[ImageFile], num_workers: int | None = None) -> None:
@@ -70,7 +65,9 @@ def decode_image(path: str) -> tuple[str | None, tuple[int, int] | None]:
         not). The size is that after a turn which EXIF asks for: what training sees.
     """
     try:
-        if _is_cut_off(path):
+        with open(path, 'rb') as file:
+            content = file.read()
+        if is_cut_off(content):
             return 'is cut off: its end is missing', None
         results = LoadInstanceImage().transform(dict(img_path=path))
     except InstanceLoadError:
@@ -79,16 +76,6 @@ def decode_image(path: str) -> tuple[str | None, tuple[int, int] | None]:
         return f'can not be read: {error.strerror}', None
     height, width = results['img_shape']
     return None, (width, height)
-
-
-def _is_cut_off(path: str) -> bool:
-    """Whether the end is missing: OpenCV 4 fills it with grey, OpenCV 5 refuses."""
-    with open(path, 'rb') as file:
-        start = file.read(4)
-        ending = next((e for s, e in ENDINGS.items() if start.startswith(s)), None)
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - TAIL))
-        return ending is not None and ending not in file.read()
 
 
 def _map(paths: Sequence[str], num_workers: int) -> Iterator:

@@ -37,8 +37,21 @@ def test_cut_off_image(tmp_path, suffix, share):
 
 def test_bytes_after_the_end_are_fine(tmp_path):
     path = write(tmp_path / 'a.jpg')
-    path.write_bytes(path.read_bytes() + b'\0' * 5000)
+    # as phones append a short video
+    path.write_bytes(path.read_bytes() + b'\0' * 100_000)
     assert decode_image(str(path)) == (None, (60, 40))
+
+
+def test_the_end_of_a_preview_is_not_the_end(tmp_path):
+    path = write(tmp_path / 'a.jpg')
+    content = path.read_bytes()
+    preview = b'Exif\0\0' + content
+    segment = b'\xff\xe1' + (len(preview) + 2).to_bytes(2, 'big') + preview
+    whole = content[:2] + segment + content[2:]
+    path.write_bytes(whole)
+    assert decode_image(str(path)) == (None, (60, 40))
+    path.write_bytes(whole[:-300])
+    assert decode_image(str(path)) == ('is cut off: its end is missing', None)
 
 
 @pytest.mark.parametrize(

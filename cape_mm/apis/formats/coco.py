@@ -10,6 +10,7 @@ own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,16 +53,26 @@ def read_coco(path: str | Path, category: str | None = None) -> LabelSet:
                 _read_instance(ann, chosen.num_keypoints, path)
             )
     pictures = [
-        LabelledPicture(
-            image['file_name'].replace('\\', '/'),
-            (int(image['width']), int(image['height'])),
-            tuple(own[image['id']]),
-        )
+        _read_picture(image, own[image['id']])
         for image in coco.dataset['images']
         if image['id'] in own
     ]
     names = chosen.keypoint_names or default_names(chosen.num_keypoints)
     return LabelSet(chosen.name, unique_names(names), chosen.skeleton, pictures)
+
+
+def _read_picture(
+    image: dict[str, Any], instances: Sequence[LabelledInstance]
+) -> LabelledPicture:
+    """The inverse of :func:`image_record`."""
+    name = image['file_name'].replace('\\', '/')
+    size = (int(image['width']), int(image['height']))
+    picture = LabelledPicture(name, size, tuple(instances))
+    if isinstance(video := image.get('video'), str) and 'frame' in image:
+        frame = replace(picture, file_name=video, frame=image['frame'])
+        if isinstance(frame.frame, int) and frame.name == name:  # else someone else's
+            return frame
+    return picture
 
 
 def choose_category(

@@ -13,7 +13,7 @@ import html
 import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from ...errors import AnnotationFormatError
 from .json_files import (
@@ -192,7 +192,8 @@ def _task(picture: LabelledPicture, labels: LabelSet, prefix: str) -> dict[str, 
         entry.update(model_version=MODEL_VERSION)
         entry.update(score=round(sum(scores) / len(scores), 4))
     kind = 'predictions' if is_predicted else 'annotations'
-    return {'data': dict(image=f'{prefix}{picture.name}'), kind: [entry]}
+    # or a # in a name would end the address
+    return {'data': dict(image=prefix + quote(picture.name)), kind: [entry]}
 
 
 def _instance_results(

@@ -27,7 +27,7 @@ def make_instance(seed: int, has_scores: bool) -> LabelledInstance:
 
 def make_labels(has_scores: bool, has_frames: bool = False) -> LabelSet:
     """Pictures of two, one and no objects; or frames of a video."""
-    counts = {'a b/ünï.png': 2, 'c.jpg': 1, 'sub/d.png': 0}
+    counts = {'a b/ünï #1&2+3%41.png': 2, 'c.jpg': 1, 'sub/d.png': 0}
     pictures, seed = [], 0
     for place, (name, count) in enumerate(counts.items()):
         seeds = range(seed, seed + count)

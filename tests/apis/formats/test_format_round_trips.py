@@ -21,8 +21,8 @@ from cape_mm.errors import AnnotationFormatError, ConfigError, MissingDataError
 
 UNMARKED = dict(type='keypointlabels')
 NO_PLACE = dict(
-    coco=dict(empty=False),
-    cvat=dict(empty=False),
+    coco=dict(empty=False, frames=True),
+    cvat=dict(empty=False, frames=True),
     csv=dict(skeleton=False, size=False, empty=False, frames=True),
     labelme=dict(skeleton=False),
     label_studio=dict(skeleton=False, visibility=False, empty=False),

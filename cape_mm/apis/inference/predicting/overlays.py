@@ -64,9 +64,21 @@ def write_picture(path: Path, image: np.ndarray) -> None:
     """
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     content = cv2.imencode('.jpg', image, options)[1].tobytes()
+    make_folder_of(path)
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise ConfigError(f'{path} can not be written: {error.strerror}') from error
+
+
+def make_folder_of(path: Path) -> None:
+    """Make the folder that an overlay goes to.
+
+    Raises:
+        ConfigError: it can't be made.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
     except OSError as error:
         raise ConfigError(f'{path} can not be written: {error.strerror}') from error
 
@@ -100,7 +112,7 @@ def write_video(
     result = next(results, None)
     if result is None:
         return None
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder_of(path)
     style = (skeleton, is_known, min_confidence)
     with VideoReader(source.content) as reader:
         size = _even(draw_result(_blank(result), result, *style)).shape[1::-1]

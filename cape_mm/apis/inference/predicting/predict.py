@@ -58,7 +58,9 @@ class Predicted:
             f'predicted {self.num_instances:,} instances on {self.num_pictures:,} '
             f'pictures and frames'
         ]
-        lines += [f'note: {note}' for note in self.notes]
+        lines += [f'note: {note}' for note in self.notes[:NUM_LISTED]]
+        if len(self.notes) > NUM_LISTED:
+            lines.append(f'note: ... and {len(self.notes) - NUM_LISTED:,} more')
         lines += [f'written: {path}' for path in self.files]
         lines += [] if self.scores is None else [str(self.scores)]
         if self.skipped:
@@ -212,7 +214,10 @@ def _finish(
         style = (category.skeleton, is_known, request.min_confidence)
         _write_videos(request, results, names, style)
         files += [out / OVERLAYS] if (out / OVERLAYS).is_dir() else []
-    files += [write_skipped(out / SKIPPED, skipped)] if skipped else []
+    if skipped:
+        files.append(write_skipped(out / SKIPPED, skipped))
+    else:
+        (out / SKIPPED).unlink(missing_ok=True)  # of the run that --force replaces
     scores = None if truth is None else score_results(results, truth, support)
     return _summarise(results, files, skipped, scores)
 

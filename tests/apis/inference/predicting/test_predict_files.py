@@ -199,3 +199,21 @@ def test_a_picture_with_labelme_beside_it(request_, tmp_path):
     content = json.loads((Path(request_.out) / 'predictions.json').read_text())
     assert content['categories'][0]['skeleton'] == [[0, 1], [1, 2]]
     assert content['categories'][0]['keypoints'] == NAMES
+
+
+def test_the_list_of_skipped_inputs_is_that_of_the_last_run(request_, queries):
+    bad = Path(request_.out).parent / 'bad.png'
+    bad.write_bytes(b'nothing')
+    mixed = replace(request_, queries=[queries / PICTURES[0], bad])
+    assert len(predict_files(mixed).skipped) == 1
+    listed = Path(request_.out) / 'skipped.csv'
+    assert 'does not decode' in listed.read_text()
+    predict_files(replace(request_, force=True))
+    assert not listed.exists()
+
+
+def test_few_of_many_notes_are_printed():
+    notes = tuple(f'{n}.gif: animated' for n in range(1000))
+    told = str(predict.Predicted((), 1000, 1000, (), notes)).splitlines()
+    assert len(told) < 30
+    assert told[-1] == 'note: ... and 980 more'

@@ -103,6 +103,16 @@ def test_supports_that_can_not_be_used(request_, tmp_path):
         predict_files(replace(request_, support=moved))
 
 
+def test_a_file_where_the_overlays_go(request_, queries):
+    out = Path(request_.out)
+    out.mkdir()
+    (out / 'overlays').write_text('')
+    request_ = replace(request_, overlay=True, force=True)
+    for query in ('mid clip.mp4', PICTURES[0]):
+        with pytest.raises(ConfigError, match='overlays.* can not be written'):
+            predict_files(replace(request_, queries=[queries / query]))
+
+
 def test_pictures_named_twice(request_, queries):
     with pytest.raises(ConfigError, match='is named twice'):
         predict_files(replace(request_, queries=[queries, queries / PICTURES[0]]))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from ...errors import ConfigError
-from .sources import Frame, Source
+from .sources import Frame, Source, printable
 
 Detector = Callable[[np.ndarray], np.ndarray]
-Boxes = np.ndarray | Sequence | Mapping[str, np.ndarray] | Detector
+Boxes = np.ndarray | Sequence | Mapping[str | os.PathLike, np.ndarray] | Detector
 
 
 def box_finder(
@@ -30,7 +31,8 @@ def box_finder(
     if callable(bboxes):
         return lambda place, frame: bboxes(frame.image)
     if isinstance(bboxes, Mapping):
-        return lambda place, frame: bboxes.get(frame.source)
+        by_name = {printable(os.fspath(key)): boxes for key, boxes in bboxes.items()}
+        return lambda place, frame: by_name.get(frame.source)
     if len(sources) == 1 and _is_boxes(bboxes):
         return lambda place, frame: bboxes
     if len(bboxes) != len(sources):

@@ -196,7 +196,7 @@ class CapeInferencer:
         find_boxes = box_finder(bboxes, sources)
         frames = self.read_all(sources, every, skipped)
         tasks = tasks_of_frames(frames, find_boxes, self.pipeline, skipped)
-        yield from self.predict(support, tasks, batch_size, keep_images)
+        return self.predict(support, tasks, batch_size, keep_images)
 
     def predict(
         self,

@@ -126,8 +126,14 @@ def _find(
 
 def _in_folder(folder: str, exclude: str | Path | None) -> list[Source]:
     seen = set() if exclude is None else {os.path.realpath(exclude)}
-    paths = []
-    for root, folders, files in os.walk(folder, followlinks=True):
+    paths: list[str] = []
+
+    def note_closed(error: OSError) -> None:
+        if error.filename == folder:
+            raise MissingDataError(f'{folder} can not be read: {error.strerror}')
+        paths.append(error.filename)  # reading it will tell
+
+    for root, folders, files in os.walk(folder, onerror=note_closed, followlinks=True):
         real = os.path.realpath(root)
         if real in seen:  # left out, or a link that leads back
             folders.clear()

@@ -47,7 +47,9 @@ class VideoReader:
         if not self.path.exists():
             raise ImageNotFoundError(f'no such file: {path}')
         if not self.path.is_file():  # to read a pipe would wait for ever
-            raise ImageDecodeError('is no file but a folder, pipe or device')
+            raise ImageDecodeError(
+                'is no file but a pipe, a device, or a folder that can not be opened'
+            )
         if not _is_text(path):
             raise ImageDecodeError(
                 'has a name that is not UTF-8, which OpenCV can not open: rename it'

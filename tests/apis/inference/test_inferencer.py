@@ -123,8 +123,8 @@ def test_boxes_by_list_dictionary_and_function(inferencer, tmp_path):
     paths = write_pictures(tmp_path, ['a.png', 'b.png'])
     small, large = [[1, 2, 20, 20]], [[0, 0, 40, 40], [5, 5, 30, 30]]
     by_list = inferencer(paths, [small, large])
-    by_name = inferencer(tmp_path, {str(paths[0]): small, str(paths[1]): large})
-    for one, other in zip(by_list, by_name):
+    by_name = inferencer(tmp_path, {str(paths[0]): small, paths[1]: large})
+    for one, other in zip(by_list, by_name, strict=True):
         np.testing.assert_array_equal(one.keypoints, other.keypoints)
     assert [len(result.boxes) for result in by_list] == [1, 2]
     seen = []
@@ -178,15 +178,16 @@ def test_bad_inputs_raise_or_are_listed(inferencer, tmp_path):
     with pytest.raises(ConfigError, match='list of inputs is empty'):
         inferencer([])
     with pytest.raises(ConfigError, match='at least 1'):
-        inferencer(tmp_path, batch_size=0)
+        inferencer.iterate(tmp_path, batch_size=0)  # at once, not at the first result
 
 
 def test_a_call_keeps_the_support_that_it_began_with(inferencer):
     pictures = [make_picture(seed) for seed in range(3)]
     expected = inferencer(pictures, batch_size=1)
     results = inferencer.iterate(pictures, batch_size=1)
-    first = next(results)
     marked(inferencer, seed=9)
+    first = next(results)
+    marked(inferencer, seed=10)
     for one, other in zip(expected, [first, *results]):
         np.testing.assert_array_equal(one.keypoints, other.keypoints)
 

@@ -72,6 +72,24 @@ def test_a_name_with_brackets_is_a_name_first(folder):
     assert names(path) == [str(path)]
 
 
+def test_folders_that_can_not_be_opened_are_not_overlooked(folder, monkeypatch):
+    closed, scandir = str(folder / 'sub'), os.scandir
+
+    def refuse(path):
+        if path == closed:
+            raise PermissionError(13, 'Permission denied', path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, 'scandir', refuse)
+    assert names(folder) == [str(folder / n) for n in ('a one.JPG', 'b.png', 'sub')]
+    with pytest.raises(ImageDecodeError, match='folder that can not be opened'):
+        list(read_frames(find_sources(folder)[-1]))
+    with pytest.raises(
+        MissingDataError, match='sub can not be read: Permission denied'
+    ):
+        find_sources(closed)
+
+
 def test_names_that_are_no_text_can_be_printed(folder):
     raw = os.fsencode(folder) + b'/\xff\xfe.png'
     os.rename(folder / 'b.png', raw)

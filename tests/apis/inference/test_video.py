@@ -74,7 +74,7 @@ def test_what_is_no_video(tmp_path):
 
 def test_what_is_no_file_is_refused_without_waiting(tmp_path):
     os.mkfifo(tmp_path / 'pipe.mp4')
-    with pytest.raises(ImageDecodeError, match='is no file but a folder, pipe'):
+    with pytest.raises(ImageDecodeError, match='is no file but a pipe'):
         VideoReader(tmp_path / 'pipe.mp4')
 
 

@@ -108,9 +108,14 @@ def make_category(
     """What the user told of the keypoints.
 
     Raises:
-        ConfigError: an edge is out of range, or there are not K names.
+        ConfigError: an edge is no pair or out of range, or there are not K names.
     """
-    edges = tuple((int(a), int(b)) for a, b in skeleton or ())
+    try:
+        edges = tuple((int(a), int(b)) for a, b in skeleton or ())
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f'skeleton: expected pairs of keypoint indices, got {skeleton!r}'
+        ) from error
     try:
         check_skeleton(edges, num_keypoints)
     except ValueError as error:

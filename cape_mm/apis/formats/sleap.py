@@ -1,8 +1,11 @@
 """A COCO file as SLEAP imports it (File > Import > COCO dataset).
 
 SLEAP's own .slp needs its libraries, which are heavy; SLEAP and sleap-io read this file
-instead. It takes every ``annotations`` entry for an instance, leaves out keypoints of
-visibility 0, and wants names for all keypoints and a skeleton.
+instead. SLEAP itself takes a skeleton for one that counts from 0 if no edge leads to
+the last keypoint, and then draws its edges one keypoint too far; sleap-io never does.
+
+Both take every ``annotations`` entry for an instance, leave out keypoints of
+visibility 0, and want names for all keypoints and a skeleton.
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import torch
 from mmengine.structures import InstanceData
 from torch import nn
 
+from ...atomic_write import write_bytes_atomically
 from ...datasets.frozen_episodes import episodes_sha256
 from ...datasets.instance_view import KnownInstances
 from ...models.estimators import fill_predictions
@@ -22,6 +23,7 @@ from ...structures import EpisodeDataSample
 from .episode_blocks import Block
 
 KEY_LENGTH = 16
+DIGEST_LENGTH = hashlib.sha256().digest_size
 
 
 def hash_weights(model: nn.Module) -> str:
@@ -52,6 +54,9 @@ def make_key(parts: Mapping) -> str:
 class BlockFiles:
     """A folder with one file per finished block: labels and predictions as arrays.
 
+    A file ends with the SHA-256 of what comes before: NumPy writes ZIP files, whose
+    table of contents has no checksum, so that an array can get lost.
+
     Args:
         folder: is made when the first block is written.
     """
@@ -76,23 +81,23 @@ class BlockFiles:
             f'pred_{key}': np.concatenate([np.asarray(part[key]) for part in loaded])
             for key in (loaded[0].keys() if loaded else ())  # noqa: SIM118
         }
-        path = self.path_of(block)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f'.{os.getpid()}.tmp')
-        try:
-            with temporary.open('wb') as file:
-                np.savez(file, **known.to_arrays(), **predictions)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        file = io.BytesIO()
+        np.savez(file, **known.to_arrays(), **predictions)
+        content = file.getvalue()
+        digest = hashlib.sha256(content).digest()
+        write_bytes_atomically(self.path_of(block), content + digest, durable=False)
 
     def read(self, block: Block) -> dict[str, np.ndarray] | None:
-        """Arrays of a finished block; None if there is none that can be read."""
+        """Arrays of a finished block; None if there is none that is whole."""
         try:
-            with np.load(self.path_of(block), allow_pickle=False) as file:
-                return dict(file)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+            stored = self.path_of(block).read_bytes()
+        except OSError:
             return None
+        content, digest = stored[:-DIGEST_LENGTH], stored[-DIGEST_LENGTH:]
+        if hashlib.sha256(content).digest() != digest:
+            return None
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            return dict(file)
 
     def remove(self) -> None:
         """Forget all blocks."""

@@ -133,7 +133,7 @@ class EpisodeEvaluation:
             blocks: what to evaluate.
             files: finished blocks are taken from there and written to it.
         """
-        stored = {} if files is None else _find_stored(files, blocks)
+        stored = set() if files is None else self._find_stored(files, blocks)
         to_do = [block for i, block in enumerate(blocks) if i not in stored]
         batches = iter(self._load(to_do)) if to_do else iter(())
         for index, block in enumerate(blocks):
@@ -143,6 +143,20 @@ class EpisodeEvaluation:
                 continue
             assert index not in stored, f'{files.path_of(block)} became unreadable'
             yield from self._compute(block, batches, files)
+
+    def _find_stored(self, files: BlockFiles, blocks: list[Block]) -> set[int]:
+        """Numbers of the blocks whose file would not be written otherwise today."""
+        found = set()
+        for number, block in enumerate(blocks):
+            arrays = files.read(block)
+            if arrays is not None and self._still_missing(arrays):
+                found.add(number)
+        return found
+
+    def _still_missing(self, arrays: dict) -> bool:
+        """Whether no instance that failed to load then can be loaded now."""
+        missing = KnownInstances.from_arrays(arrays).reasons
+        return all(self.view[i]['data_samples'].dropped_pairs for i in missing)
 
     def _compute(
         self, block: Block, batches: Iterator[dict], files: BlockFiles | None
@@ -207,8 +221,3 @@ class EpisodeEvaluation:
         )
         text = f'{self.num_encoded:,} instances through the backbone once each'
         return f'{text}, features {banks}' if banks else text
-
-
-def _find_stored(files: BlockFiles, blocks: list[Block]) -> set[int]:
-    """Numbers of the blocks that have a readable file."""
-    return {i for i, block in enumerate(blocks) if files.read(block) is not None}

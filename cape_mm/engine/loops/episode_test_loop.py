@@ -26,8 +26,10 @@ class EpisodeTestLoop(EpisodeLoopMixin, TestLoop):
     """Test loop, see :class:`EpisodeLoopMixin`, that an interrupted test resumes from.
 
     Every finished category is written to ``resume_dir``, under a name made from all
-    that its result depends on: weights, model and data configs, episodes, annotations,
-    precision. A finished test removes its files.
+    that its result depends on but the images: weights, model and data configs,
+    episodes, annotations, precision. A category is computed again if an image that was
+    missing is there now; other changes of images are not seen. A finished test removes
+    its files.
 
     Args:
         *args: see :class:`EpisodeLoopMixin`.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 
 import pytest
 import torch
@@ -73,11 +75,49 @@ def test_hooks_see_images_of_finished_categories(loader, tmp_path):
         assert torch.equal(resumed.seen[index][1], query)
 
 
-def test_a_damaged_part_is_computed_again(loader, tmp_path):
+def cut_off(content):
+    return content[:500]
+
+
+def lose_the_confidences(content):
+    """Of a ZIP file's table of contents nothing is checked: an entry as a comment."""
+    before, lost, after = _entries_around(content, b'pred_keypoint_scores.npy')
+    length = (after - lost).to_bytes(2, 'little')
+    return content[: before + 32] + length + content[before + 34 :]
+
+
+def _entries_around(content, name):
+    table = [m.start() for m in re.finditer(b'PK\x01\x02', content)]
+    place = next(i for i, start in enumerate(table) if name in content[start:][:80])
+    return table[place - 1 : place + 2]
+
+
+def encrypt(content):
+    """By the flag in the table of contents."""
+    place = content.index(b'PK\x01\x02') + 8
+    return content[:place] + b'\x01' + content[place + 1 :]
+
+
+@pytest.mark.parametrize('damage', [cut_off, lose_the_confidences, encrypt])
+def test_a_damaged_part_is_computed_again(loader, tmp_path, damage):
     model = build_model()
     expected, _ = evaluate(tmp_path / 'whole', model, loader)
     (part,) = interrupt(tmp_path / 'parts', model, loader)
-    part.write_bytes(part.read_bytes()[:500])
+    content = part.read_bytes()
+    part.write_bytes(damage(content))
+    assert part.read_bytes() != content
+    metrics, _ = evaluate(tmp_path / 'parts', model, loader, resume=True)
+    assert json.dumps(metrics) == json.dumps(expected)
+
+
+def test_an_image_that_is_back_is_not_missed_any_more(loader, tmp_path):
+    model, dataset = build_model(), loader.dataset
+    interrupt(tmp_path / 'parts', model, loader)
+    ids = loader.sampler.episodes[0].query_ids[:2]
+    missing, other = (dataset.image_path(dataset.get_instance(i)) for i in ids)
+    shutil.copy(other, missing)
+    expected, _ = evaluate(tmp_path / 'whole', model, loader)
+    assert expected['num_pairs_dropped'] == 0
     metrics, _ = evaluate(tmp_path / 'parts', model, loader, resume=True)
     assert json.dumps(metrics) == json.dumps(expected)
 

@@ -10,7 +10,7 @@ import torch
 from mmengine.evaluator import Evaluator
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner, autocast
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 
 from ...datasets import EpisodeSampler, MP100EpisodeDataset
 from ...datasets.evaluation_plan import announce_plan
@@ -82,11 +82,13 @@ def train_side_loop(runner: Runner, num_episodes: int | None = None) -> TrainSid
         ConfigError: the runner's data are of another kind.
     """
     given, settings = runner.val_dataloader, runner.val_loop
-    dataset = _as_evaluated(runner.train_dataloader.dataset, given.dataset)
+    trained = runner.train_dataloader
+    dataset = _as_evaluated(trained.dataset, given.dataset)
     asked = getattr(given.sampler, 'episodes', None)
     if asked is None:
         raise ConfigError(_refusal('the validation has no fixed list of episodes'))
-    sampler = _draw(dataset, given.sampler, num_episodes or len(asked))
+    num_episodes = num_episodes or len(asked)
+    sampler = _draw(dataset, given.sampler, trained.sampler, num_episodes)
     loader = DataLoader(
         dataset,
         batch_size=given.batch_size,
@@ -140,9 +142,16 @@ def _as_evaluated(
 
 
 def _draw(
-    dataset: MP100EpisodeDataset, like: EpisodeSampler, num_episodes: int
+    dataset: MP100EpisodeDataset,
+    like: EpisodeSampler,
+    trained: Sampler,
+    num_episodes: int,
 ) -> EpisodeSampler:
+    # the training's debugging options leave a part of its data out, so here too
+    max_categories = getattr(trained, 'max_categories', None)
     num_categories = sum(map(bool, dataset.instances_by_category.values()))
+    if max_categories is not None:
+        num_categories = min(num_categories, max_categories)
     sampler = EpisodeSampler(
         dataset,
         num_shots=like.num_shots,
@@ -151,6 +160,8 @@ def _draw(
         episodes_per_category=-(-num_episodes // max(num_categories, 1)),
         distinct_images=like.distinct_images,
         skip_small_categories=True,
+        same_instance=getattr(trained, 'same_instance', False),
+        max_categories=max_categories,
     )
     sampler.episodes = spread_episodes(sampler.episodes, num_episodes)
     announce_plan(dataset, {})  # a part of the categories is meant, not a gap

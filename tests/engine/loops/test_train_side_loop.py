@@ -36,13 +36,16 @@ def open_data(root: Path, subset: str, train: bool, **sampler) -> DataLoader:
     return DataLoader(data, batch_size=2, sampler=sampler, collate_fn=collate_episodes)
 
 
-def make_runner(root: Path, work_dir: Path, **val_cfg) -> Runner:
+def make_runner(
+    root: Path, work_dir: Path, train_sampler: dict | None = None, **val_cfg
+) -> Runner:
     """A runner that has built its loops, but trained nothing."""
+    train_sampler = dict(episodes_per_epoch=4) | (train_sampler or {})
     MMLogger._instance_dict.clear()
     runner = Runner(
         model=build_model(),
         work_dir=str(work_dir),
-        train_dataloader=open_data(root, 'train', True, episodes_per_epoch=4),
+        train_dataloader=open_data(root, 'train', True, **train_sampler),
         train_cfg=dict(by_epoch=True, max_epochs=1),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
         val_dataloader=open_data(
@@ -88,6 +91,17 @@ def test_as_many_fixed_episodes_of_the_training_categories(synthetic_root, tmp_p
     assert all(len(e.query_ids) == 3 and len(e.support_ids) == 1 for e in episodes)
     assert episodes == train_side_loop(runner).dataloader.sampler.episodes
     assert len(train_side_loop(runner, 2).dataloader.sampler.episodes) == 2
+
+
+def test_only_what_is_trained_on(synthetic_root, tmp_path):
+    """The debugging options of the training's sampler, which leave data out."""
+    wanted = dict(max_categories=1, same_instance=True)
+    runner = make_runner(synthetic_root, tmp_path, wanted)
+    trained = list(runner.train_dataloader.sampler)[0]
+    episodes = train_side_loop(runner).dataloader.sampler.episodes
+    assert len(episodes) == 4
+    assert {e.category_id for e in episodes} == {trained.category_id}
+    assert {i for e in episodes for i in e.query_ids} == set(trained.support_ids)
 
 
 def test_equals_a_validation_of_these_episodes(synthetic_root, tmp_path):

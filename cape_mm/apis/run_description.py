@@ -8,6 +8,8 @@ from typing import Any
 
 from mmengine.runner import Runner
 
+from ..datasets import MP100EpisodeDataset
+from ..datasets.frozen_episodes import files_sha256
 from ..engine.trained_categories import training_gaps_of
 from ..version import __version__
 
@@ -28,12 +30,14 @@ def describe_run(
 
     Returns:
         ``config``, ``checkpoint``, ``cape_mm_version``, ``episodes_sha256``,
-        ``num_missing_images``, ``ann_files``, ``template_file``, and ``trained_on``
-        with ``partial``, what the training data lacked.
+        ``num_missing_images``, ``ann_files``, ``annotations_sha256``,
+        ``template_file``, and ``trained_on`` with ``partial``, what the training data
+        lacked.
     """
     dataset = runner.test_loop.dataloader.dataset
     sampler = runner.test_loop.dataloader.sampler
     gaps = training_gaps_of(checkpoint or {})
+    is_known = isinstance(dataset, MP100EpisodeDataset)
     run = dict(
         config=str(config_path),
         checkpoint=str(checkpoint_path),
@@ -41,6 +45,7 @@ def describe_run(
         episodes_sha256=getattr(sampler, 'episodes_sha256', None),
         num_missing_images=getattr(dataset, 'num_missing_images', None),
         ann_files=list(getattr(dataset, 'ann_files', ())) or None,
+        annotations_sha256=files_sha256(dataset.ann_files) if is_known else None,
         template_file=getattr(dataset, 'template_file', None),
         trained_on=dict(partial='; '.join(gaps)) if gaps else None,
     )

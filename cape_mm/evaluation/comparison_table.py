@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 MAX_NAME_WIDTH = 36
+OTHER_LABELS = (
+    'ANNOTATIONS DIFFER: where the files have other labels, the runs were not scored '
+    'on the same truth. Score dumps of both with one file: tools/score_dump.py'
+)
 
 
 def format_comparison(figures: Mapping[str, Any]) -> str:
@@ -30,6 +34,7 @@ def format_comparison(figures: Mapping[str, Any]) -> str:
             f'A: {figures["A"]}',
             f'B: {figures["B"]}',
             *(f'PARTIAL: {notice}' for notice in figures['notices']),
+            *([OTHER_LABELS] if figures['same_annotations'] is False else []),
             f'{figures["num_pairs"]:,} pairs, {figures["num_resamples"]:,} resamples, '
             f'seed {figures["seed"]}',
             '',

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..datasets.annotation_file import read_annotation_file
 from ..datasets.categories import Category, read_categories
-from ..datasets.frozen_episodes import episodes_sha256
+from ..datasets.frozen_episodes import episodes_sha256, files_sha256
 from ..datasets.instance_filters import Instance, select_instances
 from ..errors import ConfigError
 from ..structures import Episode
@@ -110,6 +110,7 @@ def score_dump(
         'episodes_sha256': episodes_sha256(dump.episodes),
         'predictions': str(dump_file),
         'ann_file': str(ann_file),
+        'annotations_sha256': files_sha256([ann_file]),
     }
     path = (
         Path(out) if out is not None else Path(dump_file).with_suffix('.metrics.json')

@@ -41,7 +41,8 @@ def compare_results(
 
     Returns:
         The figures: ``over_episodes``, ``over_categories``, ``macro``,
-        ``per_category``, ``categories_won`` and what was compared.
+        ``per_category``, ``categories_won`` and what was compared;
+        ``same_annotations`` is False where the annotation files differ.
 
     Raises:
         MissingDataError: there is no file of pairs.
@@ -72,6 +73,7 @@ def compare_results(
     names = {**runs[1].table.category_names, **table.category_names}
     figures = _figures(comparison, key, names)
     figures.update(A=str(runs[0].path), B=str(runs[1].path), notices=notices)
+    figures['same_annotations'] = has_same_annotations(*runs)
     figures.update(key=key, num_resamples=num_resamples, seed=seed, level=LEVEL)
     print(format_comparison(figures))
     if out is not None:
@@ -99,6 +101,15 @@ def check_same_episodes(first: StoredPairs, second: StoredPairs) -> None:
             f'{second.path} has {hashes[1]}. Test both on the same annotation file '
             f'with the same num_shots, num_queries, episodes_per_category and draw.'
         )
+
+
+def has_same_annotations(first: StoredPairs, second: StoredPairs) -> bool | None:
+    """Whether two runs read the same annotation file; None where one does not say.
+
+    A file with other skeletons has the same labels, so this is no reason to refuse.
+    """
+    hashes = [run.run.get('annotations_sha256') for run in (first, second)]
+    return None if None in hashes else hashes[0] == hashes[1]
 
 
 def match_pairs(

@@ -70,6 +70,18 @@ def test_every_value_can_be_compared(store, key, a, b, won):
     assert found['categories_won'][won] == 1  # lower errors win
 
 
+def test_other_labels_are_told(store, capsys):
+    """The episodes' hash is of their ids: labels may have been corrected meanwhile."""
+    table = make_table((0, 0, 1, [0.1]), (1, 0, 1, [0.1]))
+    runs = [{**HASH, 'annotations_sha256': letter * 64} for letter in 'xyx']
+    a, b, c = (store(f'{i}', table, run) for i, run in enumerate(runs))
+    assert compare_results(a, c)['same_annotations'] is True
+    assert 'ANNOTATIONS' not in capsys.readouterr().out
+    assert compare_results(a, b)['same_annotations'] is False
+    assert 'ANNOTATIONS DIFFER' in capsys.readouterr().out
+    assert compare_results(a, store('old', table))['same_annotations'] is None
+
+
 def test_empty_pairs_count_zero_in_both(store):
     table = make_table((0, 0, 1, [np.nan]), (1, 0, 1, [0.1]))
     found = compare_results(store('a', table), store('b', table))

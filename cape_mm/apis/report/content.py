@@ -32,6 +32,7 @@ ORIGIN_NAMES = dict(
     cape_mm_version='cape_mm',
     episodes_sha256='SHA-256 of the episodes',
     num_missing_images='missing images',
+    annotations_sha256='SHA-256 of the annotations',
     trained_categories_in_test='trained categories in the test',
     num_cpus='CPUs',
     is_modified='files differ from the commit',

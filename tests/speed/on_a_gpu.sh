@@ -22,7 +22,8 @@ DATA=${DATA:-data/synthetic}
 OUT=${OUT:-measured}
 SEED=${SEED:-0}
 WORKERS=${WORKERS:-15}
-ABLATIONS=${ABLATIONS:-no_graph_bias no_prefix_mix random_order parallel_only two_encoders}
+ABLATIONS=${ABLATIONS:-teacher_forced_ar no_support_image no_graph_bias no_prefix_mix \
+random_order parallel_only two_encoders}
 SYNTHETIC=configs/cape_synthetic.py
 BATCH=64 STEPS=20 PAIRS=3 EPOCHS=7 EPISODES=12800 QUERIES='64 512' KEYPOINTS='17 68'
 SIZES='256 512' SIZE=standard

@@ -257,6 +257,9 @@ def test_a_point_that_no_support_shows_is_not_predicted(marked):
 
 
 def test_downloaded_file_holds_what_is_shown(predicted, tmp_path):
+    predicted.show_query(1)
+    predicted.correct_point(0, [5, 6])  # random weights may have no other confidence
+    predicted.show_query(0)
     predicted.correct_point(1, [12.25, 13])
     predicted.set_category('Fuß')
     scores = np.sort(np.delete(predicted.current_query().confidence, 1))

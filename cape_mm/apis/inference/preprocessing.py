@@ -17,6 +17,7 @@ from ...datasets.instance_view import ITSELF
 from ...errors import ConfigError, ImageDecodeError
 from ...structures import Episode, EpisodeInputs
 from ...structures.geometry import clean_box
+from .opencv_threads import one_opencv_thread
 
 LOADERS = ('LoadInstanceImage', 'LoadImageFromFile')
 
@@ -87,8 +88,9 @@ class CropPipeline:
             ann_id=0,
             img_id=0,
         )
-        for step in self.steps:
-            results = step(results)
+        with one_opencv_thread():
+            for step in self.steps:
+                results = step(results)
         return results
 
 

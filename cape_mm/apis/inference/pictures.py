@@ -61,10 +61,7 @@ def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
         ImageDecodeError: it is no picture, is cut off, too large or can't be read.
     """
     path = Path(path)
-    if path.exists() and not path.is_file():  # to read a pipe would wait for ever
-        raise ImageDecodeError(
-            'is no file but a pipe, a device, or a folder that can not be opened'
-        )
+    refuse_other_than_files(path)
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
@@ -72,6 +69,18 @@ def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
     except OSError as error:
         raise ImageDecodeError(f'can not be read: {error.strerror}') from error
     return decode_picture(content, max_pixels)
+
+
+def refuse_other_than_files(path: Path) -> None:
+    """Refuse what is there, but no file: to read a pipe would wait for ever.
+
+    Raises:
+        ImageDecodeError: it is something else.
+    """
+    if path.exists() and not path.is_file():
+        raise ImageDecodeError(
+            'is no file but a pipe, a device, or a folder that can not be opened'
+        )
 
 
 def decode_picture(content: bytes, max_pixels: int = MAX_PIXELS) -> Picture:

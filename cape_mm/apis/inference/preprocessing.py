@@ -15,9 +15,9 @@ from ...datasets.collate import collate_episodes
 from ...datasets.episode_packing import pack_episode
 from ...datasets.instance_view import ITSELF
 from ...errors import ConfigError, ImageDecodeError
+from ...opencv_threads import one_opencv_thread
 from ...structures import Episode, EpisodeInputs
 from ...structures.geometry import clean_box
-from .opencv_threads import one_opencv_thread
 
 LOADERS = ('LoadInstanceImage', 'LoadImageFromFile')
 

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from ...errors import ConfigError, ImageDecodeError, ImageNotFoundError
+from .pictures import refuse_other_than_files
 
 SUFFIXES = frozenset(
     ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv', '.mjpeg')
@@ -46,10 +47,7 @@ class VideoReader:
         self.path = Path(path)
         if not self.path.exists():
             raise ImageNotFoundError(f'no such file: {path}')
-        if not self.path.is_file():  # to read a pipe would wait for ever
-            raise ImageDecodeError(
-                'is no file but a pipe, a device, or a folder that can not be opened'
-            )
+        refuse_other_than_files(self.path)
         if not _is_text(path):
             raise ImageDecodeError(
                 'has a name that is not UTF-8, which OpenCV can not open: rename it'

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
-import cv2
 from mmengine.utils import ProgressBar
 
 from ...errors import ImageDecodeError, InstanceLoadError
+from ...opencv_threads import one_opencv_thread
 from ..transforms import LoadInstanceImage
 from .completeness import is_cut_off
 from .images import ImageFile
@@ -84,26 +84,24 @@ def _map(paths: Sequence[str], num_workers: int) -> Iterator:
         yield from map(decode_image, paths)
         return
     method = 'fork' if 'fork' in multiprocessing.get_all_start_methods() else None
-    num_threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # OpenCV's threads do not survive a fork
-    pool = ProcessPoolExecutor(
-        num_workers,
-        mp_context=multiprocessing.get_context(method),
-        initializer=signal.signal,  # Ctrl-C is the parent's business
-        initargs=(signal.SIGINT, signal.SIG_IGN),
-    )
     num_done = 0
-    try:
-        for result in pool.map(decode_image, paths, chunksize=CHUNK):
-            yield result
-            num_done += 1
-    except BrokenProcessPool as error:
-        suspects = paths[num_done : num_done + CHUNK * (num_workers + 1)]
-        raise ImageDecodeError(
-            f'a worker process died while decoding, probably on one of these images: '
-            f'{", ".join(suspects)}. Look at them one by one, or give the machine more '
-            f'memory.'
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-        cv2.setNumThreads(num_threads)
+    with one_opencv_thread():  # OpenCV's threads do not survive a fork
+        pool = ProcessPoolExecutor(
+            num_workers,
+            mp_context=multiprocessing.get_context(method),
+            initializer=signal.signal,  # Ctrl-C is the parent's business
+            initargs=(signal.SIGINT, signal.SIG_IGN),
+        )
+        try:
+            for result in pool.map(decode_image, paths, chunksize=CHUNK):
+                yield result
+                num_done += 1
+        except BrokenProcessPool as error:
+            suspects = paths[num_done : num_done + CHUNK * (num_workers + 1)]
+            raise ImageDecodeError(
+                f'a worker process died while decoding, probably on one of these '
+                f'images: {", ".join(suspects)}. Look at them one by one, or give the '
+                f'machine more memory.'
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -22,10 +22,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 from mmengine.utils import ProgressBar
 
 from cape_mm.errors import ConfigError
+from cape_mm.opencv_threads import one_opencv_thread
 
 from .coco_records import Record, make_empties, write_category
 from .spec import GENERATOR, SPLITS, SyntheticSpec, make_spec
@@ -222,19 +222,17 @@ def _map(job: partial, category_ids: list[int], num_workers: int) -> Iterator[An
         return
     method = 'fork' if 'fork' in multiprocessing.get_all_start_methods() else None
     context = multiprocessing.get_context(method)
-    num_threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    pool = ProcessPoolExecutor(
-        num_workers,
-        mp_context=context,
-        initializer=signal.signal,  # Ctrl-C is the parent's business
-        initargs=(signal.SIGINT, signal.SIG_IGN),
-    )
-    try:
-        yield from pool.map(job, category_ids)
-    finally:
-        pool.shutdown(cancel_futures=True)
-        cv2.setNumThreads(num_threads)
+    with one_opencv_thread():
+        pool = ProcessPoolExecutor(
+            num_workers,
+            mp_context=context,
+            initializer=signal.signal,  # Ctrl-C is the parent's business
+            initargs=(signal.SIGINT, signal.SIG_IGN),
+        )
+        try:
+            yield from pool.map(job, category_ids)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _join(

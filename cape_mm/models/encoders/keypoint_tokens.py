@@ -108,9 +108,7 @@ class KeypointTokens(nn.Module):
             )
         points = keypoints.flatten(0, 1)
         pooled = [gaussian_pool(fmap, points, self.sigma) for fmap in feature_maps]
-        features = torch.cat(pooled, dim=-1)
         if not self.look_at_image:
-            features = torch.zeros_like(features)
-        finest = features[..., : pooled[0].shape[-1]]
-        tokens = finest + self.project(features)
+            pooled = [torch.zeros_like(features) for features in pooled]
+        tokens = pooled[0] + self.project(torch.cat(pooled, dim=-1))
         return pool_shots(tokens.unflatten(0, keypoints.shape[:2]), is_visible)

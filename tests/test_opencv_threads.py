@@ -10,7 +10,7 @@ import pytest
 from predict_cases import KEYPOINTS, make_picture, write_checkpoint
 
 from cape_mm.apis.inference import CapeInferencer
-from cape_mm.apis.inference.opencv_threads import one_opencv_thread
+from cape_mm.opencv_threads import one_opencv_thread
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Keeping OpenCV's threads out of the network's way."""
+"""Working without OpenCV's own threads for a while."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ _inside, _before = 0, 0
 
 @contextmanager
 def one_opencv_thread() -> Iterator[None]:
-    """Let OpenCV work in the calling thread alone, for small pictures.
+    """Let OpenCV work in the calling thread alone.
 
-    Its own threads go on spinning for a while after their work, on the cores that the
-    network needs next: 8 % of the time of a single picture on two cores. The number is
-    one for the whole process; the last of several threads to leave restores it.
+    Its own threads do not survive a fork, and they go on spinning for a while after
+    their work, on the cores that a network needs next: 8 % of the time of a single
+    picture on two cores. The number is one for the whole process; the last of several
+    threads to leave restores it.
     """
     global _inside, _before
     with _lock:

@@ -2,59 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import threading
-
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
-from predict_cases import KEYPOINTS, make_picture, write_checkpoint
+from demo_cases import png
+from predict_cases import KEYPOINTS, make_picture
 from pycocotools.coco import COCO
 
-from cape_mm.apis.inference import CapeInferencer
-from cape_mm.demo import DemoSession, Limits
 from cape_mm.demo.pictures import MAX_SIDE
-from cape_mm.demo.session_store import SessionStore
-from cape_mm.errors import ConfigError, ImageDecodeError
-
-LIMITS = Limits(max_queries=3, max_shots=2, max_points=5, max_undo=10)
-
-
-def png(seed: int, size: tuple[int, int] = (64, 60)) -> bytes:
-    return cv2.imencode('.png', make_picture(seed, size))[1].tobytes()
-
-
-@pytest.fixture(scope='module')
-def inferencer(tmp_path_factory) -> CapeInferencer:
-    """Random weights."""
-    path = write_checkpoint(tmp_path_factory.mktemp('weights') / 'epoch_1.pth')
-    return CapeInferencer(checkpoint=path, device='cpu')
-
-
-@pytest.fixture
-def session(inferencer) -> DemoSession:
-    return DemoSession(inferencer, LIMITS)
-
-
-@pytest.fixture
-def marked(session) -> DemoSession:
-    """Four points with two edges on one picture."""
-    session.add_support('bird 1.png', png(0))
-    for point in KEYPOINTS:
-        session.add_point(point)
-    session.toggle_edge(1, 0)
-    session.toggle_edge(1, 2)
-    return session
-
-
-@pytest.fixture
-def predicted(marked) -> DemoSession:
-    """The same with two predictions."""
-    marked.add_queries([('a.png', png(1)), ('b.png', png(2))])
-    marked.predict()
-    marked.set_threshold(0)
-    return marked
+from cape_mm.errors import ConfigError
 
 
 def test_a_point_is_added_moved_renamed_connected_and_deleted(marked):
@@ -254,126 +210,3 @@ def test_a_point_that_no_support_shows_is_not_predicted(marked):
     marked.add_queries([('a.png', png(1))])
     marked.predict()
     assert marked.current_query().is_placed.tolist() == [True] * 4 + [False]
-
-
-def test_downloaded_file_holds_what_is_shown(predicted, tmp_path):
-    predicted.show_query(1)
-    predicted.correct_point(0, [5, 6])  # random weights may have no other confidence
-    predicted.show_query(0)
-    predicted.correct_point(1, [12.25, 13])
-    predicted.set_category('Fuß')
-    scores = np.sort(np.delete(predicted.current_query().confidence, 1))
-    predicted.set_threshold((scores[0] + scores[1]) / 2)
-    coco = COCO(predicted.export_coco(tmp_path / 'out.json'))
-    names = [image['file_name'] for image in coco.dataset['images']]
-    assert names == ['bird 1.png', 'a.png', 'b.png']
-    category = coco.dataset['categories'][0]
-    assert (category['name'], category['skeleton']) == ('Fuß', [[0, 1], [1, 2]])
-    support, first, _ = coco.dataset['annotations']
-    assert np.reshape(support['keypoints'], (4, 3)).tolist() == [
-        [*point, 2] for point in KEYPOINTS.tolist()
-    ]
-    triplets = np.reshape(first['keypoints'], (4, 3))
-    pose = predicted.current_query()
-    assert triplets[1].tolist() == [12.25, 13, 2]
-    assert first['keypoint_scores'][1] == 1
-    is_shown = pose.confidence >= predicted.threshold
-    assert is_shown.sum() == 3
-    np.testing.assert_array_equal(triplets[:, 2], np.where(is_shown, 2, 0))
-    np.testing.assert_allclose(triplets[is_shown, :2], pose.points[is_shown], atol=1e-3)
-    assert not triplets[~is_shown].any()
-    assert first['bbox'] == [0, 0, 64, 60]
-
-
-def test_a_support_taken_from_the_queries_is_written_once(predicted, tmp_path):
-    predicted.use_as_support()
-    coco = COCO(predicted.export_coco(tmp_path / 'out.json'))
-    assert len(coco.dataset['images']) == 3
-
-
-def test_nothing_to_download_says_so(session, tmp_path):
-    with pytest.raises(ConfigError, match='nothing to download'):
-        session.export_coco(tmp_path / 'out.json')
-
-
-def test_bad_uploads_are_named_and_the_others_taken(session):
-    jpeg = cv2.imencode('.jpg', make_picture(0))[1].tobytes()
-    files = [
-        ('cut.jpg', jpeg[: len(jpeg) // 2]),
-        ('../../etc/pass\nwd.jpg', jpeg),
-        ('drawing.png', b'<svg xmlns="http://www.w3.org/2000/svg"/>'),
-        ('tiny.png', png(0, (15, 40))),
-        ('C:\\a\\gut ü (1).jpg', jpeg),
-        ('gut ü (1).jpg', jpeg),
-        ('one more.jpg', jpeg),
-    ]
-    refused = session.add_queries(files)
-    names = [pose.picture.name for pose in session.labels.queries]
-    assert names == ['passwd.jpg', 'gut ü (1).jpg', 'gut ü (1) (2).jpg']
-    reasons = ('cut.jpg: is cut off', 'SVG', '15 x 40', 'only 3 pictures')
-    assert len(refused) == len(reasons)
-    assert all(reason in text for reason, text in zip(reasons, refused))
-
-
-def test_size_of_a_file_and_of_a_picture_is_bounded(inferencer):
-    session = DemoSession(inferencer, Limits(max_file_bytes=2000, max_pixels=5000))
-    with pytest.raises(ImageDecodeError, match='at most 2,000'):
-        session.add_support('a.png', bytes(2001))
-    stream = io.BytesIO()
-    Image.new('L', (100, 51)).save(stream, 'png')
-    with pytest.raises(ImageDecodeError, match='too large: 100 x 51'):
-        session.add_support('a.png', stream.getvalue())
-
-
-def test_removed_pictures_can_not_be_undone_back_into_memory(predicted):
-    predicted.clear_queries()
-    assert predicted.labels.queries == ()
-    with pytest.raises(ConfigError, match='nothing to undo'):
-        predicted.undo()
-
-
-def test_number_of_support_pictures_is_bounded(marked):
-    marked.add_support('b.png', png(1))
-    with pytest.raises(ConfigError, match='at most 2'):
-        marked.add_support('c.png', png(2))
-    marked.remove_support()
-    marked.remove_support()
-    assert marked.labels.names  # points and names outlive the pictures
-    marked.add_support('c.png', png(2))
-    assert not marked.current_shot().is_placed.any()
-
-
-def test_users_have_supports_of_their_own(inferencer):
-    one, other = DemoSession(inferencer), DemoSession(inferencer)
-    for session, seed in ((one, 0), (other, 5)):
-        session.add_support('a.png', png(seed))
-        session.add_point(KEYPOINTS[seed % 4])
-        session.add_queries([('q.png', png(1))])
-    one.predict()
-    alone = one.current_query().points
-    threads = [threading.Thread(target=s.predict) for s in (one, other) * 3]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    np.testing.assert_allclose(one.current_query().points, alone, atol=1e-4)
-    assert one.inferencer.support is not other.inferencer.support
-    assert one.inferencer.model is other.inferencer.model
-
-
-def test_store_keeps_the_sessions_that_were_used_last(inferencer):
-    store = SessionStore(lambda: DemoSession(inferencer), limit=2)
-    for key in ('a', 'b'):
-        with store.use(key) as session:
-            session.set_category(key)
-    with store.use('a') as session:
-        assert session.category == 'a'
-    with store.use('c'):
-        pass
-    assert len(store) == 2
-    with store.use('a') as session:
-        assert session.category == 'a'
-    with store.use('b') as session:
-        assert session.category == 'object'
-    store.drop('b')
-    assert len(store) == 1

@@ -11,12 +11,16 @@ from mmpose.registry import MODELS
 
 from ..errors import ConfigError, EmptyAnnotationError
 from ..structures import EpisodeDataSample, EpisodeInputs, ImageStack
+from ..structures.device_copies import copy_without_waiting
 from ..structures.geometry import pixels_to_unit
 from ..structures.skeleton import UNREACHABLE, hop_distances
 from ..value_checks import check_at_least, check_number, check_positive
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
+
+PREPARED_KEY = 'prepared'
+"""Where a batch has what was made of it before its step began."""
 
 
 @MODELS.register_module()
@@ -72,11 +76,14 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
 
         Returns:
             ``inputs``: :class:`EpisodeInputs`, or None where no episode could be
-            loaded; ``data_samples``: all of them.
+            loaded; ``data_samples``: all of them. Of a batch that
+            :meth:`prepare_ahead` gave, what it made then.
 
         Raises:
             EmptyAnnotationError: no support of an episode shows any keypoint.
         """
+        if PREPARED_KEY in data:
+            return data[PREPARED_KEY]
         samples: list[EpisodeDataSample] = data['data_samples']
         kept = [i for i, sample in enumerate(samples) if len(sample.query_slots)]
         if not kept:
@@ -87,14 +94,27 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
         if given['query'] is not given['support']:
             queries = self._normalise(_stack(given['query']))
         # after the images: a GPU is busy with them while the CPU does this
-        graph = self.cast_data(_collate_supports(loaded, self.keypoint_multiple))
+        tensors, num_steps = _collate_supports(loaded, self.keypoint_multiple)
+        graph = {
+            name: copy_without_waiting(value, self.mean.device)
+            for name, value in tensors.items()
+        }
         counts = [len(sample.support_instances) for sample in loaded]
         inputs = EpisodeInputs(
             support_images=_pad_shots(supports, counts),
             query_images=queries,
+            num_steps=num_steps,
             **graph,
         )
         return dict(inputs=inputs, data_samples=samples)
+
+    def prepare_ahead(self, data: dict) -> dict:
+        """Prepare a batch of training before its step begins.
+
+        Returns:
+            The batch, for which :meth:`forward` has nothing left to do.
+        """
+        return data | {PREPARED_KEY: self.forward(data, training=True)}
 
     def _normalise(self, images: torch.Tensor) -> torch.Tensor:
         images = self.cast_data(images)
@@ -133,23 +153,28 @@ def _pad_shots(images: torch.Tensor, counts: list[int]) -> torch.Tensor:
     return batch
 
 
-def _collate_supports(samples: list[EpisodeDataSample], multiple: int) -> dict:
-    """Support keypoints and graphs of B episodes, padded to a common S and K."""
+def _collate_supports(
+    samples: list[EpisodeDataSample], multiple: int
+) -> tuple[dict[str, torch.Tensor], int]:
+    """Support keypoints and graphs of B episodes, padded to a common S and K.
+
+    Returns:
+        Fields of :class:`EpisodeInputs`, and its ``num_steps``.
+    """
     num_shots = max(sample.support_instances.is_visible.shape[0] for sample in samples)
     num_keypoints = max(sample.num_keypoints for sample in samples)
     num_keypoints += -num_keypoints % multiple
     size = (len(samples), num_shots, num_keypoints)
-    points = torch.zeros(*size, 2)
-    is_visible = torch.zeros(size, dtype=torch.bool)
+    # NumPy: for these few numbers per episode every call of PyTorch costs more
+    points = np.zeros((*size, 2), np.float32)
+    is_visible = np.zeros(size, bool)
     hops = np.full((size[0], num_keypoints, num_keypoints), UNREACHABLE)
     for row, sample in enumerate(samples):
         support = sample.support_instances
-        visible = support.is_visible.cpu()
+        visible = support.is_visible.cpu().numpy()
         shots, k = visible.shape
-        # evaluation keeps labelled points outside the crop: take the nearest border
-        unit = pixels_to_unit(support.keypoints.cpu(), sample.input_size).clamp(0, 1)
-        # what an invisible keypoint's coordinates say must not reach the model
-        points[row, :shots, :k] = unit.masked_fill(~visible[..., None], 0)
+        pixels = support.keypoints.cpu().numpy()
+        points[row, :shots, :k] = pixels_to_unit(pixels, sample.input_size)
         is_visible[row, :shots, :k] = visible
         hops[row, :k, :k] = hop_distances(sample.skeleton, k)
         if not visible.any():
@@ -158,11 +183,16 @@ def _collate_supports(samples: list[EpisodeDataSample], multiple: int) -> dict:
                 f'({sample.get("category_name")!r}) shows no keypoint: mark one at '
                 f'least.'
             )
-    num_queries = torch.tensor([len(sample.query_slots) for sample in samples])
-    return dict(
+    # evaluation keeps labelled points outside the crop: take the nearest border
+    np.clip(points, 0, 1, out=points)
+    # what an invisible keypoint's coordinates say must not reach the model
+    points[~is_visible] = 0
+    num_queries = [len(sample.query_slots) for sample in samples]
+    arrays = dict(
         support_keypoints=points,
         support_visible=is_visible,
-        hops=torch.from_numpy(hops),
-        query_to_episode=torch.arange(len(samples)).repeat_interleave(num_queries),
-        num_steps=int(is_visible.any(dim=1).sum(dim=1).max()),
+        hops=hops,
+        query_to_episode=np.repeat(np.arange(len(samples)), num_queries),
     )
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    return tensors, int(is_visible.any(axis=1).sum(axis=1).max())

@@ -166,3 +166,24 @@ def test_batch_is_left_as_it_came():
 
 def test_statistics_stay_out_of_checkpoints():
     assert not EpisodeDataPreprocessor().state_dict()
+
+
+def test_batch_prepared_ahead_is_what_forward_makes():
+    items = mixed_episodes()
+    layer = EpisodeDataPreprocessor()
+    batch = pseudo_collate(deepcopy(items))
+    ahead = layer.prepare_ahead(batch)
+    assert ahead['inputs'] is batch['inputs']  # hooks see the batch as it was
+    again = layer(ahead, training=True)
+    assert_same_fields(again['inputs'], layer(batch)['inputs'])
+    assert again['data_samples'] == batch['data_samples']
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_batch_on_a_gpu_equals_that_on_a_cpu():
+    batch = pseudo_collate(mixed_episodes())
+    found = EpisodeDataPreprocessor().cuda()(batch)['inputs']
+    assert all(tensor.is_cuda for tensor in found.tensors())
+    wanted = EpisodeDataPreprocessor()(batch)['inputs']
+    for one, other in zip(found.tensors(), wanted.tensors()):
+        torch.testing.assert_close(one.cpu(), other)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import nn
 
+from ...engine.batch_lookahead import look_ahead
 from .settings import BenchmarkSettings
 from .subject import Subject
 from .timing import (
@@ -31,7 +32,9 @@ class StepTimer:
     Stages of a step: ``load`` (wait for the batch), ``preprocess``, ``backbone``
     (feature maps of all images), ``encode`` (keypoint tokens, graph, joint encoder),
     ``decode`` (head; in training with its losses), then ``update`` (backward and
-    optimiser) or ``output`` (to data samples on the CPU).
+    optimiser) or ``output`` (to data samples on the CPU). As in training, a GPU's next
+    batch is loaded and preprocessed between backward and optimiser, see
+    :func:`~cape_mm.engine.batch_lookahead.look_ahead`.
 
     Args:
         subject: what is measured.
@@ -40,6 +43,8 @@ class StepTimer:
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self._step = train_step if subject.optim_wrapper else predict_step
+        ahead = look_ahead(self._wait(), subject.model, subject.optim_wrapper)
+        self._batches = ExitStack().enter_context(ahead)
         self.reset()
 
     def reset(self) -> None:
@@ -55,9 +60,7 @@ class StepTimer:
         start = time.perf_counter()
         for _ in range(steps):
             self._watch.begin_step()
-            waiting = time.perf_counter()
-            batch = next(self.subject.batches)
-            self._waits.append(1000 * (time.perf_counter() - waiting))
+            batch = next(self._batches)
             self._watch.mark('load')
             self._step(self.subject, batch, self._watch.mark)
             samples = batch['data_samples']
@@ -65,6 +68,14 @@ class StepTimer:
             self.num_queries += sum(len(sample.query_slots) for sample in samples)
         synchronize(self.subject.device)
         self.seconds += time.perf_counter() - start
+
+    def _wait(self) -> Iterator[dict]:
+        """The subject's batches; notes how long each was waited for."""
+        while True:
+            start = time.perf_counter()
+            batch = next(self.subject.batches)
+            self._waits.append(1000 * (time.perf_counter() - start))
+            yield batch
 
     def results(self) -> dict:
         """Throughput over all steps, and times of the single ones in ms.

@@ -6,6 +6,7 @@ from mmengine.dist import get_rank, get_world_size
 from mmengine.runner import EpochBasedTrainLoop
 from mmpose.registry import LOOPS
 
+from ..batch_lookahead import look_ahead
 from ..hooks.atomic_checkpoint_hook import resumed_generator_states
 from ..random_states import set_generator_states
 from .skipped_batches import skipped_batches
@@ -22,6 +23,9 @@ class EpisodeTrainLoop(EpochBasedTrainLoop):
     came before. Here the batches before are left out, without being loaded, and
     PyTorch's generators are put where they were, so that on a CPU a killed and resumed
     run equals an uninterrupted one to the bit.
+
+    On a GPU, the next batch is made ready while the GPU works on the current one, see
+    :func:`~cape_mm.engine.batch_lookahead.look_ahead`.
 
     Convention:
         - checkpoints within an epoch come from ``AtomicCheckpointHook`` with
@@ -51,8 +55,10 @@ class EpisodeTrainLoop(EpochBasedTrainLoop):
                 self._restore_generators()  # the iterator drew its workers' seeds
                 # where no batch is left, nothing else says which was the last
                 self.runner.message_hub.update_info('iter', self._iter - 1)
-            for idx, data_batch in enumerate(batches, self.first_batch):
-                self.run_iter(idx, data_batch)
+            runner = self.runner
+            with look_ahead(batches, runner.model, runner.optim_wrapper) as batches:
+                for idx, data_batch in enumerate(batches, self.first_batch):
+                    self.run_iter(idx, data_batch)
         self.runner.call_hook('after_train_epoch')
         self.first_batch = 0
         self._epoch += 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from ...structures import EpisodeDataSample, EpisodeInputs
+from ...structures.device_copies import copy_without_waiting
 from ...structures.geometry import pixels_to_unit
 from ..heads import QueryTargets
 
@@ -20,8 +22,9 @@ def collect_targets(
     """
     num, size = inputs.query_to_episode.shape[0], inputs.hops.shape[-1]
     device = inputs.hops.device
-    points = torch.zeros(num, size, 2)
-    is_visible = torch.zeros(num, size, dtype=torch.bool)
+    # NumPy: for these few numbers per episode every call of PyTorch costs more
+    points = np.zeros((num, size, 2), np.float32)
+    is_visible = np.zeros((num, size), bool)
     weights = None
     row = 0
     for sample in data_samples:
@@ -29,14 +32,14 @@ def collect_targets(
             continue
         truth = sample.gt_instances
         end, k = row + len(truth), sample.num_keypoints
-        points[row:end, :k] = pixels_to_unit(truth.keypoints, sample.input_size)
-        is_visible[row:end, :k] = truth.is_visible
+        pixels = truth.keypoints.cpu().numpy()
+        points[row:end, :k] = pixels_to_unit(pixels, sample.input_size)
+        is_visible[row:end, :k] = truth.is_visible.cpu().numpy()
         if 'keypoint_weights' in sample:  # virtual keypoints count less
-            weights = torch.ones(num, size) if weights is None else weights
-            weights[row:end, :k] = torch.tensor(sample.keypoint_weights)
+            weights = np.ones((num, size), np.float32) if weights is None else weights
+            weights[row:end, :k] = sample.keypoint_weights
         row = end
-    points = points.masked_fill(~is_visible[..., None], 0)
-    parts = (points, is_visible, weights)
-    return QueryTargets(
-        *(p if p is None else p.to(device, non_blocking=True) for p in parts)
-    )
+    points[~is_visible] = 0
+    labels = [torch.from_numpy(label) for label in (points, is_visible)]
+    labels += [] if weights is None else [torch.from_numpy(weights)]
+    return QueryTargets(*(copy_without_waiting(label, device) for label in labels))

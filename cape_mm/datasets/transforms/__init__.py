@@ -1,6 +1,7 @@
 """Transforms of one instance, registered in MMPose's ``TRANSFORMS``."""
 
 from .blur import RandomGaussianBlur, RandomMotionBlur
+from .episode_color import EpisodeColor
 from .formatting import PackInstance
 from .geometric import EpisodeFlip, InstanceCrop, RandomInstanceAffine, WarpInstance
 from .loading import LoadInstanceImage
@@ -10,6 +11,7 @@ from .photometric import RandomPhotometric
 from .virtual_keypoints import VirtualKeypoints
 
 __all__ = [
+    'EpisodeColor',
     'EpisodeFlip',
     'FixedInstanceAffine',
     'InstanceCrop',

@@ -7,6 +7,9 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
+LEVELS = np.arange(256, dtype=np.float64)
+"""All values of a byte: a table holds what becomes of each."""
+
 
 @TRANSFORMS.register_module()
 class RandomPhotometric(BaseTransform):
@@ -54,15 +57,36 @@ class RandomPhotometric(BaseTransform):
         turn = rng.uniform(-self.hue, self.hue) / 2  # OpenCV: 180 hue steps
         boost = 1 + rng.uniform(-self.saturation, self.saturation)
         # every change maps a byte to a byte: tables are faster than floats
-        levels = np.arange(256, dtype=np.float64)
         mean = sum(cv2.mean(img)[:3]) / 3
         offset = gain * (1 - slope) * mean
-        img = cv2.LUT(img, _to_bytes(levels * (gain * slope) + offset))
-        tables = [_to_bytes(np.rint(levels + turn) % 180), _to_bytes(levels * boost)]
-        tables.append(_to_bytes(levels))
-        hsv = cv2.cvtColor(img, cv2.COLOR_BGR2HSV)
-        hsv = cv2.LUT(hsv, np.stack(tables, axis=-1)[None])
-        return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)
+        img = cv2.LUT(img, _to_bytes(LEVELS * (gain * slope) + offset))
+        return map_hsv(img, hue=LEVELS + turn, saturation=LEVELS * boost)
+
+
+def map_hsv(
+    img: np.ndarray, hue: np.ndarray = LEVELS, saturation: np.ndarray = LEVELS
+) -> np.ndarray:
+    """Give every hue and every saturation another one; the HSV value stays.
+
+    Convention:
+        - hue is in OpenCV's steps of 2 degrees, 180 of them: red 0, green 60, blue 120
+        - what has no saturation stays grey, whatever the tables, as long as that of
+          saturation starts with 0
+
+    Args:
+        img: uint8 BGR (H, W, 3).
+        hue: what becomes of each hue, (256,) of which 180 count; is rounded, and any
+            number wraps around the circle.
+        saturation: what becomes of each saturation, (256,); is rounded and cut to
+            [0, 255].
+
+    Returns:
+        uint8 BGR (H, W, 3), a new array.
+    """
+    tables = [_to_bytes(np.rint(hue) % 180), _to_bytes(saturation), _to_bytes(LEVELS)]
+    hsv = cv2.cvtColor(img, cv2.COLOR_BGR2HSV)
+    hsv = cv2.LUT(hsv, np.stack(tables, axis=-1)[None])
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)
 
 
 def _to_bytes(levels: np.ndarray) -> np.ndarray:

@@ -31,15 +31,27 @@ from ..json_file import read_json_object
 from ..structures.geometry import BOX_PADDING
 from ..structures.skeleton import check_skeleton
 from .categories import Category
-from .transforms import EpisodeFlip, InstanceCrop, PackInstance, WarpInstance
+from .transforms import (
+    EpisodeFlip,
+    EpisodeRotation,
+    InstanceCrop,
+    PackInstance,
+    WarpInstance,
+)
 
 PICTURE_SIDE = 64
 PICTURE_LEVEL = 127
 TEMPLATE_ID = -1
 """Annotation and image id of a template: it has none."""
 
-KEPT_TRANSFORMS = (InstanceCrop, EpisodeFlip, WarpInstance, PackInstance)
-"""What a template goes through: it stays canonical, and mirrors with its episode."""
+KEPT_TRANSFORMS = (
+    InstanceCrop,
+    EpisodeFlip,
+    EpisodeRotation,
+    WarpInstance,
+    PackInstance,
+)
+"""What a template goes through: it stays canonical, and moves with its episode."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +135,7 @@ def load_template(
         template: the template.
         transforms: those of an instance; reading an image and random changes of one
             are passed over.
-        episode_seed: decides whether the episode is mirrored.
+        episode_seed: decides whether the episode is mirrored and rotated.
 
     Returns:
         What ``PackInstance`` returns for any instance.

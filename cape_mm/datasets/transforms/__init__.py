@@ -3,7 +3,13 @@
 from .blur import RandomGaussianBlur, RandomMotionBlur
 from .episode_color import EpisodeColor
 from .formatting import PackInstance
-from .geometric import EpisodeFlip, InstanceCrop, RandomInstanceAffine, WarpInstance
+from .geometric import (
+    EpisodeFlip,
+    EpisodeRotation,
+    InstanceCrop,
+    RandomInstanceAffine,
+    WarpInstance,
+)
 from .loading import LoadInstanceImage
 from .occlusion import RandomOcclusion
 from .perturbations import FixedInstanceAffine, JpegCompression, PerturbQuery
@@ -13,6 +19,7 @@ from .virtual_keypoints import VirtualKeypoints
 __all__ = [
     'EpisodeColor',
     'EpisodeFlip',
+    'EpisodeRotation',
     'FixedInstanceAffine',
     'InstanceCrop',
     'JpegCompression',

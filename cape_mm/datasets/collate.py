@@ -9,6 +9,7 @@ from mmengine.registry import FUNCTIONS
 from torch.utils.data import get_worker_info
 
 from ..structures import ImageStack
+from ..structures.packed_samples import PackedSamples
 
 
 @FUNCTIONS.register_module()
@@ -23,15 +24,17 @@ def collate_episodes(items: Sequence[dict]) -> dict:
 
     Returns:
         ``inputs`` with :class:`ImageStack` ``support`` and ``query``, and
-        ``data_samples``, a list of B.
+        ``data_samples``, a list of B; out of a loader's worker, what reads like one
+        (:class:`PackedSamples`).
     """
     inputs = [item['inputs'] for item in items]
+    samples = [item['data_samples'] for item in items]
     return dict(
         inputs=dict(
             support=_stack([part['support'] for part in inputs]),
             query=_stack([part['query'] for part in inputs]),
         ),
-        data_samples=[item['data_samples'] for item in items],
+        data_samples=samples if get_worker_info() is None else PackedSamples(samples),
     )
 
 

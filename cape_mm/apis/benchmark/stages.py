@@ -44,7 +44,8 @@ class StepTimer:
         self.subject = subject
         self._step = train_step if subject.optim_wrapper else predict_step
         ahead = look_ahead(self._wait(), subject.model, subject.optim_wrapper)
-        self._batches = ExitStack().enter_context(ahead)
+        self._looking_ahead = ExitStack()  # ends with the timer
+        self._batches = self._looking_ahead.enter_context(ahead)
         self.reset()
 
     def reset(self) -> None:

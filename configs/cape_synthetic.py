@@ -17,15 +17,31 @@ _base_ = [
     './_base_/cape_resnet50.py',
 ]
 
+train_pipeline = [
+    dict(type='InstanceCrop', padding=1.25),
+    dict(type='RandomInstanceAffine', rotation=30.0, scale=(0.8, 1.25), shift=0.08),
+    dict(type='EpisodeFlip', prob=0.5),
+    dict(type='LoadInstanceImage', reduce_to=(256, 256)),
+    dict(type='WarpInstance', input_size=(256, 256)),
+    dict(type='RandomPhotometric'),
+    # seventy categories can be learned by heart, those in every colour can't
+    dict(type='EpisodeColor', prob=0.8),
+    dict(type='PackInstance', hide_outside=True),
+]
+
 model = dict(
     backbone=dict(
         norm_cfg=dict(type='AmpGN', num_groups=32), norm_eval=False, init_cfg=None
-    )
+    ),
+    # on a GPU, steps replayed as one graph, for which batches need few shapes
+    train_cfg=dict(cuda_graph=True),
+    data_preprocessor=dict(keypoint_multiple=16),
 )
 train_dataloader = dict(
     batch_size=16,  # x 4 accumulated = 64
     num_workers=8,
     sampler=dict(num_queries=1, episodes_per_epoch=12800),
+    dataset=dict(pipeline=train_pipeline),
 )
 optim_wrapper = dict(optimizer=dict(lr=5e-4), paramwise_cfg=dict(_delete_=True))
 train_cfg = dict(max_epochs=7)

@@ -23,7 +23,7 @@ OUT=${OUT:-measured}
 SEED=${SEED:-0}
 WORKERS=${WORKERS:-15}
 ABLATIONS=${ABLATIONS:-teacher_forced_ar no_support_image no_graph_bias no_prefix_mix \
-random_order parallel_only two_encoders}
+random_order parallel_only two_encoders no_episode_color}
 SYNTHETIC=configs/cape_synthetic.py
 BATCH=64 STEPS=20 PAIRS=3 EPOCHS=7 EPISODES=12800 QUERIES='64 512' KEYPOINTS='17 68'
 SIZES='256 512' SIZE=standard
@@ -41,14 +41,15 @@ benchmark() {
     "$PYTHON" tools/benchmark.py "$@"
 }
 
-# Configs under configs/ablations differ from cape_synthetic.py in the model alone.
+# Configs under configs/ablations differ from cape_synthetic.py as their cards say.
 ROOT=("data_root=$DATA" "train_dataloader.dataset.data_root=$DATA"
     "val_dataloader.dataset.data_root=$DATA" "test_dataloader.dataset.data_root=$DATA")
 RECIPE=("train_dataloader.batch_size=$BATCH" optim_wrapper.accumulative_counts=1
     "train_dataloader.sampler.episodes_per_epoch=$EPISODES" param_scheduler.0.end=100
     "train_cfg.max_epochs=$EPOCHS" "train_cfg.val_interval=$EPOCHS"
-    val_dataloader.sampler.episodes_per_category=2 "randomness.seed=$SEED")
-GRAPHS=(model.train_cfg.cuda_graph=True model.data_preprocessor.keypoint_multiple=16)
+    val_dataloader.sampler.episodes_per_category=2 "randomness.seed=$SEED"
+    "default_hooks.checkpoint.interval=$EPOCHS")
+EAGER=(model.train_cfg.cuda_graph=False model.data_preprocessor.keypoint_multiple=1)
 
 train() { # NAME CONFIG WORKERS OPTION ...
     "$PYTHON" tools/train.py "$2" $AMP --work-dir "$OUT/$1" --cfg-options \
@@ -77,10 +78,10 @@ part_loader() {
     local options=("${ROOT[@]}" "${RECIPE[@]}" "train_dataloader.num_workers=$WORKERS")
     for round in $(seq "$PAIRS"); do
         benchmark $SYNTHETIC --mode train --loader $AMP --steps $((3 * STEPS)) \
-            --out "$OUT/loader_eager_$round.json" --cfg-options "${options[@]}"
+            --out "$OUT/loader_graph_$round.json" --cfg-options "${options[@]}"
         benchmark $SYNTHETIC --mode train --loader $AMP --steps $((3 * STEPS)) \
-            --out "$OUT/loader_graph_$round.json" \
-            --cfg-options "${options[@]}" "${GRAPHS[@]}"
+            --out "$OUT/loader_eager_$round.json" \
+            --cfg-options "${options[@]}" "${EAGER[@]}"
     done
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 
 import torch
 from mmengine.logging import print_log
@@ -31,7 +32,8 @@ class CapturedLoss:
         graph: reads ``inputs``, writes ``losses`` and ``gradients``.
         inputs: the graph's own inputs.
         losses: scalars by name.
-        gradients: of the losses' sum, one per parameter; None where it has none.
+        gradients: of the losses' sum, one for every parameter that has one.
+        has_gradient: which of the trainable parameters those are.
         replays: tells whether the gradients are still those of a given replay; shared
             with every graph that may write over them.
     """
@@ -39,7 +41,8 @@ class CapturedLoss:
     graph: torch.cuda.CUDAGraph
     inputs: tuple[torch.Tensor, ...]
     losses: Losses
-    gradients: tuple[torch.Tensor | None, ...]
+    gradients: tuple[torch.Tensor, ...]
+    has_gradient: tuple[bool, ...]
     replays: ReplayCount = field(default_factory=ReplayCount)
 
     def replay(self, tensors: Sequence[torch.Tensor]) -> None:
@@ -51,7 +54,11 @@ class CapturedLoss:
 
 
 class ReplayedLoss(torch.autograd.Function):
-    """Losses whose gradients are there already when they are asked for."""
+    """Losses whose gradients are there already when they are asked for.
+
+    Takes the parameters that have a gradient. Distributed data parallel looks which ones
+    a loss reaches: the others are out of reach, as without graphs.
+    """
 
     @staticmethod
     def forward(ctx, captured: CapturedLoss, tensors, *parameters):
@@ -68,10 +75,7 @@ class ReplayedLoss(torch.autograd.Function):
             )
         # the losses are added up, so one factor (of accumulation) goes for all; the
         # products are new tensors, as later steps overwrite the graph's own
-        gradients = ctx.captured.gradients
-        known = [gradient for gradient in gradients if gradient is not None]
-        scaled = iter(torch._foreach_mul(known, weights[0]))
-        return None, None, *(None if g is None else next(scaled) for g in gradients)
+        return None, None, *torch._foreach_mul(ctx.captured.gradients, weights[0])
 
 
 class LossGraphs:
@@ -136,7 +140,8 @@ class LossGraphs:
             captured.replays = self._replays
             self._captured[key] = captured
         captured = self._captured[key]
-        losses = ReplayedLoss.apply(captured, tensors, *parameters)
+        used = compress(parameters, captured.has_gradient)
+        losses = ReplayedLoss.apply(captured, tensors, *used)
         return dict(zip(captured.losses, losses))
 
     def _say_full(self) -> None:
@@ -175,7 +180,9 @@ def capture(
     graph, (losses, gradients) = record(
         lambda: compute_gradients(model, function, inputs), pool
     )
-    return CapturedLoss(graph, inputs, losses, gradients)
+    has_gradient = tuple(gradient is not None for gradient in gradients)
+    known = tuple(compress(gradients, has_gradient))
+    return CapturedLoss(graph, inputs, losses, known, has_gradient)
 
 
 def compute_gradients(

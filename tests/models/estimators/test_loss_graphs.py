@@ -37,26 +37,26 @@ def make_captured() -> CapturedLoss:
     parts = dict(
         inputs=(torch.zeros(()),),
         losses=dict(loss_a=torch.zeros(())),
-        gradients=(torch.zeros(()), None),
+        gradients=(torch.zeros(()),),
+        has_gradient=(True, False),
     )
     return CapturedLoss(FakeGraph(parts), **parts)
 
 
-def replay(captured, value, weight, unused):
-    return ReplayedLoss.apply(captured, [torch.tensor(value)], weight, unused)[0]
+def replay(captured, value, weight):
+    return ReplayedLoss.apply(captured, [torch.tensor(value)], weight)[0]
 
 
 def test_gradients_of_replays_add_up_and_are_scaled():
     captured = make_captured()
-    weight, unused = (torch.nn.Parameter(torch.zeros(())) for _ in range(2))
-    first = replay(captured, 3.0, weight, unused)
+    weight = torch.nn.Parameter(torch.zeros(()))
+    first = replay(captured, 3.0, weight)
     (first / 2).backward()
     assert first.item() == 6
     assert weight.grad.item() == 1.5
     kept = first.detach()
-    (replay(captured, 5.0, weight, unused) / 2).backward()
+    (replay(captured, 5.0, weight) / 2).backward()
     assert weight.grad.item() == 1.5 + 2.5
-    assert unused.grad is None
     assert kept.item() == 6  # a later replay does not reach into an earlier result
     # nor does one reach into a gradient that was handed out
     captured.replay([torch.tensor(9.0)])
@@ -65,9 +65,9 @@ def test_gradients_of_replays_add_up_and_are_scaled():
 
 def test_gradients_that_were_overwritten_are_refused():
     captured = make_captured()
-    weight, unused = (torch.nn.Parameter(torch.zeros(())) for _ in range(2))
-    first = replay(captured, 3.0, weight, unused)
-    replay(captured, 5.0, weight, unused)
+    weight = torch.nn.Parameter(torch.zeros(()))
+    first = replay(captured, 3.0, weight)
+    replay(captured, 5.0, weight)
     with pytest.raises(RuntimeError, match='overwritten'):
         first.backward()
 
@@ -75,11 +75,17 @@ def test_gradients_that_were_overwritten_are_refused():
 def test_gradients_overwritten_by_a_graph_of_another_shape_are_refused():
     captured, other = make_captured(), make_captured()
     captured.replays = other.replays = ReplayCount()  # as they share their memory
-    weight, unused = (torch.nn.Parameter(torch.zeros(())) for _ in range(2))
-    first = replay(captured, 3.0, weight, unused)
-    replay(other, 5.0, weight, unused).backward()
+    weight = torch.nn.Parameter(torch.zeros(()))
+    first = replay(captured, 3.0, weight)
+    replay(other, 5.0, weight).backward()
     with pytest.raises(RuntimeError, match='overwritten'):
         first.backward()
+
+
+def reached(losses):
+    """Edges of the graph that lead to parameters."""
+    edges = losses['loss_a'].grad_fn.next_functions
+    return [edge for edge in edges if edge[0] is not None]
 
 
 def test_recorded_shapes_share_their_count(monkeypatch):
@@ -87,9 +93,10 @@ def test_recorded_shapes_share_their_count(monkeypatch):
     monkeypatch.setattr(f'{module}._can_replay', lambda *_: True)
     monkeypatch.setattr(f'{module}.capture', lambda *_: make_captured())
     monkeypatch.setattr('torch.cuda.graph_pool_handle', lambda: (0, 1))
-    graphs, model = LossGraphs(), torch.nn.Linear(1, 1)
+    graphs, model = LossGraphs(), torch.nn.Linear(1, 1)  # the bias gets no gradient
     for dtype in (torch.float32, torch.float64):
-        graphs.run(model, None, [torch.zeros((), dtype=dtype)])
+        losses = graphs.run(model, None, [torch.zeros((), dtype=dtype)])
+    assert [edge[0].variable is model.weight for edge in reached(losses)] == [True]
     counts = [captured.replays for captured in graphs._captured.values()]
     assert counts[0] is counts[1]
     assert counts[0].number == 2

@@ -1,0 +1,19 @@
+"""Ablation: every category keeps its colours in training.
+
+Differs from cape_synthetic.py as written here.
+Run:    python tools/train.py configs/ablations/no_episode_color.py --amp
+Result: not yet run.
+"""
+
+_base_ = '../cape_synthetic.py'
+
+train_pipeline = [
+    dict(type='InstanceCrop', padding=1.25),
+    dict(type='RandomInstanceAffine', rotation=30.0, scale=(0.8, 1.25), shift=0.08),
+    dict(type='EpisodeFlip', prob=0.5),
+    dict(type='LoadInstanceImage', reduce_to=(256, 256)),
+    dict(type='WarpInstance', input_size=(256, 256)),
+    dict(type='RandomPhotometric'),
+    dict(type='PackInstance', hide_outside=True),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

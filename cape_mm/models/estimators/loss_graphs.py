@@ -56,8 +56,8 @@ class CapturedLoss:
 class ReplayedLoss(torch.autograd.Function):
     """Losses whose gradients are there already when they are asked for.
 
-    Takes the parameters that have a gradient. Distributed data parallel looks which ones
-    a loss reaches: the others are out of reach, as without graphs.
+    Takes the parameters that have a gradient. Distributed data parallel looks which
+    ones a loss reaches: the others are out of reach, as without graphs.
     """
 
     @staticmethod

@@ -23,6 +23,8 @@ train_pipeline = [
     dict(type='EpisodeFlip', prob=0.5),
     dict(type='WarpInstance', input_size=(128, 128)),
     dict(type='RandomPhotometric'),
+    # seventy categories can be learned by heart, those in every colour can't
+    dict(type='EpisodeColor', prob=0.8),
     dict(type='PackInstance', hide_outside=True),
 ]
 test_pipeline = [

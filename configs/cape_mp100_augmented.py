@@ -1,4 +1,4 @@
-"""CAPE on MP-100 split 1 with every augmentation that there is.
+"""CAPE on MP-100 split 1 with occlusion, blur and virtual keypoints too.
 
 Differs from cape_mp100.py only in the training pipeline: RandomOcclusion, the two kinds
 of blur and VirtualKeypoints are added. Each augmentation is one line: leave it out, or

@@ -39,6 +39,8 @@ LOST = re.compile(
     r'\bgloo\b|NCCL|TCPStore|Connection (closed|reset)|socket .*timed out'
 )
 """What the messages of failed communication have in common."""
+SHARDED_STRATEGIES = ('FSDPStrategy', 'ShardedStrategy')
+"""Types of ``strategy`` that give every process a part of the weights."""
 
 
 class LostProcessError(CapeError, RuntimeError):
@@ -76,7 +78,7 @@ def check_alone(cfg: Config) -> None:
         ConfigError: the config wants that.
     """
     strategy = (cfg.get('strategy') or {}).get('type')
-    if strategy in ('FSDPStrategy', 'ShardedStrategy'):
+    if strategy in SHARDED_STRATEGIES:
         raise ConfigError(
             f'strategy {strategy} shards the weights over processes, and this is a '
             f'single one. Start several by tools/dist_train.sh CONFIG GPUS, or take a '

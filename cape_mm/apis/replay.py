@@ -60,7 +60,8 @@ def replay(
     """Run the loss of every batch of a skipped update: same episodes, same chance.
 
     The batch is the same to the last bit where the data are. So is the loss, on the
-    same device, with the weights of that iteration and without CUDA graphs.
+    same device, with the weights of that iteration, if the training had no CUDA graphs;
+    here there are none.
 
     Args:
         path: file that :class:`~cape_mm.engine.hooks.FiniteLossHook` wrote.
@@ -83,6 +84,8 @@ def replay(
     check_dataloader(cfg.train_dataloader, 'train_dataloader')
     check_data_files(cfg.train_dataloader.dataset, 'train_dataloader', 'data_root')
     check_model(cfg.get('model'))
+    if (cfg.model.get('train_cfg') or {}).get('cuda_graph'):
+        cfg.model.train_cfg.cuda_graph = False  # recording one uses up random numbers
     set_amp(cfg, 'Amp' in step.optim_wrapper)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpose')):
         dataset = DATASETS.build(cfg.train_dataloader.dataset)

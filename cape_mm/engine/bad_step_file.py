@@ -11,6 +11,7 @@ from ..atomic_write import write_text_atomically
 from ..errors import ConfigError
 from ..json_file import read_json_object
 from ..structures import Episode, EpisodeDataSample
+from ..structures.packed_samples import PackedSamples
 
 FORMAT = 'cape_mm bad step 1'
 
@@ -97,7 +98,8 @@ class BadStep:
 
 def record_episodes(samples: object) -> Iterator[EpisodeRecord]:
     """Records of a batch's data samples; of none that hold no episode."""
-    for sample in samples if isinstance(samples, Sequence) else ():
+    is_many = isinstance(samples, (Sequence, PackedSamples))
+    for sample in samples if is_many else ():
         if isinstance(sample, EpisodeDataSample) and 'episode' in sample:
             supports, queries = sample.support_instances, sample.gt_instances
             yield EpisodeRecord(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from mmengine.model import is_model_wrapper
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import nn
 
 
@@ -57,32 +57,36 @@ class PreparedBatches:
             self._ready.append(error)
 
 
-@contextmanager
-def look_ahead(
-    batches: Iterator[dict], model: nn.Module, wrapper: OptimWrapper
-) -> Iterator[Iterator[dict]]:
-    """Make every next batch ready once a backward pass has been handed to the GPU.
+def preparable(batches: Iterator[dict], model: nn.Module) -> Iterator[dict]:
+    """Batches that can be made ready early, if the model is on a GPU.
 
-    On a CPU, and for a data preprocessor without ``prepare_ahead``, nothing changes:
-    there is no time to be won.
+    On a CPU, and for a data preprocessor without ``prepare_ahead``, they stay what they
+    are: there is no time to be won.
 
     Args:
         batches: collated batches.
         model: the trained model, wrapped or not.
-        wrapper: its optimiser; of several (``OptimWrapperDict``) none is used.
-
-    Yields:
-        An iterator over the batches, to be used up inside.
     """
     inner = model.module if is_model_wrapper(model) else model
     prepare = getattr(inner.data_preprocessor, 'prepare_ahead', None)
     on_gpu = next(inner.parameters()).is_cuda
-    if prepare is None or not on_gpu or not isinstance(wrapper, OptimWrapper):
-        yield batches
+    return PreparedBatches(batches, prepare) if prepare and on_gpu else batches
+
+
+@contextmanager
+def look_ahead(batches: Iterator[dict], wrapper: OptimWrapper | None) -> Iterator[None]:
+    """Make every next batch ready once a backward pass has been handed to the GPU.
+
+    Args:
+        batches: what :func:`preparable` gave.
+        wrapper: the optimiser; of several (``OptimWrapperDict``) none is used.
+    """
+    is_one = wrapper is not None and not isinstance(wrapper, OptimWrapperDict)
+    if not (is_one and isinstance(batches, PreparedBatches)):
+        yield
         return
-    prepared = PreparedBatches(batches, prepare)
-    with called_after_backward(wrapper, prepared.prepare_next):
-        yield prepared
+    with called_after_backward(wrapper, batches.prepare_next):
+        yield
 
 
 @contextmanager

@@ -39,7 +39,7 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
         mean: subtracted per channel, in the order that the model sees.
         std: divides per channel.
         bgr_to_rgb: images come as BGR and the model wants RGB.
-        non_blocking: copy to the device without waiting.
+        non_blocking: copy images to the device without waiting.
         keypoint_multiple: pad K to a multiple of this, so that batches have few shapes,
             for CUDA graphs.
 
@@ -76,14 +76,11 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
 
         Returns:
             ``inputs``: :class:`EpisodeInputs`, or None where no episode could be
-            loaded; ``data_samples``: all of them. Of a batch that
-            :meth:`prepare_ahead` gave, what it made then.
+            loaded; ``data_samples``: all of them.
 
         Raises:
             EmptyAnnotationError: no support of an episode shows any keypoint.
         """
-        if PREPARED_KEY in data:
-            return data[PREPARED_KEY]
         samples: list[EpisodeDataSample] = data['data_samples']
         kept = [i for i, sample in enumerate(samples) if len(sample.query_slots)]
         if not kept:
@@ -112,9 +109,15 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
         """Prepare a batch of training before its step begins.
 
         Returns:
-            The batch, for which :meth:`forward` has nothing left to do.
+            The batch, for which a call has nothing left to do.
         """
-        return data | {PREPARED_KEY: self.forward(data, training=True)}
+        return data | {PREPARED_KEY: self(data, training=True)}
+
+    def __call__(self, data: dict, training: bool = False) -> dict:
+        """What :meth:`forward` makes of a batch, or made of it in advance."""
+        if PREPARED_KEY in data:
+            return data[PREPARED_KEY]
+        return super().__call__(data, training)
 
     def _normalise(self, images: torch.Tensor) -> torch.Tensor:
         images = self.cast_data(images)

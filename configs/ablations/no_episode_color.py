@@ -3,7 +3,8 @@
 Differs from cape_synthetic.py as written here.
 Run:    python tools/train.py configs/ablations/no_episode_color.py --amp
 Result: PCK@0.2 94.5, PCK@0.05 85.5 on novel categories, seed 0, where the recipe
-        reaches 98.0 and 92.0 (docs/results.md).
+        reaches 98.0 and 92.0 (docs/results.md; run before this file existed, as the
+        recipe of that day).
 """
 
 _base_ = '../cape_synthetic.py'

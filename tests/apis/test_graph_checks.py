@@ -34,6 +34,15 @@ def test_together_they_are_refused(cfg, place):
         check_training_graph(cfg)
 
 
+@pytest.mark.parametrize('strategy', ['ShardedStrategy', 'FSDPStrategy'])
+def test_sharded_weights_are_refused(strategy):
+    cfg = config(strategy=dict(type=strategy))
+    with pytest.raises(ConfigError, match=f'does not go with strategy {strategy}'):
+        check_training_graph(cfg)
+    cfg['model']['train_cfg'] = dict(cuda_graph=False)
+    check_training_graph(cfg)
+
+
 @pytest.mark.parametrize(
     'cfg',
     [

@@ -55,7 +55,8 @@ def options_of(root):
 def bad_step(synthetic_root, tmp_path_factory):
     """A training of 2 x 3 iterations whose fifth loss is NaN, and its record.
 
-    Every third image does not decode, so some instances are redrawn.
+    Every third image does not decode, so some instances are redrawn. A worker loads, as
+    in every real training.
     """
     folder = tmp_path_factory.mktemp('bad_step')
     root = shutil.copytree(synthetic_root, folder / 'data')
@@ -64,7 +65,8 @@ def bad_step(synthetic_root, tmp_path_factory):
     watched = Watched(bad_call=5)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CAPE, 'loss', watched)
-        train(TINY, folder / 'w', cfg_options=options_of(root))
+        worker = {'train_dataloader.num_workers': 1}
+        train(TINY, folder / 'w', cfg_options=options_of(root) | worker)
     path = folder / 'w/bad_steps/iter_0000005.json'
     log = next((folder / 'w').rglob('*.log')).read_text()
     assert 'redrawn within its category' in log

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import nn
 
 from cape_mm.engine.batch_lookahead import (
     PreparedBatches,
     called_after_backward,
     look_ahead,
+    preparable,
 )
 
 
@@ -53,7 +54,8 @@ def train(model: Model, wrapper: OptimWrapper, number: int) -> tuple[list, list]
     events, given = [], []
     step = wrapper.step
     wrapper.step = lambda **kwargs: (events.append('update'), step(**kwargs))
-    with look_ahead(make_batches(number, events), model, wrapper) as batches:
+    batches = preparable(make_batches(number, events), model)
+    with look_ahead(batches, wrapper):
         for batch in batches:
             given.append(batch)
             events.append('forward')
@@ -90,6 +92,19 @@ def test_elsewhere_batches_come_as_they_are(model):
     events, given = train(model, make_wrapper(model), 2)
     assert events == ['fetch 0', 'forward', 'update', 'fetch 1', 'forward', 'update']
     assert given == [dict(index=0), dict(index=1)]
+
+
+def test_of_several_optimisers_none_is_used():
+    model, events = Model(), []
+    wrappers = OptimWrapperDict(all=make_wrapper(model))
+    batches = preparable(make_batches(2, events), model)
+    with look_ahead(batches, wrappers):
+        assert 'backward' not in vars(wrappers)
+        next(batches)
+        wrappers['all'].update_params(model.weight * 2)
+    assert events == ['fetch 0']
+    with look_ahead(batches, None):  # prediction has no optimiser
+        assert next(batches) == dict(index=1)
 
 
 def test_errors_come_when_the_batch_is_asked_for():

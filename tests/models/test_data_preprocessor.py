@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -177,6 +178,24 @@ def test_batch_prepared_ahead_is_what_forward_makes():
     again = layer(ahead, training=True)
     assert_same_fields(again['inputs'], layer(batch)['inputs'])
     assert again['data_samples'] == batch['data_samples']
+
+
+class Dimmed(EpisodeDataPreprocessor):
+    """A user's own, which does something more to the images."""
+
+    def forward(self, data, training=False):
+        prepared = super().forward(data, training)
+        inputs = prepared['inputs']
+        return prepared | dict(
+            inputs=replace(inputs, query_images=inputs.query_images / 2)
+        )
+
+
+def test_what_a_subclass_adds_is_done_once():
+    batch, layer = pseudo_collate(mixed_episodes()), Dimmed()
+    wanted = EpisodeDataPreprocessor()(batch)['inputs'].query_images / 2
+    found = layer(layer.prepare_ahead(batch), True)['inputs'].query_images
+    assert torch.equal(found, wanted)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')

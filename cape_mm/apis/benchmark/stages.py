@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 import torch
 from torch import nn
 
-from ...engine.batch_lookahead import look_ahead
+from ...engine.batch_lookahead import look_ahead, preparable
 from .settings import BenchmarkSettings
 from .subject import Subject
 from .timing import (
@@ -43,9 +43,7 @@ class StepTimer:
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self._step = train_step if subject.optim_wrapper else predict_step
-        ahead = look_ahead(self._wait(), subject.model, subject.optim_wrapper)
-        self._looking_ahead = ExitStack()  # ends with the timer
-        self._batches = self._looking_ahead.enter_context(ahead)
+        self._batches = preparable(self._wait(), subject.model)
         self.reset()
 
     def reset(self) -> None:
@@ -59,16 +57,20 @@ class StepTimer:
         """Some more steps; the device is waited for at the end only."""
         synchronize(self.subject.device)
         start = time.perf_counter()
-        for _ in range(steps):
-            self._watch.begin_step()
-            batch = next(self._batches)
-            self._watch.mark('load')
-            self._step(self.subject, batch, self._watch.mark)
-            samples = batch['data_samples']
-            self.num_episodes += len(samples)
-            self.num_queries += sum(len(sample.query_slots) for sample in samples)
+        with look_ahead(self._batches, self.subject.optim_wrapper):
+            for _ in range(steps):
+                self._run_step()
         synchronize(self.subject.device)
         self.seconds += time.perf_counter() - start
+
+    def _run_step(self) -> None:
+        self._watch.begin_step()
+        batch = next(self._batches)
+        self._watch.mark('load')
+        self._step(self.subject, batch, self._watch.mark)
+        samples = batch['data_samples']
+        self.num_episodes += len(samples)
+        self.num_queries += sum(len(sample.query_slots) for sample in samples)
 
     def _wait(self) -> Iterator[dict]:
         """The subject's batches; notes how long each was waited for."""

@@ -6,7 +6,7 @@ from mmengine.dist import get_rank, get_world_size
 from mmengine.runner import EpochBasedTrainLoop
 from mmpose.registry import LOOPS
 
-from ..batch_lookahead import look_ahead
+from ..batch_lookahead import look_ahead, preparable
 from ..hooks.atomic_checkpoint_hook import resumed_generator_states
 from ..random_states import set_generator_states
 from .skipped_batches import skipped_batches
@@ -55,8 +55,8 @@ class EpisodeTrainLoop(EpochBasedTrainLoop):
                 self._restore_generators()  # the iterator drew its workers' seeds
                 # where no batch is left, nothing else says which was the last
                 self.runner.message_hub.update_info('iter', self._iter - 1)
-            runner = self.runner
-            with look_ahead(batches, runner.model, runner.optim_wrapper) as batches:
+            batches = preparable(batches, self.runner.model)
+            with look_ahead(batches, self.runner.optim_wrapper):
                 for idx, data_batch in enumerate(batches, self.first_batch):
                     self.run_iter(idx, data_batch)
         self.runner.call_hook('after_train_epoch')

@@ -8,8 +8,7 @@ import torch
 from mmengine.registry import FUNCTIONS
 from torch.utils.data import get_worker_info
 
-from ..structures import ImageStack
-from ..structures.packed_samples import PackedSamples
+from ..structures import ImageStack, PackedSamples
 
 
 @FUNCTIONS.register_module()

@@ -10,8 +10,7 @@ from pathlib import Path
 from ..atomic_write import write_text_atomically
 from ..errors import ConfigError
 from ..json_file import read_json_object
-from ..structures import Episode, EpisodeDataSample
-from ..structures.packed_samples import PackedSamples
+from ..structures import Episode, EpisodeDataSample, PackedSamples
 
 FORMAT = 'cape_mm bad step 1'
 

@@ -8,7 +8,7 @@ import torch
 from tiny_cape import make_episode
 from torch.utils.data._utils.pin_memory import pin_memory
 
-from cape_mm.structures.packed_samples import PackedSamples
+from cape_mm.structures import PackedSamples
 
 
 def make_samples(number: int = 3):

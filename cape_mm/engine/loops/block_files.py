@@ -79,7 +79,8 @@ class BlockFiles:
         loaded = [s.pred_instances for s in samples if len(s.query_slots)]
         predictions = {
             f'pred_{key}': np.concatenate([np.asarray(part[key]) for part in loaded])
-            for key in (loaded[0].keys() if loaded else ())  # noqa: SIM118
+            # a data element's keys are a set: the file's bytes must not depend on it
+            for key in sorted(loaded[0].keys() if loaded else ())
         }
         file = io.BytesIO()
         np.savez(file, **known.to_arrays(), **predictions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +30,9 @@ def signals_as_errors() -> Iterator[None]:
           turn Ctrl-C into errors of theirs (MMEngine, where it formats a config)
         - one of several launched processes ends at once all the same: it may wait for
           another one that is gone, and a handler would wait with it
-        - forked children behave as if nothing had been changed
+        - forked children behave as if nothing had been changed, but for one: a lost
+          connection to their parent is not printed. A data loader's worker that hands
+          over a batch as the training ends would show it, with a traceback
 
     Raises:
         KeyboardInterrupt: after SIGINT.
@@ -48,10 +51,17 @@ def signals_as_errors() -> Iterator[None]:
         came.append(number)
         raise ERRORS[number]
 
+    def show(kind: type[BaseException], error: BaseException, trace) -> None:
+        is_lost = issubclass(kind, (ConnectionError, EOFError))
+        if not (is_lost and os.getpid() != process):
+            show_before(kind, error, trace)
+
     before = {number: signal.signal(number, handle) for number in ERRORS}
+    show_before, sys.excepthook = sys.excepthook, show
     try:
         yield
     finally:
+        sys.excepthook = show_before
         for number, handler in before.items():
             signal.signal(number, handler)
         if came and os.getpid() == process:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 
 import pytest
@@ -56,3 +57,25 @@ def test_forked_child_ends_at_once():
     codes = []
     assert run_cli(fork) == 0
     assert os.WTERMSIG(codes[0]) == signal.SIGTERM
+
+
+def test_forked_child_does_not_print_that_its_parent_is_gone(capfd, monkeypatch):
+    monkeypatch.delenv('RANK', raising=False)
+
+    def report(*errors):  # as the thread does that hands over a worker's tensors
+        for error in errors:
+            sys.excepthook(type(error), error, None)
+
+    def fork():
+        child = os.fork()
+        if not child:
+            report(ConnectionResetError('peer'), EOFError('gone'), ValueError('own'))
+            os._exit(0)
+        os.waitpid(child, 0)
+        report(ConnectionResetError('here'))
+
+    before = sys.excepthook
+    assert run_cli(fork) == 0
+    assert sys.excepthook is before
+    lines = capfd.readouterr().err.splitlines()
+    assert lines == ['ValueError: own', 'ConnectionResetError: here']

@@ -61,7 +61,8 @@ def test_forked_child_ends_at_once():
 
 def test_forked_child_does_not_print_that_its_parent_is_gone(capfd, monkeypatch):
     monkeypatch.delenv('RANK', raising=False)
-    monkeypatch.setattr(sys, 'excepthook', sys.__excepthook__)  # PyTorch may have its own
+    # PyTorch may have put its own there
+    monkeypatch.setattr(sys, 'excepthook', sys.__excepthook__)
 
     def report(*errors):  # as the thread does that hands over a worker's tensors
         for error in errors:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..errors import ConfigError
-from .launching import SHARDED_STRATEGIES
+from .launching import find_sharding
 
 
 def check_training_graph(cfg: Mapping) -> None:
@@ -25,8 +25,8 @@ def check_training_graph(cfg: Mapping) -> None:
     options = model.get('train_cfg')
     if not isinstance(options, Mapping) or not options.get('cuda_graph'):
         return
-    strategy = (cfg.get('strategy') or {}).get('type')
-    if strategy in SHARDED_STRATEGIES:
+    strategy = find_sharding(cfg)
+    if strategy is not None:
         raise ConfigError(
             f'model.train_cfg.cuda_graph=True does not go with strategy {strategy}: a '
             f'graph needs its weights in one place. Switch it off.'

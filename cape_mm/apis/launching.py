@@ -6,7 +6,7 @@ import gc
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 
@@ -39,8 +39,6 @@ LOST = re.compile(
     r'\bgloo\b|NCCL|TCPStore|Connection (closed|reset)|socket .*timed out'
 )
 """What the messages of failed communication have in common."""
-SHARDED_STRATEGIES = ('FSDPStrategy', 'ShardedStrategy')
-"""Types of ``strategy`` that give every process a part of the weights."""
 
 
 class LostProcessError(CapeError, RuntimeError):
@@ -71,14 +69,20 @@ def join_processes(cfg: Config) -> None:
     use_cpu_wrapper(cfg)
 
 
+def find_sharding(cfg: Mapping) -> str | None:
+    """Type of the strategy that gives every process a part of the weights, if any."""
+    strategy = (cfg.get('strategy') or {}).get('type')
+    return strategy if strategy in ('FSDPStrategy', 'ShardedStrategy') else None
+
+
 def check_alone(cfg: Config) -> None:
     """Refuse to shard the weights over a single process.
 
     Raises:
         ConfigError: the config wants that.
     """
-    strategy = (cfg.get('strategy') or {}).get('type')
-    if strategy in SHARDED_STRATEGIES:
+    strategy = find_sharding(cfg)
+    if strategy is not None:
         raise ConfigError(
             f'strategy {strategy} shards the weights over processes, and this is a '
             f'single one. Start several by tools/dist_train.sh CONFIG GPUS, or take a '

@@ -9,6 +9,7 @@ from mmengine.model import BaseModel
 
 from ...models.estimators import fill_predictions
 from ...structures import Episode, EpisodeDataSample, EpisodeInputs
+from ...structures.device_copies import copy_without_waiting
 from .instance_stage import EncodedBlock
 
 EpisodeItem = tuple[Episode, EpisodeDataSample]
@@ -90,7 +91,7 @@ def _make_inputs(
     counts = torch.tensor([len(sample.query_slots) for _, sample in loaded])
     owners = torch.arange(len(loaded)).repeat_interleave(counts)
     is_known = block.shows[index.numpy()].any(axis=1)
-    index = index.to(device, non_blocking=True)
+    index = copy_without_waiting(index, device)
     no_images = block.keypoints.new_zeros(0)
     return EpisodeInputs(
         support_images=no_images,
@@ -98,6 +99,6 @@ def _make_inputs(
         support_keypoints=block.keypoints[index],
         support_visible=block.visible[index],
         hops=block.hops.expand(len(loaded), -1, -1),
-        query_to_episode=owners.to(device, non_blocking=True),
+        query_to_episode=copy_without_waiting(owners, device),
         num_steps=int(is_known.sum(axis=1).max()),
     )

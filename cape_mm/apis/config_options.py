@@ -25,8 +25,6 @@ CONFIG_ONLY_KEYS = {
     'efficient_conv_bn_eval',
     'find_unused_parameters',
     'model_wrapper_cfg',
-    'runner_type',
-    'strategy',
     'sync_bn',
 }
 """Top-level keys that MMEngine reads from the config, not as a Runner argument."""

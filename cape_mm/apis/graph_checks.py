@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..errors import ConfigError
-from .launching import find_sharding
 
 
 def check_training_graph(cfg: Mapping) -> None:
     """Refuse graphs of training steps together with what they can't record.
 
     Activation checkpointing: what is computed again in the backward pass first restores
-    the state of the random numbers, and a recording may not read it. Sharded weights:
-    they are somewhere else in every step.
+    the state of the random numbers, and a recording may not read it.
 
     Args:
         cfg: the merged config.
@@ -25,18 +23,10 @@ def check_training_graph(cfg: Mapping) -> None:
     options = model.get('train_cfg')
     if not isinstance(options, Mapping) or not options.get('cuda_graph'):
         return
-    strategy = find_sharding(cfg)
-    if strategy is not None:
-        raise ConfigError(
-            f'model.train_cfg.cuda_graph=True does not go with strategy {strategy}: a '
-            f'graph needs its weights in one place. Switch it off.'
-        )
     places = [f'model.{place}' for place in _find_on(model, 'with_cp')]
     key = 'activation_checkpointing'
     if cfg.get(key):
         places.append(key)
-    if (cfg.get('strategy') or {}).get(key):
-        places.append(f'strategy.{key}')
     if places:
         raise ConfigError(
             f'model.train_cfg.cuda_graph=True does not go with activation '

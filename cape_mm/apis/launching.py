@@ -6,7 +6,7 @@ import gc
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 
@@ -52,13 +52,11 @@ def join_processes(cfg: Config) -> None:
     What the config says for GPUs is changed where a CPU needs it, and this is said.
 
     Raises:
-        ConfigError: the launcher is named but did not start this process, it started
-            more processes on this machine than there are GPUs, or there is none and the
-            config wants sharded weights.
+        ConfigError: the launcher is named but did not start this process, or it
+            started more processes on this machine than there are GPUs.
     """
     launcher = cfg.get('launcher') or 'none'
     if launcher == 'none':
-        check_alone(cfg)
         return
     local_rank = check_launched(launcher)
     if torch.cuda.is_available():
@@ -67,27 +65,6 @@ def join_processes(cfg: Config) -> None:
     if not torch_dist.is_initialized():
         init_gloo(launcher, (cfg.get('env_cfg') or {}).get('dist_cfg') or {})
     use_cpu_wrapper(cfg)
-
-
-def find_sharding(cfg: Mapping) -> str | None:
-    """Type of the strategy that gives every process a part of the weights, if any."""
-    strategy = (cfg.get('strategy') or {}).get('type')
-    return strategy if strategy in ('FSDPStrategy', 'ShardedStrategy') else None
-
-
-def check_alone(cfg: Config) -> None:
-    """Refuse to shard the weights over a single process.
-
-    Raises:
-        ConfigError: the config wants that.
-    """
-    strategy = find_sharding(cfg)
-    if strategy is not None:
-        raise ConfigError(
-            f'strategy {strategy} shards the weights over processes, and this is a '
-            f'single one. Start several by tools/dist_train.sh CONFIG GPUS, or take a '
-            f'config without strategy and runner_type.'
-        )
 
 
 def check_launched(launcher: str) -> int:
@@ -174,24 +151,13 @@ def leave_processes() -> None:
 
 
 def use_cpu_wrapper(cfg: Config) -> None:
-    """Have the model wrapped for the CPU: DDP, or what ``strategy`` names."""
-    strategy = cfg.get('strategy')
-    if strategy is None:
-        cfg.model_wrapper_cfg = dict(
-            type='MMDistributedDataParallel',
-            device_ids=None,
-            broadcast_buffers=False,
-            find_unused_parameters=cfg.get('find_unused_parameters', False),
-        )
-        return
-    strategy.setdefault('model_wrapper', {})
-    wrapper = strategy['model_wrapper']
-    if strategy.get('type') == 'ShardedStrategy':
-        strategy['offload_to_cpu'] = False
-        wrapper['device_id'] = 'cpu'
-    else:
-        wrapper['device_ids'] = None
-        wrapper.setdefault('broadcast_buffers', False)
+    """Have the model wrapped in data parallel for the CPU."""
+    cfg.model_wrapper_cfg = dict(
+        type='MMDistributedDataParallel',
+        device_ids=None,
+        broadcast_buffers=False,
+        find_unused_parameters=cfg.get('find_unused_parameters', False),
+    )
 
 
 @contextmanager

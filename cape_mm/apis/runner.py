@@ -7,7 +7,6 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from mmpose.registry import VISUALIZERS
 
@@ -178,9 +177,9 @@ def count_trained(runner: Runner, checkpoint: Mapping) -> int:
 
 
 def build_runner(cfg: Config) -> Runner:
-    """The config's runner: MMEngine's, unless ``runner_type`` names another."""
+    """The config's runner, with a visualizer of its own."""
     forget_visualizer(cfg.get('visualizer') or {})
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    return Runner.from_cfg(cfg)
 
 
 def forget_visualizer(visualizer: Mapping) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
-from mmpose.registry import MODELS
 from torch import nn
 
 from ..engine.trained_categories import remember_training
@@ -20,10 +19,8 @@ from .checkpoint import (
 
 
 def bare_model(runner: Runner) -> nn.Module:
-    """The model without a wrapper; a new one where the runner will build its own."""
+    """The model without a wrapper."""
     model = runner.model
-    if isinstance(model, Mapping):  # FlexibleRunner builds it when training starts
-        return MODELS.build(model)
     return model.module if is_model_wrapper(model) else model
 
 

@@ -23,24 +23,11 @@ def config(train_cfg=GRAPH, with_cp=False, **others):
             config(activation_checkpointing=['backbone']),
             r'\(activation_checkpointing\)',
         ),
-        (
-            config(with_cp=True, strategy=dict(activation_checkpointing=dict(a=1))),
-            r'\(model\.backbone\.with_cp, strategy\.activation_checkpointing\)',
-        ),
     ],
 )
 def test_together_they_are_refused(cfg, place):
     with pytest.raises(ConfigError, match=f'train_cfg.cuda_graph=True does .*{place}'):
         check_training_graph(cfg)
-
-
-@pytest.mark.parametrize('strategy', ['ShardedStrategy', 'FSDPStrategy'])
-def test_sharded_weights_are_refused(strategy):
-    cfg = config(strategy=dict(type=strategy))
-    with pytest.raises(ConfigError, match=f'does not go with strategy {strategy}'):
-        check_training_graph(cfg)
-    cfg['model']['train_cfg'] = dict(cuda_graph=False)
-    check_training_graph(cfg)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +38,7 @@ def test_sharded_weights_are_refused(strategy):
         config(None, with_cp=True),
         config(dict(cuda_graph=False), True, activation_checkpointing=['backbone']),
         config(3, with_cp=True),  # that is not a dict is said by the model
-        config(activation_checkpointing=[], strategy=None),
+        config(activation_checkpointing=[]),
     ],
 )
 def test_one_of_them_is_fine(cfg):

@@ -17,7 +17,6 @@ from cape_mm.apis.launching import (
     explain_lost_process,
     export_ranks,
     join_processes,
-    use_cpu_wrapper,
 )
 from cape_mm.errors import ConfigError, TrainingDivergedError
 
@@ -59,12 +58,6 @@ def test_no_launcher_joins_nothing(environment):
     assert cfg.to_dict() == dict(launcher='none')
 
 
-def test_one_process_does_not_shard(environment):
-    cfg = Config(dict(launcher='none', strategy=dict(type='ShardedStrategy')))
-    with pytest.raises(ConfigError, match='this is a single one'):
-        join_processes(cfg)
-
-
 def test_more_processes_than_gpus():
     check_gpu_share(1, num_gpus=2)
     with pytest.raises(ConfigError, match='process 2 .* no GPU: 2 are visible'):
@@ -102,14 +95,6 @@ def test_first_slurm_node(tmp_path, monkeypatch):
     command.chmod(0o755)
     monkeypatch.setenv('PATH', str(tmp_path), prepend=os.pathsep)
     assert launching.first_slurm_node('n[3-4]') == 'n3'
-
-
-def test_a_strategy_is_moved_to_the_cpu():
-    cfg = Config(dict(strategy=dict(type='DDPStrategy')))
-    use_cpu_wrapper(cfg)
-    assert 'model_wrapper_cfg' not in cfg
-    wrapper = cfg.strategy.model_wrapper
-    assert wrapper == dict(device_ids=None, broadcast_buffers=False)
 
 
 def test_a_lost_process_is_explained(environment):

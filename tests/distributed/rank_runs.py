@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 
 import torch
-import torch.distributed as torch_dist
 from mmengine.config import Config
 from mmengine.dist import get_dist_info
 from mmengine.hooks import Hook
@@ -22,7 +21,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS, VISUALIZERS
 from tiny_cape import PLAIN_PREFIX, build_cape, make_episode, prepare
-from tool_calls import FAST, REPO, TINY
+from tool_calls import FAST, TINY
 from torch import Tensor, nn
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 from torch.nn.parallel import DistributedDataParallel
@@ -200,26 +199,6 @@ def train_by_default(folder: Path, root: str) -> None:
     train(config, folder / 'work', cfg_options=options, launcher='pytorch')
 
 
-SHARDED = REPO / 'configs/distributed/cape_mp100_fsdp.py'
-
-
-def train_sharded(folder: Path, root: str) -> None:
-    """As :func:`train_by_default`, under FSDP, with a resume after the first epoch."""
-    folder.mkdir(exist_ok=True)
-    own, config = Config.fromfile(SHARDED), folder / f'config{get_dist_info()[0]}.py'
-    names = ('custom_imports', 'runner_type', 'strategy', 'val_cfg')
-    lines = [f'_base_ = {str(TINY)!r}', *(f'{name} = {own[name]!r}' for name in names)]
-    lines.append(f'optim_wrapper = dict(type={own.optim_wrapper.type!r})')
-    config.write_text('\n'.join(lines))
-    options = default_options(root)
-    options['strategy.model_wrapper.auto_wrap_policy.min_num_params'] = 20_000
-    for max_epochs, resume in ((1, None), (2, 'auto')):
-        options['train_cfg.max_epochs'] = max_epochs
-        forget_last_run()
-        train(config, folder / 'work', resume, cfg_options=options, launcher='pytorch')
-        torch_dist.barrier()  # the next run reads what rank 0 still writes
-
-
 def reduce_blind_batch(rank: int) -> list[float]:
     """Gradient norms of three steps in which rank 1 has nothing to score at first.
 
@@ -247,7 +226,6 @@ def run_rank(folder: Path, root: str) -> None:
     steps, moved = train_exactly(folder / 'exact', root, batch_size=1)
     torch.save(moved, folder / f'moved{rank}.pth')
     train_by_default(folder / 'default', root)
-    train_sharded(folder / 'sharded', root)
     seen = dict(
         world_size=world_size, exact=steps, blind_norms=reduce_blind_batch(rank)
     )

@@ -99,31 +99,3 @@ def test_only_rank_0_writes(pair):
     assert '2 episodes x 2 accumulated x 2 processes = 8' in next(
         path.read_text() for path in files if path.suffix == '.log'
     )
-
-
-def read_checkpoints(pair, name):
-    """The same checkpoint of the training with DDP and of the one with FSDP."""
-    folders = (pair.folder / 'default/work', pair.folder / 'sharded/work')
-    return [torch.load(folder / name, weights_only=False) for folder in folders]
-
-
-@pytest.mark.parametrize('epoch', [1, 2])
-def test_sharded_weights_train_as_whole_ones(pair, epoch):
-    """Clipping by the norm of all shards; epoch 2 follows a resume."""
-    whole, sharded = read_checkpoints(pair, f'epoch_{epoch}.pth')
-    assert sharded['meta']['epoch'] == epoch
-    assert sharded['meta']['iter'] == 3 * epoch
-    weights = sharded['state_dict']
-    assert weights.keys() == whole['state_dict'].keys()
-    for name, value in whole['state_dict'].items():
-        assert torch.allclose(weights[name], value, rtol=0, atol=2e-5), name
-
-
-def test_a_sharded_model_is_validated_as_a_whole_one(pair):
-    scores = []
-    for name in ('default', 'sharded'):
-        logs = (pair.folder / name).rglob('scalars.json')
-        lines = [json.loads(line) for log in logs for line in log.open()]
-        scores.append({round(line['NME'], 4) for line in lines if 'NME' in line})
-    assert len(scores[0]) == 2
-    assert scores[1] == scores[0]

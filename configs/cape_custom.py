@@ -2,7 +2,9 @@
 
 Set data_root and three files here or on the command line; the files may share images.
 The categories of the three should differ, since the point is to find keypoints on
-categories that training never saw.
+categories that training never saw. Training can draw from several data sets by weight:
+each has its own root, file and, if wished, categories; data_root and train_ann_file on
+the command line mean the first.
 
 Layout: data_root/annotations/*.json and data_root/images/<file_name of the JSON>
 Run:    python tools/train.py configs/cape_custom.py --cfg-options data_root=MY/DATA \
@@ -31,7 +33,19 @@ train_dataloader = dict(
         episodes_per_epoch=2000,
         skip_small_categories=True,  # with a warning that names them
     ),
-    dataset=dict(data_root=data_root, ann_file=train_ann_file),
+    dataset=dict(
+        type='MultiSourceEpisodeDataset',
+        sources=[
+            dict(name='own', weight=0.7, data_root=data_root, ann_file=train_ann_file),
+            # dict(
+            #     name='generated',  # tools/make_synthetic.py --out data/synthetic
+            #     weight=0.3,
+            #     data_root='data/synthetic',
+            #     ann_file='annotations/synthetic_split1_train.json',
+            #     # categories=['a name', 'another'],  # default: all of the file
+            # ),
+        ],
+    ),
 )
 val_dataloader = dict(
     sampler=dict(num_queries=5),

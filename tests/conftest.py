@@ -10,20 +10,20 @@ import pytest
 import torch
 from episode_data import CocoTree
 from mmengine.logging import MMLogger
+from shared_folder import SHARED
 
 from cape_mm.datasets.synthetic import write_synthetic_mp100
 
 torch.set_num_threads(1)  # the tests are tiny: threads would only wait for each other
 
-SHARED_DATA = Path(__file__).resolve().parents[1] / '../shared/data'
-
 
 @pytest.fixture(scope='session')
 def shared_data() -> Path:
     """Folder of real data, which is no part of the project."""
-    if not SHARED_DATA.is_dir():
-        pytest.skip(f'no real data: {SHARED_DATA.resolve()} does not exist')
-    return SHARED_DATA.resolve()
+    folder = SHARED / 'data'
+    if not folder.is_dir():
+        pytest.skip(f'no real data: {folder} does not exist (CAPE_MM_SHARED)')
+    return folder.resolve()
 
 
 @pytest.fixture(scope='session')

@@ -86,7 +86,7 @@ def test_category_by_id_and_by_name(call, tmp_path, synthetic_root):
         known = browse.build_loader(cfg, 'train', None).dataset.categories
     first, second, _ = known.values()
     for word in (str(first.id), first.name):
-        assert browse.find_categories(known, [word]) == [first.id]
+        assert browse.find_categories([known], [word]) == [[first.id]]
     call('--num', '6', '--category', str(first.id), second.name, '--out', tmp_path)
     names = [n for n in file_names(tmp_path) if 'episode' in n]
     drawn = {int(n.split('category')[1].removesuffix('.png')) for n in names}

@@ -20,6 +20,7 @@ from mmengine.config import Config
 from mmengine.registry import FUNCTIONS, RUNNERS, WEIGHT_INITIALIZERS, Registry
 from mmpose import registry as mmpose_registry
 
+from cape_mm.apis.config_options import main_datasets
 from cape_mm.datasets.splits import files_of_config
 
 FOLDERS = ('', 'ablations', 'backbones', 'cross_category')
@@ -160,14 +161,15 @@ def test_episodes_and_accumulation(name):
         is_drawn = loader == 'train' and name.endswith('anyshot')
         assert sampler.num_shots == ((1, 5) if is_drawn else shots)
         assert sampler.mode == ('train' if loader == 'train' else 'eval')
-        dataset = cfg[f'{loader}_dataloader'].dataset
+        given = cfg[f'{loader}_dataloader'].dataset
+        (dataset,) = main_datasets(given)
         assert dataset.data_root == cfg.data_root
         subset = loader if is_validated else ('train', 'val', 'test')
         expected = files_of_config(
             dict(ann_file=cfg.get(f'{loader}_ann_file'), split=1, subset=subset)
         )
         assert files_of_config(dataset) == expected
-        assert bool(dataset.get('test_mode')) == (loader != 'train')
+        assert bool(given.get('test_mode')) == (loader != 'train')
         if loader != 'train':
             kinds = [transform.type for transform in dataset.pipeline]
             assert not any('Random' in kind or 'Flip' in kind for kind in kinds)

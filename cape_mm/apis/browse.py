@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,9 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from ..datasets import EpisodeSampler
 from ..datasets.categories import Category
+from ..datasets.multi_source_dataset import sources_of
 from ..errors import ConfigError, MissingDataError
 from ..structures import Episode
 from ..visualization import contact_sheets, draw_loaded_episode
@@ -99,7 +101,8 @@ def browse_episodes(
     folder = None if out is None else try_folder(out)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpose')):
         loader = build_loader(cfg, split, seed)
-    chosen = find_categories(loader.dataset.categories, categories)
+    sources = [source.dataset for source in sources_of(loader.dataset)]
+    chosen = find_categories([source.categories for source in sources], categories)
     episodes = choose_episodes(loader.sampler, num, chosen, seed)
     drawn, dropped = draw_episodes(loader, episodes, panel_size)
     if not drawn:
@@ -143,30 +146,45 @@ def build_loader(cfg: Config, split: str, seed: int | None) -> DataLoader:
     return Runner.build_dataloader(settings, seed=seed)
 
 
-def find_categories(known: Mapping[int, Category], wanted: Sequence[str]) -> list[int]:
+def find_categories(
+    sources: Sequence[Mapping[int, Category]], wanted: Sequence[str]
+) -> list[list[int]]:
     """Ids of the categories with these ids or names, all of them if none is named.
+
+    Args:
+        sources: the categories by id of every data source.
+        wanted: ids or names; they may mean categories of several sources.
+
+    Returns:
+        Category ids of every source.
 
     Raises:
         ConfigError: there is no such category.
     """
-    found: list[int] = []
-    for word in wanted:
-        ids = [i for i, cat in known.items() if str(word) in (str(i), cat.name)]
-        if not ids:
-            names = {str(i) for i in known} | {cat.name for cat in known.values()}
-            listed = ', '.join(f'{i} {cat.name}' for i, cat in known.items())
+    words = [str(word) for word in wanted]
+    known = [(str(i), cat.name) for source in sources for i, cat in source.items()]
+    for word in words:
+        if not any(word in pair for pair in known):
+            listed = ', '.join(' '.join(pair) for pair in known)
             raise ConfigError(
                 f'--category {word}: no such category in this split'
-                f'{suggest(word, names)}. It has: {listed}.'
+                f'{suggest(word, {text for pair in known for text in pair})}. It has: '
+                f'{listed}.'
             )
-        found += ids
-    return list(dict.fromkeys(found)) or list(known)
+    return [
+        [
+            i
+            for i, category in source.items()
+            if not words or str(i) in words or category.name in words
+        ]
+        for source in sources
+    ]
 
 
 def choose_episodes(
-    sampler: Iterable[Episode],
+    sampler: EpisodeSampler,
     num: int,
-    category_ids: Sequence[int],
+    category_ids: Sequence[Sequence[int]],
     seed: int | None,
 ) -> list[Episode]:
     """Up to ``num`` episodes of these categories, fewer if the split has no more.
@@ -174,23 +192,21 @@ def choose_episodes(
     Raises:
         ConfigError: none of the categories has an episode.
     """
-    pools = {key: sampler.pools[key] for key in category_ids if key in sampler.pools}
-    if not pools:
+    if not sampler.restrict(category_ids):
         raise ConfigError(
-            f'--category: no episode can be made of {list(category_ids)}: too few '
+            f'--category: no episode can be made of {sum(category_ids, [])}: too few '
             f'usable instances for the shots and queries of this config'
         )
     if sampler.mode == 'train':
-        sampler.pools = pools
         return list(itertools.islice(_epochs(sampler), num))
-    by_category: dict[int, list[Episode]] = {key: [] for key in pools}
+    by_category: dict[int, list[Episode]] = {key: [] for key in category_ids[0]}
     for episode in sampler:
         if episode.category_id in by_category:
             by_category[episode.category_id].append(episode)
-    return _spread(list(by_category.values()), seed)[:num]
+    return _spread([group for group in by_category.values() if group], seed)[:num]
 
 
-def _epochs(sampler: Iterable[Episode]) -> Iterator[Episode]:
+def _epochs(sampler: EpisodeSampler) -> Iterator[Episode]:
     for epoch in itertools.count():
         sampler.set_epoch(epoch)
         yield from sampler

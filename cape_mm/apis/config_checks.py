@@ -18,6 +18,7 @@ from mmpose.registry import (
     TRANSFORMS,
 )
 
+from ..datasets.multi_source_dataset import dataset_arguments, read_sources
 from ..datasets.splits import files_of_config
 from ..engine.tracking.tracking_packages import check_tracking_packages
 from ..errors import CheckpointError, ConfigError, MissingDataError
@@ -85,12 +86,13 @@ def loaders_in_use(cfg: Mapping, mode: str) -> list[str]:
 
 
 def iterate_datasets(dataset: object) -> Iterator[Mapping]:
-    """The data sets of a config, those inside wrappers included, leaves only."""
+    """The data sets of a config, those inside wrappers and sources included."""
     if isinstance(dataset, (list, tuple)):
         for item in dataset:
             yield from iterate_datasets(item)
     elif isinstance(dataset, Mapping):
-        inner = dataset.get('datasets', dataset.get('dataset'))
+        wrapped = (dataset.get(key) for key in ('datasets', 'dataset', 'sources'))
+        inner = next((value for value in wrapped if value is not None), None)
         if inner is None:
             yield dataset
         else:
@@ -99,12 +101,15 @@ def iterate_datasets(dataset: object) -> Iterator[Mapping]:
 
 def check_dataloader(loader: Mapping, name: str) -> None:
     """Check types and argument names of a loader's data, transforms and sampler."""
-    for dataset in iterate_datasets(loader.get('dataset')):
-        check_arguments(dataset, DATASETS, f'{name}.dataset')
-        for index, transform in enumerate(dataset.get('pipeline') or ()):
-            if isinstance(transform, Mapping):
-                where = f'{name}.dataset.pipeline.{index}'
-                check_arguments(transform, TRANSFORMS, where)
+    dataset = loader.get('dataset')
+    if isinstance(dataset, Mapping) and 'sources' in dataset:
+        check_dataset(dataset, f'{name}.dataset')
+        for index, source in enumerate(read_sources(dataset['sources'])):
+            arguments = dict(type='MP100EpisodeDataset') | dataset_arguments(source)
+            check_dataset(arguments, f'{name}.dataset.sources.{index}')
+    else:
+        for leaf in iterate_datasets(dataset):
+            check_dataset(leaf, f'{name}.dataset')
     sampler = loader.get('sampler')
     if isinstance(sampler, Mapping):
         check_arguments(sampler, DATA_SAMPLERS, f'{name}.sampler')
@@ -112,6 +117,14 @@ def check_dataloader(loader: Mapping, name: str) -> None:
         raise ConfigError(
             f'{name}: num_workers=0 needs persistent_workers=False as well'
         )
+
+
+def check_dataset(dataset: Mapping, where: str) -> None:
+    """Check types and argument names of a data set and of its transforms."""
+    check_arguments(dataset, DATASETS, where)
+    for index, transform in enumerate(dataset.get('pipeline') or ()):
+        if isinstance(transform, Mapping):
+            check_arguments(transform, TRANSFORMS, f'{where}.pipeline.{index}')
 
 
 def check_evaluator(evaluator: object, loader: str) -> None:

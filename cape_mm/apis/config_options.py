@@ -109,8 +109,7 @@ def spread_data_options(cfg: Config, options: Mapping) -> None:
     """
     for name in LOADERS:
         loader = f'{name}_dataloader'
-        datasets = iterate_datasets((cfg.get(loader) or {}).get('dataset'))
-        for dataset in datasets:
+        for dataset in main_datasets((cfg.get(loader) or {}).get('dataset')):
             for option, key in (
                 ('data_root', 'data_root'),
                 (f'{name}_ann_file', 'ann_file'),
@@ -119,6 +118,12 @@ def spread_data_options(cfg: Config, options: Mapping) -> None:
                     dataset[key] = options[option]
             if 'split' in options and f'{loader}.dataset.split' not in options:
                 set_split(dataset, options['split'], loader)
+
+
+def main_datasets(dataset: object) -> list[Mapping]:
+    """What a config's own ``data_root`` is meant for: of sources, the first."""
+    has_sources = isinstance(dataset, Mapping) and 'sources' in dataset
+    return list(iterate_datasets(dataset))[: 1 if has_sources else None]
 
 
 def set_split(dataset: dict, split: int, loader: str) -> None:
@@ -147,7 +152,7 @@ def warn_data_roots(cfg: Config, options: Mapping) -> None:
         option = f'{loader}.dataset.data_root'
         if wanted is None or option in options:
             continue
-        datasets = iterate_datasets((cfg.get(loader) or {}).get('dataset'))
+        datasets = main_datasets((cfg.get(loader) or {}).get('dataset'))
         others = [d['data_root'] for d in datasets if 'data_root' in d]
         others = [root for root in dict.fromkeys(others) if root != wanted]
         if others:

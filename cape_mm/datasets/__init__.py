@@ -4,5 +4,12 @@ from . import transforms
 from .collate import collate_episodes
 from .episode_sampler import EpisodeSampler
 from .mp100_dataset import MP100EpisodeDataset
+from .multi_source_dataset import MultiSourceEpisodeDataset
 
-__all__ = ['EpisodeSampler', 'MP100EpisodeDataset', 'collate_episodes', 'transforms']
+__all__ = [
+    'EpisodeSampler',
+    'MP100EpisodeDataset',
+    'MultiSourceEpisodeDataset',
+    'collate_episodes',
+    'transforms',
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 from mmengine.dist import get_dist_info, sync_random_seed
@@ -19,6 +19,7 @@ from .evaluation_plan import announce_plan, make_plan
 from .frozen_episodes import OFFICIAL_SEED, FrozenEpisodes, episodes_sha256
 from .frozen_episodes_reading import check_frozen_episodes, read_frozen_episodes
 from .mp100_dataset import MP100EpisodeDataset
+from .multi_source_dataset import MultiSourceEpisodeDataset, sources_of
 from .same_instance import repeat_instance
 from .sampler_arguments import (
     agreed_settings,
@@ -33,9 +34,10 @@ from .sampler_arguments import (
 class EpisodeSampler(Sampler[Episode]):
     """Yields the episodes of one epoch, each rank its own share.
 
-    ``mode='train'``: every episode is drawn afresh from (seed, epoch, index): first a
-    category, all equally likely, then its instances. No random state is kept, so an
-    epoch is the same on any number of ranks and workers.
+    ``mode='train'``: every episode is drawn afresh from (seed, epoch, index): the
+    source by weight, where the data set has several, then a category, all equally
+    likely, then its instances. No random state is kept, so an epoch is the same on any
+    number of ranks and workers.
 
     ``mode='eval'``: the official draw of MP-100, made once: for every category, in the
     file's order, ``episodes_per_category`` times ``random.sample`` of S + Q instances
@@ -46,7 +48,8 @@ class EpisodeSampler(Sampler[Episode]):
     announced to the metric (see :mod:`~cape_mm.datasets.evaluation_plan`).
 
     Args:
-        dataset: gives the usable instances by category.
+        dataset: gives the usable instances by category; in training also of several
+            sources.
         num_shots: supports per episode, S; in training also a pair (low, high): every
             episode draws its own S from low..high, all equally likely. None is 1, or
             what ``episodes_file`` has.
@@ -80,7 +83,7 @@ class EpisodeSampler(Sampler[Episode]):
 
     def __init__(
         self,
-        dataset: MP100EpisodeDataset,
+        dataset: MP100EpisodeDataset | MultiSourceEpisodeDataset,
         num_shots: int | tuple[int, int] | None = None,
         num_queries: int | None = None,
         mode: str = 'train',
@@ -95,6 +98,12 @@ class EpisodeSampler(Sampler[Episode]):
         max_categories: int | None = None,
     ) -> None:
         check_mode(mode, episodes_file)
+        sources = sources_of(dataset)
+        if mode == 'eval' and sources[0].dataset is not dataset:
+            raise ConfigError(
+                "EpisodeSampler: mode='eval' takes one data set, not several sources: "
+                'evaluate on each of them'
+            )
         frozen = None
         if episodes_file is None:
             check_lengths(mode, episodes_per_epoch, episodes_per_category)
@@ -128,11 +137,36 @@ class EpisodeSampler(Sampler[Episode]):
         self.rank, self.world_size = get_dist_info()
         self.epoch = 0
         if mode == 'train':
-            self.pools = self._usable_pools(dataset, skip_small_categories)
+            self.pools_by_source = [
+                self._usable_pools(source.dataset, skip_small_categories, source.name)
+                for source in sources
+            ]
+            self.weights = np.array([source.weight for source in sources])
+            self.weights /= self.weights.sum()
             self.seed = sync_random_seed() if seed is None else seed
         else:
             self.seed = draw_seed
             self._set_evaluation(dataset, frozen, skip_small_categories)
+
+    def restrict(self, category_ids: Sequence[Collection[int]]) -> int:
+        """Draw training episodes of some categories only.
+
+        Args:
+            category_ids: of every source.
+
+        Returns:
+            How many of them can be drawn. Where there is none, nothing is changed.
+        """
+        pools = [
+            {key: pool for key, pool in pools.items() if key in wanted}
+            for pools, wanted in zip(self.pools_by_source, category_ids)
+        ]
+        number = sum(map(len, pools))
+        if number and self.mode == 'train':
+            self.pools_by_source = pools
+            self.weights = np.where(list(map(bool, pools)), self.weights, 0.0)
+            self.weights /= self.weights.sum()
+        return number
 
     def _set_evaluation(
         self,
@@ -141,11 +175,11 @@ class EpisodeSampler(Sampler[Episode]):
         skip_small: bool,
     ) -> None:
         if frozen is not None:
-            self.pools = dataset.instances_by_category
+            self.pools_by_source = [dataset.instances_by_category]
             self.episodes = list(frozen.episodes)
             reason = 'category not in the episodes file'
         else:
-            self.pools = self._usable_pools(dataset, skip_small)
+            self.pools_by_source = [self._usable_pools(dataset, skip_small)]
             self.episodes = self._draw_evaluation()
             reason = 'category with too few instances'
             if self.max_categories is not None:
@@ -153,8 +187,9 @@ class EpisodeSampler(Sampler[Episode]):
         announce_plan(dataset, make_plan(dataset, self.episodes, reason))
 
     def _usable_pools(
-        self, dataset: MP100EpisodeDataset, skip_small: bool
+        self, dataset: MP100EpisodeDataset, skip_small: bool, source_name: str = ''
     ) -> dict[int, InstanceIds]:
+        where = f'source {source_name!r}: ' if source_name else ''
         pools, problems, seen = {}, [], []
         for category_id, pool in dataset.instances_by_category.items():
             if len(pools) == self.max_categories:
@@ -169,11 +204,13 @@ class EpisodeSampler(Sampler[Episode]):
                 name = dataset.categories[category_id].name
                 problems.append(f'category {category_id} ({name!r}) has {problem}')
         if not pools and not problems:
-            raise ImpossibleEpisodeError(f'{dataset.ann_file} has no usable instance')
+            raise ImpossibleEpisodeError(
+                f'{where}{dataset.ann_file} has no usable instance'
+            )
         if not problems:
             return pools
         message = (
-            f'{dataset.ann_file}: {name_some(problems)}, but an episode needs '
+            f'{where}{dataset.ann_file}: {name_some(problems)}, but an episode needs '
             f'num_shots + num_queries = {self.max_shots} + {self.num_queries}'
         )
         if self.distinct_images:
@@ -222,7 +259,8 @@ class EpisodeSampler(Sampler[Episode]):
     def _draw_evaluation(self) -> list[Episode]:
         rng = random.Random(self.seed)
         episodes: list[Episode] = []
-        for category_id, pool in self.pools.items():
+        (pools,) = self.pools_by_source
+        for category_id, pool in pools.items():
             for _ in range(self.episodes_per_category):
                 chosen = self._draw_instances(pool, rng)
                 place = len(episodes)
@@ -241,13 +279,20 @@ class EpisodeSampler(Sampler[Episode]):
 
     def _draw_training(self, index: int) -> Episode:
         rng = np.random.default_rng([self.seed, self.epoch, index])
-        category_ids = list(self.pools)
+        source = self._draw_source(rng)
+        pools = self.pools_by_source[source]
+        category_ids = list(pools)
         category_id = category_ids[rng.integers(len(category_ids))]
-        pool = self.pools[category_id]
+        pool = pools[category_id]
         num_shots = self._draw_num_shots(rng)
         chosen = self._choose([pool[i] for i in rng.permutation(len(pool))], num_shots)
         seed = int(rng.integers(2**31))
-        return self._make_episode(category_id, chosen, num_shots, seed, index)
+        return self._make_episode(category_id, chosen, num_shots, seed, index, source)
+
+    def _draw_source(self, rng: np.random.Generator) -> int:
+        if len(self.weights) == 1:
+            return 0  # nothing is drawn: one source draws as a data set alone
+        return int(rng.choice(len(self.weights), p=self.weights))
 
     def _draw_num_shots(self, rng: np.random.Generator) -> int:
         if self.min_shots == self.max_shots:
@@ -269,13 +314,14 @@ class EpisodeSampler(Sampler[Episode]):
         num_shots: int,
         seed: int,
         index: int,
+        source: int = 0,
     ) -> Episode:
         if self.same_instance:
-            ann_id, _ = self.pools[category_id][0]
+            ann_id, _ = self.pools_by_source[source][category_id][0]
             sizes = num_shots, self.num_queries
-            return repeat_instance(category_id, ann_id, *sizes, seed, index)
+            return repeat_instance(category_id, ann_id, *sizes, seed, index, source)
         supports, queries = tuple(chosen[:num_shots]), tuple(chosen[num_shots:])
-        return Episode(category_id, supports, queries, seed, index)
+        return Episode(category_id, supports, queries, seed, index, source)
 
     def __iter__(self) -> Iterator[Episode]:
         if self.mode == 'eval':

@@ -10,6 +10,7 @@ from pycocotools.coco import COCO
 from ..errors import AnnotationFormatError
 from .annotation_file import index_annotations, read_annotation_file
 from .reduced_files import add_reductions, read_reductions, with_reductions
+from .splits import find_category_ids
 
 AGREEING_KEYS = dict(
     images=('file_name', 'width', 'height'),
@@ -21,8 +22,8 @@ AGREEING_KEYS = dict(
 
 def read_annotation_files(
     paths: Sequence[str | os.PathLike],
-    include: Collection[int] | None = None,
-    exclude: Collection[int] | None = None,
+    include: Collection[int | str] | None = None,
+    exclude: Collection[int | str] | None = None,
 ) -> COCO:
     """Read annotation files that share their ids, every entry once.
 
@@ -30,9 +31,9 @@ def read_annotation_files(
 
     Args:
         paths: JSON files, at least one.
-        include: ids of the categories to keep; None keeps all.
-        exclude: ids of the categories to leave out, with their annotations and with
-            the images that show nothing else; it wins over ``include``.
+        include: ids or names of the categories to keep; None keeps all.
+        exclude: ids or names of the categories to leave out, with their annotations and
+            with the images that show nothing else; it wins over ``include``.
 
     Returns:
         The indexed whole.
@@ -41,6 +42,7 @@ def read_annotation_files(
         MissingDataError: a file does not exist.
         AnnotationFormatError: a file is no COCO-keypoint JSON, the files use one id
             for different things, or a category to include is in none of them.
+        ConfigError: no category, or more than one, has a name of the choice.
     """
     files = [read_annotation_file(path) for path in paths]
     if len(files) == 1 and include is None and not exclude:
@@ -54,11 +56,14 @@ def read_annotation_files(
     reductions = add_reductions(
         read_reductions(coco.dataset, name) for coco, name in zip(files, names)
     )
-    wanted = {category['id'] for category in content['categories']} | {*reductions}
+    known = {key: reduction.name for key, reduction in reductions.items()}
+    known |= {c['id']: str(c.get('name', c['id'])) for c in content['categories']}
+    source, wanted = ', '.join(names), {*known}
     if include is not None:
-        _check_included(include, wanted, names)
-        wanted &= set(include)
-    wanted -= set(exclude or ())
+        chosen = find_category_ids(include, known, source)
+        _check_included(chosen, wanted, source)
+        wanted &= chosen
+    wanted -= find_category_ids(exclude or (), known, source)
     kept = {key: value for key, value in reductions.items() if key in wanted}
     if reductions:
         content['info'] = with_reductions(content.get('info'), kept)
@@ -113,11 +118,11 @@ def _check_agreement(
 
 
 def _check_included(
-    include: Collection[int], present: Collection[int], names: Sequence[str]
+    include: Collection[int], present: Collection[int], source: str
 ) -> None:
     absent = sorted(set(include) - set(present))
     if absent:
         raise AnnotationFormatError(
-            f'{", ".join(names)}: no category with id '
+            f'{source}: no category with id '
             f'{", ".join(map(str, absent))}, which include_categories asks for'
         )

@@ -82,7 +82,7 @@ class MP100EpisodeDataset(BaseDataset):
         metainfo: overrides of the dataset's meta information.
         split: 1 to 5 for MP-100.
         subset: ``'train'``, ``'val'``, ``'test'``, or several of them.
-        include_categories: category ids, or the name of a group of
+        include_categories: category ids and names, or the name of a group of
             :mod:`~cape_mm.datasets.splits`; None includes all.
         exclude_categories: the same; it wins over ``include_categories``.
         template_file: keypoint templates, relative to ``data_root``.
@@ -92,7 +92,7 @@ class MP100EpisodeDataset(BaseDataset):
             not exist, or a category has no template.
         AnnotationFormatError: a file is not COCO-keypoint JSON, or not as another one
             says.
-        ConfigError: a split, subset or group does not exist; in evaluation also
+        ConfigError: a split, subset, group or name does not exist; in evaluation also
             templates that were made from annotations, and virtual keypoints.
     """
 
@@ -110,8 +110,8 @@ class MP100EpisodeDataset(BaseDataset):
         metainfo: dict | None = None,
         split: int | None = None,
         subset: str | Sequence[str] | None = None,
-        include_categories: str | Sequence[int] | None = None,
-        exclude_categories: str | Sequence[int] | None = None,
+        include_categories: str | Sequence[int | str] | None = None,
+        exclude_categories: str | Sequence[int | str] | None = None,
         template_file: str | None = None,
     ) -> None:
         names = split_files(ann_file, split, subset)

@@ -19,7 +19,8 @@ def repeat_instance(
     num_queries: int,
     seed: int,
     index: int,
+    source: int = 0,
 ) -> SameInstanceEpisode:
     """An episode of one instance, see ``EpisodeSampler``'s ``same_instance``."""
     supports, queries = (ann_id,) * num_shots, (ann_id,) * num_queries
-    return SameInstanceEpisode(category_id, supports, queries, seed, index)
+    return SameInstanceEpisode(category_id, supports, queries, seed, index, source)

@@ -23,7 +23,8 @@ The image folder is no guide: that of category 18, a human face, is ``amur_tiger
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Collection, Mapping, Sequence
 
 from ..errors import ConfigError
 
@@ -101,15 +102,15 @@ def uses_split(dataset: Mapping) -> bool:
 
 def read_category_choice(
     choice: str | Sequence[int] | None, argument: str
-) -> frozenset[int] | None:
-    """Category ids of a group's name, or of a list of ids; None remains None.
+) -> frozenset[int | str] | None:
+    """Categories of a group, or those of a list of ids and names; None remains None.
 
     Args:
-        choice: key of :data:`CATEGORY_GROUPS`, category ids, or None.
+        choice: key of :data:`CATEGORY_GROUPS`, category ids and names, or None.
         argument: name of the argument, for the message.
 
     Raises:
-        ConfigError: the group does not exist, or an id is no integer.
+        ConfigError: the group does not exist, or the list holds neither ids nor names.
     """
     if choice is None:
         return None
@@ -117,16 +118,50 @@ def read_category_choice(
         if choice not in CATEGORY_GROUPS:
             raise ConfigError(
                 f'{argument}={choice!r}: the groups are '
-                f'{", ".join(CATEGORY_GROUPS)}; other choices are lists of category ids'
+                f'{", ".join(CATEGORY_GROUPS)}; other choices are lists of category '
+                f'ids or names'
             )
         return frozenset(CATEGORY_GROUPS[choice])
-    ids = tuple(choice)
-    if not ids or any(type(i) is not int for i in ids):
+    wanted = tuple(choice)
+    if not wanted or any(type(one) not in (int, str) for one in wanted):
         raise ConfigError(
             f'{argument}={choice!r}: a group ({", ".join(CATEGORY_GROUPS)}) or a list '
-            f'of category ids is expected; ids, since two categories are called "face"'
+            f'of category ids or names is expected'
         )
-    return frozenset(ids)
+    return frozenset(wanted)
+
+
+def find_category_ids(
+    choice: Collection[int | str], names: Mapping[int, str], source: str
+) -> set[int]:
+    """Ids of the categories that a choice names.
+
+    Args:
+        choice: ids, which need not exist, and names.
+        names: category names by id.
+        source: annotation files, for the message.
+
+    Raises:
+        ConfigError: no category has such a name, or several have.
+    """
+    found = {one for one in choice if isinstance(one, int)}
+    for name in sorted(one for one in choice if isinstance(one, str)):
+        ids = [key for key, known in names.items() if known == name]
+        if len(ids) > 1:
+            raise ConfigError(
+                f'{source}: {len(ids)} categories are called {name!r}; choose by id: '
+                f'{", ".join(map(str, ids))}'
+            )
+        if not ids:
+            near = difflib.get_close_matches(name, names.values(), n=3, cutoff=0.5)
+            shown = near or sorted(names.values())[:10]
+            raise ConfigError(
+                f'{source}: no category is called {name!r}; '
+                f'{"the nearest names are" if near else "there are, among others,"} '
+                f'{", ".join(shown)}'
+            )
+        found.update(ids)
+    return found
 
 
 def _check_values(split: int | None, subsets: tuple[str, ...], is_mp100: bool) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterable, Mapping
 
 from mmengine.logging import MessageHub
 
+from ..datasets.multi_source_dataset import sources_of
+
 Categories = dict[tuple[int, str], None]
 """Id and name of categories, in order, each once."""
 
@@ -24,9 +26,13 @@ NUM_SHOWN = 3
 
 def usable_categories(dataset: object) -> Categories:
     """Categories with a usable instance; none if the data set is not about episodes."""
-    pools = getattr(dataset, 'instances_by_category', None) or {}
-    used = [category_id for category_id, pool in pools.items() if pool]
-    return {(int(i), str(dataset.categories[i].name)): None for i in used}
+    used: Categories = {}
+    for source in sources_of(dataset):
+        pools = getattr(source.dataset, 'instances_by_category', None) or {}
+        for category_id in filter(pools.get, pools):
+            name = str(source.dataset.categories[category_id].name)
+            used[int(category_id), name] = None
+    return used
 
 
 def remember_categories(
@@ -77,15 +83,20 @@ def describe_gaps(dataset: object) -> str | None:
     Missing are instances without an image file, and what a reduced annotation file was
     made without. A category counts as there with its first instance.
     """
-    here = getattr(dataset, 'instances_by_category', None) or {}
-    lost = Counter(getattr(dataset, 'num_without_image', None) or {})
-    for reduction in (getattr(dataset, 'reductions', None) or {}).values():
-        lost[reduction.id] += reduction.num_left_out
+    here: Counter[tuple[str, int]] = Counter()
+    lost: Counter[tuple[str, int]] = Counter()
+    for source in sources_of(dataset):
+        pools = getattr(source.dataset, 'instances_by_category', None) or {}
+        missing = getattr(source.dataset, 'num_without_image', None) or {}
+        reductions = getattr(source.dataset, 'reductions', None) or {}
+        here.update({(source.name, key): len(pool) for key, pool in pools.items()})
+        lost.update({(source.name, key): number for key, number in missing.items()})
+        for reduction in reductions.values():
+            lost[source.name, reduction.id] += reduction.num_left_out
     if not lost.total():
         return None
-    counts = {category_id: len(pool) for category_id, pool in here.items() if pool}
+    counts, num_here = +here, here.total()
     num_categories = len(counts.keys() | (+lost).keys())
-    num_here = sum(counts.values())
     return (
         f'{len(counts):,} of {num_categories:,} categories, {num_here:,} of '
         f'{num_here + lost.total():,} instances'

@@ -19,6 +19,8 @@ class Episode:
         seed: seeds every random choice that is made while the episode is loaded.
         index: position in the epoch or in the evaluation list; with the place of the
             query in ``query_ids`` it names a support-query pair uniquely.
+        source: place of the data set that the ids belong to, where a training draws
+            from several.
     """
 
     category_id: int
@@ -26,6 +28,7 @@ class Episode:
     query_ids: tuple[int, ...]
     seed: int = 0
     index: int = 0
+    source: int = 0
 
     def __post_init__(self) -> None:
         ids = self.support_ids + self.query_ids

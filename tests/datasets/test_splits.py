@@ -96,7 +96,8 @@ def test_choice_of_categories():
     assert read_category_choice('vehicle', 'x') == {32, 38, 51}
     assert read_category_choice([3, 1, 3], 'x') == {1, 3}
     assert read_category_choice(None, 'x') is None
-    for wrong in ('cars', [], ['face'], [True]):
+    assert read_category_choice(['face', 1], 'x') == {'face', 1}
+    for wrong in ('cars', [], [True]):
         with pytest.raises(ConfigError, match='include_categories='):
             read_category_choice(wrong, 'include_categories')
 

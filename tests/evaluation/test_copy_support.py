@@ -2,15 +2,15 @@
 
 import json
 import random
-from pathlib import Path
 
 import numpy as np
 import pytest
+from shared_folder import SHARED
 
 from cape_mm.evaluation import copy_support, pck
 from cape_mm.structures.geometry import clean_box
 
-ANNOTATIONS = Path(__file__).resolve().parents[2] / '../shared/data/mp100_annotations'
+ANNOTATIONS = SHARED / 'data/mp100_annotations'
 
 
 def test_one_shot_by_hand():

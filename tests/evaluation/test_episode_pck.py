@@ -2,7 +2,6 @@
 
 import json
 import pickle
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,15 +9,14 @@ import torch
 from episode_samples import make_instances, make_sample, random_sample
 from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
+from shared_folder import SHARED
 
 from cape_mm.errors import MissingDataError
 from cape_mm.evaluation import EpisodePCK
 from cape_mm.evaluation.episode_pck import QuietDict
 from cape_mm.structures import EpisodeDataSample
 
-PARITY = (
-    Path(__file__).resolve().parents[2] / '../shared/parity/evaluate_capeformer.npz'
-)
+PARITY = SHARED / 'parity/evaluate_capeformer.npz'
 
 
 def hand_sample(**kwargs):

@@ -1,13 +1,12 @@
 """Per-instance scores against hand-worked numbers and the field's own code."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from shared_folder import SHARED
 
 from cape_mm.evaluation import functional as F
 
-PARITY = Path(__file__).resolve().parents[2] / '../shared/parity'
+PARITY = SHARED / 'parity'
 
 # Four keypoints on a box of 100 px with errors of 0, 5, 12 and 50 px; the last one is
 # valid in the second instance only.

@@ -1,13 +1,12 @@
 """MMPose 0.29's own outputs, for the edge cases that it has and we word otherwise."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from shared_folder import SHARED
 
 from cape_mm.evaluation import functional as F
 
-STORED = Path(__file__).resolve().parents[2] / '../shared/parity/pck_mmpose029.npz'
+STORED = SHARED / 'parity/pck_mmpose029.npz'
 CASES = (
     *('n1_k17', 'n1_k68', 'n8_k100', 'n1_nomask', 'n1_perfect'),
     *('n3_zero_norm', 'boundary_100', 'n1_aniso'),

@@ -14,8 +14,9 @@ from mmengine.optim import AmpOptimWrapper, OptimWrapperDict
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpose.registry import HOOKS
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
+from ...datasets.multi_source_dataset import sources_of
 from ..trained_categories import (
     Categories,
     describe_gaps,
@@ -47,14 +48,34 @@ def describe_model(model: nn.Module) -> str:
 def describe_data(dataloader: DataLoader) -> str:
     """Class, categories and usable instances of a data set, shots and queries."""
     dataset, sampler = dataloader.dataset, dataloader.sampler
-    categories = getattr(dataset, 'categories', None)
-    parts = [] if categories is None else [f'{len(categories)} categories']
-    unit = 'items' if categories is None else 'usable instances'
-    parts.append(f'{getattr(dataset, "num_instances", len(dataset)):,} {unit}')
+    parts = [describe_size(source.dataset) for source in sources_of(dataset)]
+    if parts[1:]:
+        parts = [f'{len(parts)} sources']
     for name in ('num_shots', 'num_queries'):
         if hasattr(sampler, name):
             parts.append(f'{name} {format_count(getattr(sampler, name))}')
     return f'{type(dataset).__name__}: ' + ', '.join(parts)
+
+
+def describe_size(dataset: Dataset) -> str:
+    """Categories and usable instances of a data set."""
+    categories = getattr(dataset, 'categories', None)
+    number = getattr(dataset, 'num_instances', len(dataset))
+    if categories is None:
+        return f'{number:,} items'
+    return f'{len(categories)} categories, {number:,} usable instances'
+
+
+def describe_sources(dataset: Dataset) -> dict[str, str]:
+    """A row for each of several data sources: its share of the episodes, its size."""
+    sources = sources_of(dataset)
+    total = sum(source.weight for source in sources)
+    return {
+        f'  {source.name}': f'{source.weight / total:.0%} of the episodes: '
+        f'{describe_size(source.dataset)}'
+        for source in sources
+        if source.name
+    }
 
 
 def format_count(value: int | Sequence[int]) -> str:
@@ -175,6 +196,7 @@ class TrainingBannerHook(Hook):
             'work dir': runner.work_dir,
             'model': describe_model(runner.model),
             'train data': describe_data(runner.train_dataloader),
+            **describe_sources(runner.train_dataloader.dataset),
         }
         if runner.val_loop is not None:
             rows['val data'] = describe_data(runner.val_dataloader)

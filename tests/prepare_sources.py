@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from cape_mm.datasets.mp100_sources import source_of_image
+from cape_mm.data_tools.mp100_sources import source_of_image
 
 NAMES = {
     'COCO': 'human_body/000000010069.jpg',

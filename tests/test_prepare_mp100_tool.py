@@ -11,8 +11,8 @@ import pytest
 from prepare_sources import make_source_tree, published_path, snapshot
 from tool_calls import REPO, Outcome, ToolCaller
 
-from cape_mm.datasets.mp100_sources import CATEGORY_FOLDERS, SOURCES, source_of_image
-from cape_mm.datasets.preparation import MODES
+from cape_mm.data_tools.mp100_sources import CATEGORY_FOLDERS, SOURCES, source_of_image
+from cape_mm.data_tools.preparation import MODES
 
 SUBFOLDERS = {
     '300W': 'helen/trainset/',

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cape_mm.datasets.checking import DatasetReport
+    from cape_mm.data_tools.checking import DatasetReport
 
 EXAMPLE = """example:
   python tools/check_dataset.py data/mp100 --decode --out check.json
@@ -78,7 +78,7 @@ def check(args: argparse.Namespace) -> int:
         ConfigError: an output can not be written, or a number is below 1.
         MissingDataError: the data root does not exist.
     """
-    from cape_mm.datasets.checking import check_dataset, image_folder_of
+    from cape_mm.data_tools.checking import check_dataset, image_folder_of
 
     folder = args.image_folder
     if folder is None and args.ann_file and args.data_root:
@@ -98,7 +98,7 @@ def check(args: argparse.Namespace) -> int:
 
 def write_outputs(report: DatasetReport, args: argparse.Namespace) -> None:
     """Write the files that were asked for, and say where they are."""
-    from cape_mm.datasets.checking import fix_skeletons, write_available
+    from cape_mm.data_tools.checking import fix_skeletons, write_available
 
     if args.out:
         print(f'report: {write_report(report, args.out)}')

@@ -77,7 +77,7 @@ def source_folders(args: argparse.Namespace) -> dict[str, str | Path]:
     Raises:
         ConfigError: there is none.
     """
-    from cape_mm.datasets.preparation import guess_source_folders
+    from cape_mm.data_tools.preparation import guess_source_folders
     from cape_mm.errors import ConfigError
 
     folders = dict(guess_source_folders(args.sources)) if args.sources else {}
@@ -96,7 +96,7 @@ def main() -> int:
     args = parse_args()
     # Not at the top: --help should not wait for torch and mmpose.
     from cape_mm.apis import run_cli
-    from cape_mm.datasets.preparation import prepare_mp100
+    from cape_mm.data_tools.preparation import prepare_mp100
 
     codes: list[int] = []
 

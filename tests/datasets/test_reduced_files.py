@@ -7,9 +7,9 @@ import json
 import pytest
 from episode_data import open_tree
 
+from cape_mm.data_tools.checking import check_dataset, fix_skeletons, write_available
 from cape_mm.datasets import EpisodeSampler
 from cape_mm.datasets.annotation_file import read_annotation_file
-from cape_mm.datasets.checking import check_dataset, fix_skeletons, write_available
 from cape_mm.datasets.evaluation_plan import NOT_IN_FILE, PLAN_KEY
 from cape_mm.datasets.merged_annotations import read_annotation_files
 from cape_mm.datasets.reduced_files import Reduction, read_reductions

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from prepare_sources import NAMES, published_path
 
-from cape_mm.datasets.mp100_sources import SOURCES
-from cape_mm.datasets.preparation import prepare_mp100
+from cape_mm.data_tools.mp100_sources import SOURCES
+from cape_mm.data_tools.preparation import prepare_mp100
 from cape_mm.datasets.synthetic import write_synthetic_mp100
 
 NUMBERED = {

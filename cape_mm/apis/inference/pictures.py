@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from ...datasets.checking.completeness import is_cut_off
+from ...datasets.image_files import is_cut_off
 from ...errors import ImageDecodeError, ImageNotFoundError
 
 MAX_PIXELS = 178_000_000

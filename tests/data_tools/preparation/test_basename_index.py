@@ -7,7 +7,7 @@ import os
 import pytest
 from prepare_sources import snapshot, write_bytes
 
-from cape_mm.datasets.preparation.basename_index import build_basename_index
+from cape_mm.data_tools.preparation.basename_index import build_basename_index
 from cape_mm.errors import MissingDataError
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cape_mm.datasets.preparation.wanted import list_wanted_images, read_coco_files
+from cape_mm.data_tools.preparation.wanted import list_wanted_images, read_coco_files
 from cape_mm.errors import AnnotationFormatError, MissingDataError
 
 

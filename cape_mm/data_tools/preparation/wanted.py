@@ -8,8 +8,8 @@ from pathlib import Path, PureWindowsPath
 
 from pycocotools.coco import COCO
 
+from ...datasets.annotation_file import read_annotation_file
 from ...errors import AnnotationFormatError
-from ..annotation_file import read_annotation_file
 from ..checking.reading import read_leniently
 from ..mp100_sources import source_of_image
 

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from cape_mm.datasets.mp100_sources import (
+from cape_mm.data_tools.mp100_sources import (
     CATEGORY_FOLDERS,
     SOURCES,
     UNKNOWN_SOURCE,

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from prepare_sources import make_source_tree, snapshot, write_bytes
 
-from cape_mm.datasets.preparation.linking import MODES, make_files
-from cape_mm.datasets.preparation.plan import Action, Plan, find_image_root, make_plan
-from cape_mm.datasets.preparation.wanted import WantedImage
+from cape_mm.data_tools.preparation.linking import MODES, make_files
+from cape_mm.data_tools.preparation.plan import Action, Plan, find_image_root, make_plan
+from cape_mm.data_tools.preparation.wanted import WantedImage
 from cape_mm.errors import ConfigError, MissingDataError
 
 NAMES = [f'quokka_face/quokka_{i}.jpg' for i in range(4)]

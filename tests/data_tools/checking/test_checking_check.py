@@ -6,7 +6,7 @@ import shutil
 import pytest
 from episode_data import CocoTree
 
-from cape_mm.datasets.checking import check_dataset
+from cape_mm.data_tools.checking import check_dataset
 from cape_mm.errors import ConfigError, MissingDataError
 
 FEW = dict(num_shots=1, num_queries=3)

@@ -4,9 +4,7 @@ import json
 
 import pytest
 
-from cape_mm.datasets.annotation_file import read_annotation_file
-from cape_mm.datasets.categories import read_categories
-from cape_mm.datasets.checking.annotations import (
+from cape_mm.data_tools.checking.annotations import (
     SECOND_USE,
     crowded_image_findings,
     drop_findings,
@@ -14,7 +12,9 @@ from cape_mm.datasets.checking.annotations import (
     explain_drops,
     geometry_findings,
 )
-from cape_mm.datasets.checking.findings import GAP, NOTE
+from cape_mm.data_tools.checking.findings import GAP, NOTE
+from cape_mm.datasets.annotation_file import read_annotation_file
+from cape_mm.datasets.categories import read_categories
 from cape_mm.datasets.instance_filters import select_instances
 from cape_mm.datasets.synthetic.writer import annotation_path
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from prepare_sources import NAMES, make_source_tree, write_bytes
 
-from cape_mm.datasets.mp100_sources import SOURCES, source_of_image
-from cape_mm.datasets.preparation.basename_index import build_basename_index
-from cape_mm.datasets.preparation.layouts import LAYOUTS
-from cape_mm.datasets.preparation.matching import Match, match_image, possible_names
-from cape_mm.datasets.preparation.wanted import WantedImage
+from cape_mm.data_tools.mp100_sources import SOURCES, source_of_image
+from cape_mm.data_tools.preparation.basename_index import build_basename_index
+from cape_mm.data_tools.preparation.layouts import LAYOUTS
+from cape_mm.data_tools.preparation.matching import Match, match_image, possible_names
+from cape_mm.data_tools.preparation.wanted import WantedImage
 
 every_source = pytest.mark.parametrize('source', SOURCES)
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from pycocotools.coco import COCO
 
+from ...datasets.categories import Category, read_categories, zero_based_skeleton
 from ...errors import AnnotationFormatError
 from ...structures.skeleton import check_skeleton
-from ..categories import Category, read_categories, zero_based_skeleton
 from .findings import GAP, NOTE, REFUSED, Finding, found
 
 

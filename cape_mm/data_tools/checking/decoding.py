@@ -12,10 +12,10 @@ from concurrent.futures.process import BrokenProcessPool
 
 from mmengine.utils import ProgressBar
 
+from ...datasets.image_files import is_cut_off
+from ...datasets.transforms import LoadInstanceImage
 from ...errors import ImageDecodeError, InstanceLoadError
 from ...opencv_threads import one_opencv_thread
-from ..transforms import LoadInstanceImage
-from .completeness import is_cut_off
 from .images import ImageFile
 
 CHUNK = 8

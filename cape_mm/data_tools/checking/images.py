@@ -12,8 +12,8 @@ from typing import Any
 
 from pycocotools.coco import COCO
 
-from ..categories import Category
-from ..image_files import count_by_folder
+from ...datasets.categories import Category
+from ...datasets.image_files import count_by_folder
 from ..mp100_sources import UNKNOWN_SOURCE, source_of_image
 from .findings import GAP, Finding, found
 

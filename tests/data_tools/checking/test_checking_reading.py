@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cape_mm.datasets.checking.findings import REFUSED
-from cape_mm.datasets.checking.reading import read_leniently
+from cape_mm.data_tools.checking.findings import REFUSED
+from cape_mm.data_tools.checking.reading import read_leniently
 
 
 @pytest.fixture

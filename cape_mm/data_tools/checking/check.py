@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ...datasets.categories import Category
+from ...datasets.instance_filters import Instance, select_instances
 from ...errors import ConfigError, MissingDataError
-from ..categories import Category
-from ..instance_filters import Instance, select_instances
 from .annotations import (
     crowded_image_findings,
     drop_findings,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from types import SimpleNamespace
 
+from ...datasets.categories import Category
+from ...datasets.episode_sampler import EpisodeSampler
+from ...datasets.instance_filters import Instance
 from ...errors import ImpossibleEpisodeError
-from ..categories import Category
-from ..episode_sampler import EpisodeSampler
-from ..instance_filters import Instance
 from .findings import GAP, NOTE, Finding, found
 from .skeletons import label
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from prepare_sources import SCENES, make_scene, write_bytes
 
-from cape_mm.datasets.preparation.basename_index import build_basename_index
-from cape_mm.datasets.preparation.carfusion import has_points, published_name
-from cape_mm.datasets.preparation.layouts import LAYOUTS
-from cape_mm.datasets.preparation.matching import (
+from cape_mm.data_tools.preparation.basename_index import build_basename_index
+from cape_mm.data_tools.preparation.carfusion import has_points, published_name
+from cape_mm.data_tools.preparation.layouts import LAYOUTS
+from cape_mm.data_tools.preparation.matching import (
     BY_NAME_ALONE,
     Match,
     match_image,
     possible_names,
 )
-from cape_mm.datasets.preparation.wanted import (
+from cape_mm.data_tools.preparation.wanted import (
     WantedImage,
     list_wanted_images,
     read_coco_files,

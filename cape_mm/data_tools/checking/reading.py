@@ -14,14 +14,14 @@ from typing import Any
 
 from pycocotools.coco import COCO
 
-from ...errors import AnnotationFormatError, MissingDataError
-from ...json_file import read_json
-from ..annotation_file import (
+from ...datasets.annotation_file import (
     REQUIRED_LISTS,
     index_annotations,
     read_annotation_file,
 )
-from ..entry_checks import check_annotations, check_categories, check_images
+from ...datasets.entry_checks import check_annotations, check_categories, check_images
+from ...errors import AnnotationFormatError, MissingDataError
+from ...json_file import read_json
 from .findings import REFUSED, Finding, found
 
 CHECKS: dict[str, Callable[[list[dict], str], None]] = dict(

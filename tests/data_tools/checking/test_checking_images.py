@@ -4,15 +4,15 @@ import os
 
 import pytest
 
-from cape_mm.datasets.annotation_file import read_annotation_file
-from cape_mm.datasets.categories import read_categories
-from cape_mm.datasets.checking.images import (
+from cape_mm.data_tools.checking.images import (
     ImageFile,
     collect_images,
     count_images,
     find_file_problem,
     image_findings,
 )
+from cape_mm.datasets.annotation_file import read_annotation_file
+from cape_mm.datasets.categories import read_categories
 
 
 def test_kinds_of_absence(tmp_path):
@@ -84,7 +84,7 @@ def test_counts_by_source_and_category(mp100_tree):
 def test_files_are_looked_for_once(mp100_tree, monkeypatch):
     images = {}
     first = collect(mp100_tree.write(), mp100_tree.image_folder, images)
-    monkeypatch.setattr('cape_mm.datasets.checking.images.find_file_problem', None)
+    monkeypatch.setattr('cape_mm.data_tools.checking.images.find_file_problem', None)
     again = collect(mp100_tree.write('b.json'), mp100_tree.image_folder, images)
     assert len(images) == 10
     assert all(again[key] is first[key] for key in first)

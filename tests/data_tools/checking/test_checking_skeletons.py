@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from cape_mm.data_tools.checking.findings import REFUSED
+from cape_mm.data_tools.checking.skeletons import check_edges, read_categories_leniently
 from cape_mm.datasets.annotation_file import read_annotation_file
 from cape_mm.datasets.categories import read_categories
-from cape_mm.datasets.checking.findings import REFUSED
-from cape_mm.datasets.checking.skeletons import check_edges, read_categories_leniently
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import shutil
 
 import pytest
 
+from cape_mm.data_tools.checking import check_dataset, fix_skeletons, write_available
 from cape_mm.datasets.annotation_file import read_annotation_file
 from cape_mm.datasets.categories import read_categories
-from cape_mm.datasets.checking import check_dataset, fix_skeletons, write_available
 from cape_mm.errors import ConfigError
 
 FEW = dict(num_shots=1, num_queries=2)

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 from pycocotools.coco import COCO
 
-from ..categories import Category
-from ..instance_filters import select_instances
+from ...datasets.categories import Category
+from ...datasets.instance_filters import select_instances
 from .findings import GAP, NOTE, Finding, found
 
 TOLERANCE = 1.0

@@ -93,7 +93,7 @@ install-existing:
 # identical one is kept and takes a moment.
 demo: $(STAMP)
 	@echo '[1/3] synthetic data set $(DEMO_DATA) ...'
-	@$(PY) tools/make_synthetic.py --out $(DEMO_DATA) --size tiny --force
+	@$(PY) tools/dataset_tools/make_synthetic.py --out $(DEMO_DATA) --size tiny --force
 	@echo '[2/3] training $(DEMO_CONFIG) ...'
 	@$(PY) tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO_WORK)
 	@echo '[3/3] testing on categories that training never saw ...'

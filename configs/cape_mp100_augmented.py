@@ -4,7 +4,8 @@ Differs from cape_mp100.py only in the training pipeline: RandomOcclusion, the t
 of blur and VirtualKeypoints are added. Each augmentation is one line: leave it out, or
 give it prob=0 on the command line, to see what it is worth.
 
-Look:   python tools/browse_episodes.py configs/cape_mp100_augmented.py --out pictures
+Look:   python tools/dataset_tools/browse_episodes.py configs/cape_mp100_augmented.py \\
+            --out pictures
 Run:    python tools/train.py configs/cape_mp100_augmented.py
 Ablate: python tools/train.py configs/cape_mp100_augmented.py --cfg-options \
             train_dataloader.dataset.pipeline.5.prob=0  # e.g. without RandomOcclusion

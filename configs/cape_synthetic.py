@@ -3,7 +3,8 @@
 From scratch, so with group normalisation: it keeps no statistics over the batch, and
 accumulated gradients still equal a big batch's.
 
-Data:   python tools/make_synthetic.py --out data/synthetic --size standard
+Data:   python tools/dataset_tools/make_synthetic.py --out data/synthetic \\
+            --size standard
 Run:    python tools/train.py configs/cape_synthetic.py --amp
 Cost:   7 epochs x 200 updates of 64 one-shot episodes; 2 min 48 s on one H200.
 Result: PCK@0.2 98.0 and 98.2, PCK@0.05 92.0 and 92.2 on novel categories (copying:

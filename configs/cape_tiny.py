@@ -4,7 +4,8 @@ A ResNet-18 of half width from scratch at 128 x 128; every other part is the ful
 model's, narrower. Group normalisation keeps accumulated gradients equal to a big
 batch's without pretrained statistics.
 
-Data:   python tools/make_synthetic.py --out data/synthetic_tiny --size tiny
+Data:   python tools/dataset_tools/make_synthetic.py --out data/synthetic_tiny \\
+            --size tiny
 Run:    make demo
 """
 

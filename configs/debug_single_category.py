@@ -5,7 +5,8 @@ without augmentation, and that validation and test read that file too. It must r
 PCK@0.05 > 0.99, as debug_single_image.py must, but here copying the support does not: a
 model that stays near the floor will learn nothing from more data either.
 
-Data:   python tools/make_synthetic.py --out data/synthetic_tiny --size tiny
+Data:   python tools/dataset_tools/make_synthetic.py --out data/synthetic_tiny \\
+            --size tiny
         or any other: --cfg-options data_root=... train_ann_file=... (val, test alike)
 Run:    python tools/train.py configs/debug_single_category.py
 Cost:   eight epochs of 480 episodes: 3 min 40 s on two CPU cores.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from shared_folder import SHARED
 from cape_mm.datasets.synthetic import write_synthetic_mp100
 
 torch.set_num_threads(1)  # the tests are tiny: threads would only wait for each other
+sys.path.append(str(Path(__file__).resolve().parents[1] / 'tools'))  # command_line
 
 
 @pytest.fixture(scope='session')

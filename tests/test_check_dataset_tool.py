@@ -1,4 +1,4 @@
-"""tools/check_dataset.py as a user calls it: exit codes, table, files, messages."""
+"""check_dataset.py as a user calls it: exit codes, table, files, messages."""
 
 import json
 import shutil
@@ -121,7 +121,7 @@ def test_neither_root_nor_file(call):
 def test_help_shows_an_example_and_the_exit_codes(call):
     outcome = call('check_dataset', '--help')
     assert outcome.code == 0
-    assert 'python tools/check_dataset.py data/mp100' in outcome.out
+    assert 'python tools/dataset_tools/check_dataset.py data/mp100' in outcome.out
     assert 'usable with gaps' in outcome.out
 
 

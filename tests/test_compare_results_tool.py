@@ -1,4 +1,4 @@
-"""tools/compare_results.py as a user calls it."""
+"""tools/analysis_tools/compare_results.py as a user calls it."""
 
 from __future__ import annotations
 

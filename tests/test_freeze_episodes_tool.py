@@ -1,4 +1,4 @@
-"""tools/freeze_episodes.py as a user calls it, and the replay of what it wrote."""
+"""freeze_episodes.py as a user calls it, and the replay of what it wrote."""
 
 from __future__ import annotations
 
@@ -185,5 +185,8 @@ def test_frozen_episodes_are_replayed_on_partial_data(
 def test_help_shows_an_example(call):
     outcome = call('freeze_episodes', '--help')
     assert outcome.code == 0
-    assert 'python tools/freeze_episodes.py configs/cape_mp100.py' in outcome.out
+    assert (
+        'python tools/dataset_tools/freeze_episodes.py configs/cape_mp100.py'
+        in outcome.out
+    )
     assert (REPO / 'configs/cape_mp100.py').is_file()

@@ -50,7 +50,7 @@ def test_a_fold_from_end_to_end(synthetic_root, call, monkeypatch, tmp_path):
 def test_help_shows_a_working_example(call):
     outcome = call('kfold', '--help')
     assert outcome.code == 0
-    assert 'python tools/kfold.py configs/' in outcome.out
+    assert 'python tools/analysis_tools/kfold.py configs/' in outcome.out
 
 
 def test_help_imports_nothing_heavy():
@@ -58,7 +58,7 @@ def test_help_imports_nothing_heavy():
 import runpy, sys
 sys.argv = ['x', '--help']
 try:
-    runpy.run_path('tools/kfold.py', run_name='__main__')
+    runpy.run_path('tools/analysis_tools/kfold.py', run_name='__main__')
 except SystemExit as error:
     assert error.code == 0
 assert not {'torch', 'mmengine', 'cape_mm'} & set(sys.modules)

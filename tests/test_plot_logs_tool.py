@@ -1,4 +1,4 @@
-"""tools/plot_logs.py as a user types it."""
+"""tools/analysis_tools/plot_logs.py as a user types it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""tools/prepare_mp100.py as a user types it, on made trees of all thirteen sources."""
+"""prepare_mp100.py as a user types it, on made trees of all thirteen sources."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def row_of(outcome: Outcome, start: str) -> list[str]:
 
 def test_options_are_the_sources():
     """The tool has its own list, so that --help does not wait for torch."""
-    tool = runpy.run_path(str(REPO / 'tools/prepare_mp100.py'))
+    tool = runpy.run_path(str(REPO / 'tools/dataset_tools/prepare_mp100.py'))
     assert tool['SOURCES'] == {name: source.key for name, source in SOURCES.items()}
     assert tool['MODES'] == MODES
 

@@ -5,20 +5,24 @@ from __future__ import annotations
 import importlib
 import re
 import runpy
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 
 import pytest
-from documented_commands import DOCS, REPO, find_code, find_commands
 from mmpose import registry as mmpose_registry
+from tool_calls import REPO, TOOLS
 
 import cape_mm
 from cape_mm.apis import load_config, parse_cfg_options
 
+DOCS = [REPO / 'README.md', *sorted((REPO / 'docs').glob('*.md'))]
 CARDS = sorted((REPO / 'configs').glob('*.py'))
-TOOLS = sorted((REPO / 'tools').glob('*.py'))
+BLOCK = re.compile(r'^ *```(\w*)\n(.*?)^ *```', re.MULTILINE | re.DOTALL)
 FOLDERS = ('cape_mm', 'configs', 'docs', 'requirements', 'tests', 'tools')
 REGISTRIES = [
     getattr(mmpose_registry, name)
@@ -38,6 +42,20 @@ HOMES = (cape_mm.structures, cape_mm.models.heads, cape_mm.engine, cape_mm.apis)
 every_doc = pytest.mark.parametrize('doc', DOCS, ids=lambda path: path.name)
 
 
+def find_code(text: str) -> list[str]:
+    """Everything in backticks: blocks and words."""
+    blocks = [block for _, block in BLOCK.findall(text)]
+    return [*blocks, *re.findall(r'`([^`]+)`', BLOCK.sub('', text))]
+
+
+def find_commands(path: Path) -> Iterator[list[str]]:
+    """Words of every ``python tools/...`` line, continuation lines joined."""
+    # a source file has the backslash twice
+    text = re.sub(r'\\{1,2}\n\s*', ' ', path.read_text(encoding='utf-8'))
+    for line in re.findall(r'python (tools/[\w/]+\.py[^\n`]*)', text):
+        yield shlex.split(line, comments=True)
+
+
 def parse(tool: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch):
     """What a tool's own parser makes of the arguments."""
     monkeypatch.setattr(sys, 'argv', [tool, *arguments])
@@ -52,7 +70,7 @@ def make_targets() -> set[str]:
 @cache
 def option_names() -> set[str]:
     """Options of all tools, as their help lists them."""
-    calls = [[sys.executable, str(path), '--help'] for path in TOOLS]
+    calls = [[sys.executable, str(path), '--help'] for path in TOOLS.values()]
     runs = [subprocess.run(call, capture_output=True, check=True) for call in calls]
     return {o for r in runs for o in re.findall(r'--[a-z][\w-]*', r.stdout.decode())}
 
@@ -121,7 +139,9 @@ def test_classes_exist(doc):
         assert is_registered or any(hasattr(home, name) for home in HOMES), name
 
 
-@pytest.mark.parametrize('path', [*DOCS, *CARDS, *TOOLS], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    'path', [*DOCS, *CARDS, *TOOLS.values()], ids=lambda path: path.name
+)
 def test_commands_parse(path, monkeypatch):
     """The tools' own parsers take every line, and the options fit the config."""
     commands = list(find_commands(path))
@@ -142,7 +162,8 @@ def test_nothing_is_left_to_fill_in(doc):
 def test_no_path_of_one_machine_anywhere():
     """Nobody else has the folders of the machine that a file was written on."""
     paths = [p for folder in FOLDERS for p in (REPO / folder).rglob('*') if p.is_file()]
-    paths += [p for p in REPO.iterdir() if p.is_file()] + [REPO / '.ci/run']
+    paths += [p for p in REPO.iterdir() if p.is_file() and p.name != '.git']
+    paths.append(REPO / '.ci/run')
     texts = {p: p.read_bytes().decode(errors='replace') for p in paths}
     pattern = re.compile(r'(?<![\w.>-])/(?:work|root|home)\b(?![-_])')
     sources = (p for p in texts if p.suffix not in ('.pyc', '.png'))

@@ -129,7 +129,7 @@ def prefix(name: str) -> tuple[str, ...]:
 def test_help_shows_a_working_example(call):
     outcome = call('report', '--help')
     assert outcome.code == 0
-    assert 'python tools/report.py' in outcome.out
+    assert 'python tools/analysis_tools/report.py' in outcome.out
 
 
 def test_a_folder_without_metrics(call, tmp_path):

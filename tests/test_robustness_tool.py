@@ -1,4 +1,4 @@
-"""tools/robustness.py as a user calls it: on generated data, with random weights."""
+"""robustness.py as a user calls it: on generated data, with random weights."""
 
 from __future__ import annotations
 

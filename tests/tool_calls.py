@@ -11,6 +11,12 @@ import pytest
 from mmengine.logging import MMLogger
 
 REPO = Path(__file__).resolve().parents[1]
+TOOLS = {
+    path.stem: path
+    for path in sorted((REPO / 'tools').rglob('*.py'))
+    if path.stem != 'command_line'
+}
+"""By name; the same in whichever folder of ``tools`` it lies."""
 TINY = REPO / 'configs/cape_tiny.py'
 FAST = (
     *('--cfg-options', 'model.embed_dims=16', 'model.neck.out_channels=16'),
@@ -58,7 +64,7 @@ class ToolCaller:
 
     def __call__(self, tool: str, *arguments: str | Path) -> Outcome:
         """Call e.g. ``('train', 'configs/cape_tiny.py', '--amp')``."""
-        path = REPO / 'tools' / f'{tool}.py'
+        path = TOOLS[tool]
         self._monkeypatch.setattr(sys, 'argv', [str(path), *map(str, arguments)])
         self._capfd.readouterr()
         # two runs within a second would share a logger, which holds an old stdout

@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from command_line import add_trust_option, new_parser, run_tool
+
 EXAMPLE = """examples:
   python tools/demo.py
   python tools/demo.py work_dirs/cape_tiny/epoch_4.pth --port 8000
@@ -16,11 +18,7 @@ EXAMPLE = """examples:
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser(__doc__, EXAMPLE)
     parser.add_argument(
         'checkpoint', nargs='?', help='checkpoint file (the last one of `make demo`)'
     )
@@ -32,29 +30,20 @@ def parse_args() -> argparse.Namespace:
         help='address to listen at; 0.0.0.0 lets everybody use the page (127.0.0.1)',
     )
     parser.add_argument('--port', type=int, default=7860, help='port (7860)')
-    parser.add_argument(
-        '--trust-checkpoint',
-        action='store_true',
-        help='load a checkpoint that could run code; only for files of your own',
-    )
+    add_trust_option(parser)
     return parser.parse_args()
 
 
 def main() -> int:
     """Serve."""
     args = parse_args()
-    # Not at the top: --help should not wait for torch and mmpose.
-    from cape_mm.apis import run_cli
-    from cape_mm.checkpoint_file import trusting
-    from cape_mm.demo import serve
 
-    with trusting(args.trust_checkpoint):
-        return run_cli(
-            lambda: serve(
-                args.checkpoint, args.config, args.device, args.host, args.port
-            ),
-            interrupt_hint='The page is closed.',
-        )
+    def open_page() -> None:
+        from cape_mm.demo import serve
+
+        serve(args.checkpoint, args.config, args.device, args.host, args.port)
+
+    return run_tool(open_page, 'The page is closed.', args.trust_checkpoint)
 
 
 if __name__ == '__main__':

@@ -63,12 +63,12 @@ class Browsed:
 
 
 def browse_episodes(
-    config_path: str | Path,
+    config: str | Path,
     split: str = 'train',
     num: int = 12,
     out: str | Path | None = None,
     seed: int | None = None,
-    categories: Sequence[str] = (),
+    category: Sequence[str] = (),
     show: bool = False,
     panel_size: int = PANEL_SIZE,
     cfg_options: Mapping | None = None,
@@ -79,13 +79,13 @@ def browse_episodes(
     are those of the fixed draw: the first of every category, then the second, ...
 
     Args:
-        config_path: config file.
+        config: config file.
         split: 'train', 'val' or 'test'.
         num: number of episodes.
         out: folder for the pictures; None writes none.
         seed: of the training draw, default the config's; for val and test it picks
             other episodes of the fixed draw.
-        categories: ids or names to restrict the episodes to; a name may mean several.
+        category: ids or names to restrict the episodes to; a name may mean several.
         show: open the sheets in the system's image viewer.
         panel_size: side of one picture in pixels; twice that in the file of an episode
             with many keypoints.
@@ -96,13 +96,13 @@ def browse_episodes(
         MissingDataError: the split's data is not there, or nothing of it loads.
     """
     check_numbers(num, panel_size)
-    cfg = load_config(config_path, cfg_options)
+    cfg = load_config(config, cfg_options)
     check_split(cfg, split)
     folder = None if out is None else try_folder(out)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpose')):
         loader = build_loader(cfg, split, seed)
     sources = [source.dataset for source in sources_of(loader.dataset)]
-    chosen = find_categories([source.categories for source in sources], categories)
+    chosen = find_categories([source.categories for source in sources], category)
     episodes = choose_episodes(loader.sampler, num, chosen, seed)
     drawn, dropped = draw_episodes(loader, episodes, panel_size)
     if not drawn:

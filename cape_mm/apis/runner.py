@@ -25,13 +25,13 @@ from .resuming import set_resume
 from .run_description import describe_run
 from .shortages import check_pictures
 from .start_checks import check_start
-from .testing_options import add_dump, fixed_episodes, set_pictures, set_test_resume
+from .testing_options import add_dump, fixed_episodes, set_pictures
 from .work_dir_lock import locked_work_dir
 
 
 @explain_lost_process()
 def train(
-    config_path: str | Path,
+    config: str | Path,
     work_dir: str | Path | None = None,
     resume: str | Path | None = None,
     amp: bool = False,
@@ -43,7 +43,7 @@ def train(
     """Train what a config describes.
 
     Args:
-        config_path: config file.
+        config: config file.
         work_dir: folder for logs and checkpoints; default ``work_dirs/<config>``.
         resume: ``'auto'`` for the latest checkpoint of the work directory, or a path.
         amp: mixed precision.
@@ -58,7 +58,7 @@ def train(
     Raises:
         CapeError: what the config, the data or a checkpoint makes impossible.
     """
-    cfg = load_config(config_path, cfg_options)
+    cfg = load_config(config, cfg_options)
     if no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     cfg.launcher = launcher
@@ -80,7 +80,7 @@ def train(
 
 @explain_lost_process()
 def test(
-    config_path: str | Path,
+    config: str | Path,
     checkpoint: str | Path,
     work_dir: str | Path | None = None,
     cfg_options: Mapping | None = None,
@@ -88,7 +88,6 @@ def test(
     show_dir: str | Path | None = None,
     num_show: int = 20,
     out: str | Path | None = None,
-    resume: bool = False,
     dump: str | Path | None = None,
     report: str | Path | None = None,
     trust_checkpoint: bool = False,
@@ -96,7 +95,7 @@ def test(
     """Test a checkpoint, print the table and write the metrics and the pairs.
 
     Args:
-        config_path: config file.
+        config: config file.
         checkpoint: checkpoint file; it must fit the config's model exactly.
         work_dir: folder for logs and metrics; default ``work_dirs/<config>``.
         cfg_options: overrides.
@@ -105,8 +104,6 @@ def test(
         num_show: number of episodes to draw.
         out: metrics file; default ``<work_dir>/metrics.json``. The pairs go beside it,
             into ``metrics.pairs.json``.
-        resume: take the categories that an interrupted test of the same checkpoint
-            finished in this work directory.
         dump: file for the predictions, COCO keypoint results; None keeps none.
         report: folder for an HTML page and Markdown about the result; None: none.
         trust_checkpoint: see :func:`train`.
@@ -118,18 +115,16 @@ def test(
     Raises:
         CapeError: what the config, the data or the checkpoint makes impossible.
     """
+    from ..analysis.report import check_report, report_test
     from ..evaluation.report import format_table, write_metrics
     from ..evaluation.result_files import write_dump, write_pair_files
-    from .report import check_report, report_test
 
-    cfg = load_config(config_path, cfg_options)
+    cfg = load_config(config, cfg_options)
     set_work_dir(cfg, work_dir)
     # The checkpoint is loaded strictly by us, not leniently by the runner.
     cfg.launcher, cfg.load_from, cfg.resume = launcher, None, False
     join_processes(cfg)
     check_config(cfg, 'test')
-    if resume:
-        set_test_resume(cfg)
     # a wrong path shows before any work
     content = read_checkpoint(checkpoint, trust_checkpoint)
     if show_dir is not None:
@@ -144,7 +139,7 @@ def test(
     num_trained = count_trained(runner, content)
     if num_trained:
         metrics['trained_categories_in_test'] = num_trained
-    metrics['run'] = describe_run(runner, config_path, checkpoint, content)
+    metrics['run'] = describe_run(runner, config, checkpoint, content)
     if is_main_process():
         path = Path(out) if out is not None else Path(cfg.work_dir) / 'metrics.json'
         print(format_table(metrics))  # first: a full disk must not lose it

@@ -12,21 +12,6 @@ from ..errors import ConfigError
 from ..structures import Episode
 
 
-def set_test_resume(cfg: Config) -> None:
-    """Have the test loop take the categories that an interrupted test finished.
-
-    Raises:
-        ConfigError: the config's test loop keeps none.
-    """
-    kind = (cfg.get('test_cfg') or {}).get('type', 'TestLoop')
-    if kind != 'EpisodeTestLoop':
-        raise ConfigError(
-            f"--resume needs test_cfg=dict(type='EpisodeTestLoop'), which keeps "
-            f'finished categories; the config has {kind!r}'
-        )
-    cfg.test_cfg.resume = True
-
-
 def add_dump(cfg: Config) -> None:
     """Let the test keep the predictions, beside what the config measures."""
     given = cfg.test_evaluator

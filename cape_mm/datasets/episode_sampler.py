@@ -69,7 +69,7 @@ class EpisodeSampler(Sampler[Episode]):
             instance, as the supports and as the queries. A model that can't learn that
             is wired wrong. Refused for official and for stored episodes.
         max_categories: debugging only: the first so many categories of the file.
-        episodes_file: evaluation episodes stored by ``tools/freeze_episodes.py``, to
+        episodes_file: evaluation episodes stored by ``freeze_episodes.py``, to
             replay. Where ``num_shots``, ``num_queries`` or ``episodes_per_category``
             are given too, they must be those of the file.
 

@@ -16,11 +16,11 @@ from .mp100_dataset import MP100EpisodeDataset
 KEYS = ('protocol', 'num_shots', 'ann_file_sha256', 'episodes_sha256', 'episodes')
 EPISODE_KEYS = ('category_id', 'support', 'queries')
 SHA256_PATTERN = re.compile('[0-9a-f]{64}')
-REMEDY = 'Write the file afresh with tools/freeze_episodes.py.'
+REMEDY = 'Write the file afresh with tools/dataset_tools/freeze_episodes.py.'
 
 
 def read_frozen_episodes(path: str | Path) -> FrozenEpisodes:
-    """Read a file of ``tools/freeze_episodes.py``.
+    """Read a file of ``tools/dataset_tools/freeze_episodes.py``.
 
     Args:
         path: the JSON file.
@@ -37,7 +37,7 @@ def read_frozen_episodes(path: str | Path) -> FrozenEpisodes:
     if not Path(path).is_file():
         raise MissingDataError(
             f'episodes_file not found: {path} (looked from {Path.cwd()}). '
-            f'tools/freeze_episodes.py writes such files.'
+            f'tools/dataset_tools/freeze_episodes.py writes such files.'
         )
     content = read_json_object(path, 'a file of frozen episodes', REMEDY)
     missing = [key for key in KEYS if key not in content]

@@ -1,6 +1,6 @@
 """What a reduced annotation file says about the complete one that it was made of.
 
-``tools/check_dataset.py --write-available`` leaves out what has no image. A result on
+``check_dataset.py --write-available`` leaves out what has no image. A result on
 such a file is partial, although nothing is missing any more; so the file's ``info``
 keeps how many usable annotations every category had, and how many it kept::
 
@@ -56,7 +56,7 @@ def read_reductions(content: Mapping[str, Any], source: str) -> dict[int, Reduct
     entries = info.get(INFO_KEY, []) if isinstance(info, dict) else []
     if not isinstance(entries, list) or not all(map(_is_reduction, entries)):
         raise AnnotationFormatError(
-            f'{source}: "{INFO_KEY}" of its "info" is not what tools/check_dataset.py '
+            f'{source}: "{INFO_KEY}" of its "info" is not what check_dataset.py '
             f'--write-available writes there. Write the file afresh.'
         )
     return {entry['id']: Reduction(**entry) for entry in entries}

@@ -8,7 +8,7 @@ from typing import Any
 MAX_NAME_WIDTH = 36
 OTHER_LABELS = (
     'ANNOTATIONS DIFFER: where the files have other labels, the runs were not scored '
-    'on the same truth. Score dumps of both with one file: tools/score_dump.py'
+    'on the same truth. Score dumps of both with one file: score_dump.py'
 )
 
 

@@ -19,7 +19,7 @@ from .pair_table import PairTable
 
 FORMAT = 'cape_mm pairs 1'
 COLUMNS = ('episode_index', 'slot', 'category_id', 'drop_reason', 'values')
-REMEDY = 'Write it afresh with tools/test.py or tools/score_dump.py.'
+REMEDY = 'Write it afresh with tools/test.py or tools/analysis_tools/score_dump.py.'
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def find_pairs(result: str | Path) -> Path:
         raise MissingDataError(
             f'no pairs of {result}: {path} does not exist. tools/test.py writes it '
             f'beside the metrics file; test the checkpoint again, or re-score a dump '
-            f'of its predictions with tools/score_dump.py.'
+            f'of its predictions with tools/analysis_tools/score_dump.py.'
         )
     return path
 

@@ -48,7 +48,7 @@ def test_names_that_leave_the_root_are_refused(tree):
 
 @pytest.mark.parametrize('what', ['category folder', 'image folder', 'file'])
 def test_links_that_the_user_made_are_followed(tree, what):
-    """tools/prepare_mp100.py makes such links to the source data sets."""
+    """tools/dataset_tools/prepare_mp100.py makes such links to the source data sets."""
     path = {
         'category folder': tree.image_path(2).parent,
         'image folder': tree.image_folder,

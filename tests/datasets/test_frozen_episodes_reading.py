@@ -212,7 +212,7 @@ def test_malformed_content(tree, change, message):
     with pytest.raises(AnnotationFormatError, match=message) as info:
         read_frozen_episodes(path)
     assert str(path) in str(info.value)
-    assert 'tools/freeze_episodes.py' in str(info.value)
+    assert 'tools/dataset_tools/freeze_episodes.py' in str(info.value)
 
 
 def test_support_that_is_also_a_query(tree):

@@ -38,7 +38,7 @@ fi
 mkdir -p "$OUT"
 
 benchmark() {
-    "$PYTHON" tools/benchmark.py "$@"
+    "$PYTHON" tools/analysis_tools/benchmark.py "$@"
 }
 
 # Configs under configs/ablations differ from cape_synthetic.py as their cards say.
@@ -71,7 +71,7 @@ PY
 
 part_data() {
     [ -d "$DATA/annotations" ] ||
-        "$PYTHON" tools/make_synthetic.py --out "$DATA" --size "$SIZE"
+        "$PYTHON" tools/dataset_tools/make_synthetic.py --out "$DATA" --size "$SIZE"
 }
 
 part_loader() {

@@ -1,0 +1,1 @@
+"""What a result says: reports, comparisons, robustness, folds and speed."""

@@ -1,0 +1,147 @@
+"""Small evaluations for the tests of the report, and a reader of its pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+
+from cape_mm.analysis.report.content import Evaluation
+from cape_mm.evaluation import EpisodePCK
+from cape_mm.evaluation.functional import PCK_THRESHOLDS
+from cape_mm.evaluation.keypoint_records import pack_keypoints
+from cape_mm.evaluation.pair_records import PairRecord
+from cape_mm.evaluation.prediction_dump import NO_CONFIDENCE
+from cape_mm.evaluation.score_records import pack_scores
+
+EVIL = '<script>alert("x")</script> & | `a` *b* \x00\ud800'
+VOID = {'meta', 'img', 'br', 'hr', 'link'}
+RUN = {'config': 'configs/some.py', 'checkpoint': 'w/epoch_1.pth'}
+
+
+def make_pair(
+    episode: int,
+    slot: int,
+    category: int,
+    distances: Sequence[float] | None,
+    confidences: Sequence[float] | None = None,
+    name: str | None = None,
+    supercategory: str = 'thing',
+) -> PairRecord:
+    """A pair by the distances of its keypoints, all scored; None is dropped."""
+    identity = dict(
+        episode_index=episode,
+        slot=slot,
+        category_id=category,
+        category_name=f'cat{category}' if name is None else name,
+        supercategory=supercategory,
+    )
+    if distances is None:
+        gone = dict(values=None, floor_values=None, drop_reason='image not found')
+        return PairRecord(**identity, **gone)
+    off = np.array([distances], float)
+    pck = [float((off < thr).mean()) for thr in PCK_THRESHOLDS]
+    seen = np.arange(off.shape[1])[None] % 2 + 1
+    (packed,) = pack_keypoints(off, off + 0.1, np.isfinite(off), seen)
+    if confidences is not None:
+        confidences = pack_scores(np.array(confidences), off[0] < 0.2)
+    return PairRecord(
+        values=(*pck, *(float(off.mean()),) * 3),
+        floor_values=(*(0.5 * value for value in pck), *(0.4,) * 3),
+        drop_reason=None,
+        confidences=confidences,
+        num_keypoints=off.shape[1],
+        keypoints=packed,
+        **identity,
+    )
+
+
+def random_pairs(
+    num_categories: int = 3,
+    num_keypoints: int = 4,
+    num_episodes: int = 4,
+    has_confidence: bool = True,
+    names: Sequence[str] = (),
+) -> list[PairRecord]:
+    """Three pairs of every episode; a surer keypoint is better."""
+    rng = np.random.default_rng(0)
+    pairs = []
+    for category in range(num_categories):
+        for episode in range(num_episodes):
+            for slot in range(3):
+                off = rng.exponential(0.15, num_keypoints)
+                sure = np.exp(-2 * off).astype(np.float32) if has_confidence else None
+                name = names[category] if names else None
+                key = num_episodes * category + episode, slot, category
+                pairs.append(make_pair(*key, off, sure, name))
+    return pairs
+
+
+def entries_of(pairs: Sequence[PairRecord]) -> list[dict]:
+    """Predictions of the pairs, as ``PredictionDump`` keeps them."""
+    entries = []
+    for pair in pairs:
+        if pair.drop_reason is None:
+            triplets = np.zeros((pair.num_keypoints, 3))
+            triplets[:, 2] = NO_CONFIDENCE
+            if pair.confidences is not None:
+                packed = np.frombuffer(pair.confidences, '<f4,?')
+                triplets[:, 2] = packed['f0']
+            key = dict(episode_index=pair.episode_index, slot=pair.slot)
+            entries.append(dict(**key, keypoints=triplets.reshape(-1)))
+    return entries
+
+
+def evaluate(pairs: Sequence[PairRecord], **fields) -> Evaluation:
+    """What a report is written from; ``fields`` override."""
+    metric = EpisodePCK(num_resamples=20)
+    metrics = metric.compute_metrics(list(pairs))
+    evaluation = Evaluation(
+        metrics=metrics,
+        run=RUN,
+        created='2026-01-02 03:04:05 +0000',
+        table=metric.pairs,
+        entries=entries_of(pairs),
+    )
+    return replace(evaluation, **fields)
+
+
+class Page(HTMLParser):
+    """Reads a page: its text, its tags, and whether every tag is closed in order.
+
+    Attributes:
+        text: all that is between tags, outside of the style sheet.
+        tags: (tag, attributes) in order.
+    """
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self._open: list[str] = []
+        self._parts: list[str] = []
+        self.feed(page)
+        self.close()
+        assert not self._open, f'never closed: {self._open}'
+        self.text = re.sub(r'\s+', ' ', ''.join(self._parts))
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        """A tag is opened."""
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """A tag is closed: the last that was opened."""
+        assert self._open and self._open.pop() == tag, f'{tag} at {self.getpos()}'
+
+    def handle_data(self, data: str) -> None:
+        """Text."""
+        if self._open[-1:] != ['style']:
+            self._parts.append(data)
+
+    def count(self, tag: str) -> int:
+        """How often a tag occurs."""
+        return sum(name == tag for name, _ in self.tags)

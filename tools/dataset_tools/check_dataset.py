@@ -1,0 +1,140 @@
+"""Check annotation files and images: what can be used, what is missing, what is odd."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from command_line import new_parser, run_tool  # noqa: E402
+
+if TYPE_CHECKING:
+    from cape_mm.data_tools.checking import DatasetReport
+
+EXAMPLE = """example:
+  python tools/dataset_tools/check_dataset.py data/mp100 --decode --out check.json
+
+exit code:
+  0  clean
+  1  usable with gaps: something is missing or was dropped as malformed
+  2  unusable: training would stop at once, or the check itself could not run
+"""
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = new_parser(__doc__, EXAMPLE)
+    parser.add_argument(
+        'data_root',
+        nargs='?',
+        help='folder with annotations/*.json and images/<folder>/, or with the '
+        'category folders directly in it',
+    )
+    parser.add_argument(
+        '--ann-file', nargs='+', metavar='JSON', help='check these files only'
+    )
+    parser.add_argument(
+        '--image-folder',
+        help='what file names are relative to (default: images/ in the data root, or '
+        'the data root where there is none)',
+    )
+    parser.add_argument('--num-shots', type=int, default=1, help='default: 1')
+    parser.add_argument('--num-queries', type=int, default=15, help='default: 15')
+    parser.add_argument(
+        '--decode',
+        action='store_true',
+        help='decode every image and compare its size with the JSON',
+    )
+    parser.add_argument(
+        '--num-workers', type=int, help='processes that decode (default: one per core)'
+    )
+    parser.add_argument('--out', help='write the whole report as JSON')
+    parser.add_argument(
+        '--fix-skeletons',
+        action='store_true',
+        help='write <name>_fixed_skeletons.json beside each file that needs it',
+    )
+    parser.add_argument(
+        '--write-available',
+        metavar='OUT',
+        help='write the files, reduced to what can be used, into this folder',
+    )
+    args = parser.parse_args()
+    if not args.data_root and not args.ann_file:
+        parser.error('give a data root or --ann-file')
+    return args
+
+
+def check(args: argparse.Namespace) -> int:
+    """Check, print the table, write what was asked for.
+
+    Returns:
+        The report's exit code.
+
+    Raises:
+        ConfigError: an output can not be written, or a number is below 1.
+        MissingDataError: the data root does not exist.
+    """
+    from cape_mm.data_tools.checking import check_dataset, image_folder_of
+
+    folder = args.image_folder
+    if folder is None and args.ann_file and args.data_root:
+        folder = image_folder_of(args.data_root)
+    report = check_dataset(
+        args.ann_file or args.data_root,
+        image_folder=folder,
+        num_shots=args.num_shots,
+        num_queries=args.num_queries,
+        decode=args.decode,
+        num_workers=args.num_workers,
+    )
+    print(report.format_table())
+    write_outputs(report, args)
+    return report.exit_code
+
+
+def write_outputs(report: DatasetReport, args: argparse.Namespace) -> None:
+    """Write the files that were asked for, and say where they are."""
+    from cape_mm.data_tools.checking import fix_skeletons, write_available
+
+    if args.out:
+        print(f'report: {write_report(report, args.out)}')
+    if args.fix_skeletons:
+        written = fix_skeletons(report)
+        for original, path in written.items():
+            print(f'skeletons of {original} fixed: {path}')
+        if not written:
+            print('every skeleton counts from 0: nothing to fix')
+    if args.write_available:
+        for original, path in write_available(report, args.write_available).items():
+            print(f'{original} reduced to what is available: {path}')
+
+
+def write_report(report: DatasetReport, path: str) -> Path:
+    """Write the report as JSON.
+
+    Raises:
+        ConfigError: it can not be written.
+    """
+    from cape_mm.errors import ConfigError
+    from cape_mm.evaluation.report import write_metrics
+
+    try:
+        return write_metrics(report.to_dict(), path)
+    except OSError as error:
+        raise ConfigError(f'--out {path}: {error}') from error
+
+
+def main() -> int:
+    """Check the data set."""
+    args = parse_args()
+    codes: list[int] = []
+    status = run_tool(lambda: codes.append(check(args)), 'The data are untouched.')
+    return status or codes[0]
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -8,7 +8,7 @@ import pytest
 from pair_tables import random_table
 from tool_calls import ToolCaller
 
-from cape_mm.evaluation.pair_file import write_pairs
+from cape_mm.evaluation.result_file import write_results
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def runs(tmp_path):
     for seed, name in enumerate('ab'):
         table = random_table(seed)
         run = {'episodes_sha256': 'e' * 64}
-        write_pairs(table, tmp_path / name / 'metrics.pairs.json', run)
+        write_results(table, tmp_path / name / 'metrics.results.npz', run)
     return tmp_path / 'a', tmp_path / 'b'
 
 
@@ -48,8 +48,8 @@ def test_options(call, runs):
 
 
 def test_other_episodes(call, runs, tmp_path):
-    other = write_pairs(
-        random_table(), tmp_path / 'c.pairs.json', {'episodes_sha256': ''}
+    other = write_results(
+        random_table(), tmp_path / 'c.results.npz', {'episodes_sha256': ''}
     )
     outcome = call('compare_results', runs[0], other)
     assert outcome.code == 2
@@ -59,4 +59,4 @@ def test_other_episodes(call, runs, tmp_path):
 def test_a_run_without_pairs(call, runs, tmp_path):
     outcome = call('compare_results', runs[0], tmp_path / 'none')
     assert outcome.code == 2
-    assert 'none.pairs.json does not exist' in outcome.message
+    assert 'none.results.npz does not exist' in outcome.message

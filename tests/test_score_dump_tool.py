@@ -60,10 +60,10 @@ def test_dump_is_scored_as_the_run_was(call, run_test, synthetic_root, tmp_path)
         outcome = run_test(work_dir, '--dump', work_dir / 'preds.json')
         assert outcome.code == 0, outcome.err
         assert f'predictions: {work_dir / "preds.json"}' in outcome.out
-        assert f'pairs: {work_dir / "metrics.pairs.json"}' in outcome.out
+        assert f'results: {work_dir / "metrics.results.npz"}' in outcome.out
         files[name] = [
             (work_dir / part).read_bytes()
-            for part in ('metrics.json', 'metrics.pairs.json', 'preds.json')
+            for part in ('metrics.json', 'metrics.results.npz', 'preds.json')
         ]
     assert files['a'] == files['b']  # two runs of a checkpoint, to the last bit
 

@@ -1,6 +1,6 @@
 """Test a checkpoint: print the metrics table and write metrics.json.
 
-The values of every pair are written beside it, as metrics.pairs.json:
+The results of every pair are written beside it, as metrics.results.npz:
 tools/analysis_tools/compare_results.py compares two runs by them.
 """
 

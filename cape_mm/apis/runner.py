@@ -102,8 +102,8 @@ def test(
         launcher: see :func:`train`.
         show_dir: folder for pictures of episodes; None draws none.
         num_show: number of episodes to draw.
-        out: metrics file; default ``<work_dir>/metrics.json``. The pairs go beside it,
-            into ``metrics.pairs.json``.
+        out: metrics file; default ``<work_dir>/metrics.json``. The table of all
+            pairs goes beside it, into ``metrics.results.npz``.
         dump: file for the predictions, COCO keypoint results; None keeps none.
         report: folder for an HTML page and Markdown about the result; None: none.
         trust_checkpoint: see :func:`train`.
@@ -116,8 +116,9 @@ def test(
         CapeError: what the config, the data or the checkpoint makes impossible.
     """
     from ..analysis.report import check_report, report_test
+    from ..evaluation.prediction_dump import PredictionDump, write_dump
     from ..evaluation.report import format_table, write_metrics
-    from ..evaluation.result_files import write_dump, write_pair_files
+    from ..evaluation.result_file import write_all_results
 
     cfg = load_config(config, cfg_options)
     set_work_dir(cfg, work_dir)
@@ -146,10 +147,11 @@ def test(
         write_metrics(metrics, path)
         print(f'metrics: {path}')
         parts = runner.test_evaluator.metrics
-        for pairs in write_pair_files(parts, metrics['run'], path):
-            print(f'pairs: {pairs}')
+        for results in write_all_results(parts, metrics['run'], path):
+            print(f'results: {results}')
         if dump is not None:
-            print(f'predictions: {write_dump(parts, episodes, metrics["run"], dump)}')
+            (kept,) = (part for part in parts if isinstance(part, PredictionDump))
+            print(f'predictions: {write_dump(kept, episodes, metrics["run"], dump)}')
         if show_dir is not None:
             check_pictures(runner)
             print(f'pictures: {show_dir}')

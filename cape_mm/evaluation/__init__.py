@@ -12,10 +12,12 @@ from .episode_pck import EpisodePCK
 from .functional import auc, epe, nme, normalized_distances, pck
 from .prediction_dump import PredictionDump
 from .report import format_table, write_metrics
+from .results import ResultTable
 
 __all__ = [
     'EpisodePCK',
     'PredictionDump',
+    'ResultTable',
     'area_under_risk_coverage',
     'auc',
     'auroc',

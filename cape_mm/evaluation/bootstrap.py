@@ -1,4 +1,4 @@
-"""How far a mean over pairs could have come out otherwise; NumPy only.
+"""How far a mean over pairs could have come out otherwise.
 
 Pairs are not independent: the queries of an episode share their support, the episodes
 of a category its difficulty. So whole episodes, or whole categories, are drawn again.
@@ -18,13 +18,19 @@ Convention:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+from .breakdowns import macro_key
+from .results import PCK_COLUMN, PCK_KEYS, VALUE_KEYS, ResultTable
 
 NUM_RESAMPLES = 1000
 LEVEL = 0.95
 MAX_DRAWN = 2_000_000
 """Values that are gathered at a time; bounds the memory to some 16 MB."""
+RESAMPLED_KEYS = (*VALUE_KEYS, 'mPCK5')
+"""Values of the pairs whose means get an interval."""
 
 
 @dataclass(frozen=True)
@@ -192,20 +198,74 @@ def as_record(ends: np.ndarray) -> dict[str, float]:
     return {'low': low, 'high': high}
 
 
-def two_sided_p_value(differences: np.ndarray) -> np.ndarray:
-    """Probability of a difference at least as one-sided if there were none.
-
-    Twice the share of the resampled differences on the rarer side of zero, zero itself
-    on both sides, the observed one counted with them so that it never is 0 (Davison
-    and Hinkley, Bootstrap Methods and their Application, 1997, section 4.4). It is
-    the level at which :func:`interval` would just reach zero.
+def resampled_values(official_values: np.ndarray) -> np.ndarray:
+    """Values of the pairs whose means get an interval: :data:`RESAMPLED_KEYS`.
 
     Args:
-        differences: resampled differences, (R,) or (R, V).
+        official_values: without NaN, (N, V) in the order of ``VALUE_KEYS``.
 
     Returns:
-        Value in [2 / (R + 1), 1], () or (V,).
+        float64 (N, V + 1).
     """
-    num_resamples = len(differences)
-    rarer = np.minimum((differences <= 0).sum(axis=0), (differences >= 0).sum(axis=0))
-    return np.minimum(1.0, 2 * (rarer + 1) / (num_resamples + 1))
+    mpck = official_values[:, : len(PCK_KEYS)].mean(axis=1)
+    return np.column_stack([official_values, mpck])
+
+
+def confidence_intervals(
+    table: ResultTable, num_resamples: int, seed: int
+) -> dict[str, Any]:
+    """Percentile intervals of the official means and of the means over categories.
+
+    Returns:
+        ``level``, ``num_resamples``, ``seed``; ``over_episodes`` and
+        ``over_categories``, each ``{key: dict(low, high)}``, or None where nothing can
+        be drawn again: every category has one episode, or there is one category.
+    """
+    episodes = sum_table(table, resampled_values(table.official_values))
+    num_categories = len(episodes.category_ids)
+    rng = np.random.default_rng(seed)
+    found: dict[str, Any] = dict(level=LEVEL, num_resamples=num_resamples, seed=seed)
+    found['over_episodes'] = found['over_categories'] = None
+    if len(episodes.counts) > num_categories:
+        resamples = resample_episodes(episodes, rng, num_resamples)
+        found['over_episodes'] = _intervals(resamples)
+    if num_categories > 1:
+        resamples = resample_categories(episodes, rng, num_resamples)
+        found['over_categories'] = _intervals(resamples)
+    return found
+
+
+def _intervals(resamples: Resamples) -> dict[str, dict[str, float]]:
+    plain, macro = interval(resamples.means), interval(resamples.macro_means)
+    rows = {key: as_record(plain[:, i]) for i, key in enumerate(RESAMPLED_KEYS)}
+    rows.update(
+        (macro_key(key), as_record(macro[:, i])) for i, key in enumerate(RESAMPLED_KEYS)
+    )
+    return rows
+
+
+def category_intervals(
+    table: ResultTable, num_resamples: int, seed: int
+) -> dict[int, dict[str, float]]:
+    """Percentile interval of PCK@0.2 of every category with more than one episode.
+
+    Returns:
+        ``low`` and ``high`` by category id.
+    """
+    episodes = sum_table(table, table.official_values[:, [PCK_COLUMN]])
+    rng = np.random.default_rng(seed)
+    drawn = resample_episodes(episodes, rng, num_resamples).category_means[..., 0]
+    ends = interval(drawn)  # (2, C)
+    return {
+        category_id: as_record(ends[:, place])
+        for place, category_id in enumerate(episodes.category_ids.tolist())
+        if episodes.starts[place + 1] - episodes.starts[place] > 1
+    }
+
+
+def sum_table(table: ResultTable, values: np.ndarray) -> EpisodeSums:
+    """:func:`sum_episodes` of values of the scored pairs, (N, V)."""
+    is_scored = table.is_scored
+    return sum_episodes(
+        values, table.episode_index[is_scored], table.category_id[is_scored]
+    )

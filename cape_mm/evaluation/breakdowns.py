@@ -1,13 +1,22 @@
-"""Where a result comes from: by group, by keypoint, by visibility, by threshold."""
+"""Means over pairs and where they come from: category, keypoint, visibility, threshold.
+
+Official values count a pair without a scorable keypoint as 0.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
-from .functional import PCK_THRESHOLDS
-from .pair_records import PCK_KEYS, VALUE_KEYS
-from .pair_table import PairTable
-from .score_records import CORRECT_THRESHOLD
+from .results import (
+    CORRECT_THRESHOLD,
+    PCK_COLUMN,
+    PCK_KEYS,
+    VALUE_KEYS,
+    ResultTable,
+)
 
 CURVE_THRESHOLDS = np.arange(51) / 100
 """Thresholds of the PCK curve, 0 to 0.5 of max(w, h)."""
@@ -15,10 +24,59 @@ CURVE_THRESHOLDS = np.arange(51) / 100
 VISIBILITIES = {1: 'v=1', 2: 'v=2'}
 """COCO's labels: placed but hidden in the picture, and seen."""
 
-PCK_COLUMN = VALUE_KEYS.index(f'PCK@{CORRECT_THRESHOLD:g}')
+
+class QuietDict(dict):
+    """A dict that prints as one short line and copies and pickles as a plain dict.
+
+    MMEngine's logger prints every value that a metric returns; this keeps a table of
+    a hundred categories out of the log line while JSON and checkpoints get all of it.
+    A ``text`` in it is printed instead of the number of entries.
+    """
+
+    def __str__(self) -> str:
+        text = self.get('text', f'<{len(self)} entries>')
+        return text.removeprefix('partial: ')  # the key that MMEngine prints before it
+
+    def __reduce__(self) -> tuple:
+        return dict, (dict(self),)
 
 
-def category_means(table: PairTable) -> dict[int, np.ndarray]:
+def mean_metrics(values: np.ndarray) -> dict[str, float]:
+    """Official means over pairs, with ``mPCK5`` and ``mPCK4``; NaN without a pair.
+
+    Args:
+        values: columns in the order of ``VALUE_KEYS``, NaN counting 0, (N, V).
+    """
+    means = [np.nan] * len(VALUE_KEYS)
+    if len(values):
+        means = np.nan_to_num(values).mean(axis=0).tolist()
+    metrics = dict(zip(VALUE_KEYS, means))
+    num_pck = len(PCK_KEYS)
+    metrics['mPCK5'] = sum(means[:num_pck]) / num_pck
+    metrics['mPCK4'] = sum(means[: num_pck - 1]) / (num_pck - 1)
+    return metrics
+
+
+def valid_means(
+    values: np.ndarray, keys: Sequence[str] = VALUE_KEYS
+) -> dict[str, float]:
+    """Mean over the pairs that are not empty, as ``PCK_valid@0.2``, ``AUC_valid``."""
+    means = mean_metrics(values[~np.isnan(values[:, 0])])
+    return {named(key, 'valid'): means[key] for key in keys}
+
+
+def named(key: str, kind: str) -> str:
+    """Name of a variant of a value: ``PCK@0.2`` and 'macro' give ``PCK_macro@0.2``."""
+    name, *threshold = key.split('@')
+    return '@'.join([f'{name}_{kind}', *threshold])
+
+
+def macro_key(key: str) -> str:
+    """Name of a value's mean over categories: ``PCK@0.2`` gives ``PCK_macro@0.2``."""
+    return named(key, 'macro')
+
+
+def category_means(table: ResultTable) -> dict[int, np.ndarray]:
     """Official values of every category that has a scored pair, by ascending id.
 
     Returns:
@@ -31,11 +89,11 @@ def category_means(table: PairTable) -> dict[int, np.ndarray]:
     }
 
 
-def macro_means(table: PairTable) -> dict[str, float]:
+def macro_means(table: ResultTable) -> dict[str, float]:
     """Mean over categories of the official values: every category weighs the same.
 
-    Beside the official mean over pairs, from which it differs as soon as a category
-    lost pairs.
+    Beside the official mean over pairs, from which it differs as soon as categories
+    have unequal numbers of pairs.
 
     Returns:
         ``PCK_macro@0.2``, ``AUC_macro`` and so on, and ``mPCK5_macro``.
@@ -46,13 +104,32 @@ def macro_means(table: PairTable) -> dict[str, float]:
     return macro
 
 
-def macro_key(key: str) -> str:
-    """Name of a value's mean over categories: ``PCK@0.2`` gives ``PCK_macro@0.2``."""
-    name, *threshold = key.split('@')
-    return '@'.join([f'{name}_macro', *threshold])
+def by_category(table: ResultTable) -> dict[int, dict[str, Any]]:
+    """Key figures of every category that occurs, by ascending id.
+
+    Returns:
+        ``PCK@0.2`` and ``mPCK5``, NaN where nothing was scored, PCK@0.2 of every floor
+        under its name, ``num_pairs`` (scored) and ``num_pairs_dropped``.
+    """
+    rows = {}
+    for category_id in np.unique(table.category_id).tolist():
+        is_own = table.category_id == category_id
+        is_scored = is_own & table.is_scored
+        means = mean_metrics(table.values[is_scored])
+        rows[category_id] = {
+            'PCK@0.2': means['PCK@0.2'],
+            'mPCK5': means['mPCK5'],
+            **{
+                f'{name}/PCK@0.2': mean_metrics(floor.values[is_scored])['PCK@0.2']
+                for name, floor in table.floors.items()
+            },
+            'num_pairs': int(is_scored.sum()),
+            'num_pairs_dropped': int(is_own.sum() - is_scored.sum()),
+        }
+    return rows
 
 
-def by_supercategory(table: PairTable) -> dict[str, dict[str, float | int]]:
+def by_supercategory(table: ResultTable) -> dict[str, dict[str, float | int]]:
     """Official PCK@0.2 and mPCK5 of every group of categories, by name.
 
     Returns:
@@ -72,14 +149,14 @@ def by_supercategory(table: PairTable) -> dict[str, dict[str, float | int]]:
         means = chosen.mean(axis=0)
         rows[group] = {
             'PCK@0.2': float(means[PCK_COLUMN]),
-            'mPCK5': float(means[: len(PCK_THRESHOLDS)].mean()),
+            'mPCK5': float(means[: len(PCK_KEYS)].mean()),
             'num_categories': len(groups[group]),
             'num_pairs': len(chosen),
         }
     return rows
 
 
-def by_keypoint(table: PairTable) -> dict[int, dict[str, list]]:
+def by_keypoint(table: ResultTable) -> dict[int, dict[str, list]]:
     """PCK@0.2 of every keypoint of every category, over the pairs that score it.
 
     Returns:
@@ -104,7 +181,7 @@ def by_keypoint(table: PairTable) -> dict[int, dict[str, list]]:
     return rows
 
 
-def by_visibility(table: PairTable) -> dict[str, dict[str, float | int]]:
+def by_visibility(table: ResultTable) -> dict[str, dict[str, float | int]]:
     """PCK of the keypoints that the query shows and of those it hides.
 
     All scored keypoints of all pairs alike, since most pairs have few hidden ones.
@@ -127,17 +204,17 @@ def by_visibility(table: PairTable) -> dict[str, dict[str, float | int]]:
 
 
 def pck_curve(
-    table: PairTable, thresholds: np.ndarray = CURVE_THRESHOLDS
+    table: ResultTable, thresholds: np.ndarray = CURVE_THRESHOLDS
 ) -> dict[str, list[float]]:
-    """Official PCK as a function of the threshold, beside the copied support's.
+    """Official PCK as a function of the threshold, beside that of the floors.
 
     Args:
         table: the pairs.
         thresholds: ascending shares of max(w, h), (T,).
 
     Returns:
-        ``thresholds``, ``PCK`` and ``copy_support/PCK``, T values each. A distance
-        equal to the threshold is wrong; a pair without a scorable keypoint counts 0.
+        ``thresholds``, ``PCK`` and ``<floor>/PCK``, T values each. A distance equal to
+        the threshold is wrong; a pair without a scorable keypoint counts 0.
     """
     num_pairs = int(table.is_scored.sum())
     rows = table.pair_of_keypoint
@@ -148,8 +225,50 @@ def pck_curve(
         gained = np.bincount(first, share, minlength=len(thresholds) + 1)
         return (np.cumsum(gained[:-1]) / num_pairs).tolist()
 
+    is_scored = table.points['is_scored']
     return {
         'thresholds': np.asarray(thresholds).tolist(),
         'PCK': curve(table.keypoints['distance']),
-        'copy_support/PCK': curve(table.keypoints['floor']),
+        **{
+            f'{name}/PCK': curve(floor.distance[is_scored])
+            for name, floor in table.floors.items()
+        },
     }
+
+
+def describe_partial(
+    table: ResultTable, plan: Mapping[int, Mapping[str, Any]]
+) -> QuietDict | None:
+    """What was scored of all pairs; None if nothing was dropped or left out.
+
+    A category counts as scored with the first of its pairs.
+
+    Args:
+        table: all planned pairs, scored and dropped.
+        plan: see :func:`~cape_mm.evaluation.results.with_gaps`; with ``num_left_out``
+            the episodes of a category were drawn without so many of the complete
+            data's instances.
+
+    Returns:
+        ``text``, and the numbers in it: ``num_categories``, ``num_categories_planned``,
+        ``num_pairs``, ``num_pairs_planned``, and ``num_left_out`` if there are any.
+    """
+    is_scored = table.is_scored
+    num_left_out = sum(planned.get('num_left_out', 0) for planned in plan.values())
+    if is_scored.all() and not num_left_out:
+        return None
+    numbers = dict(
+        num_categories=len(np.unique(table.category_id[is_scored])),
+        num_categories_planned=len(np.unique(table.category_id)),
+        num_pairs=int(is_scored.sum()),
+        num_pairs_planned=len(table),
+    )
+    text = (
+        'partial: {num_categories:,} of {num_categories_planned:,} categories, '
+        '{num_pairs:,} of {num_pairs_planned:,} pairs'
+    )
+    if num_left_out:
+        numbers['num_left_out'] = num_left_out
+        unit = 'instance' if num_left_out == 1 else 'instances'
+        text += f', drawn without {{num_left_out:,}} {unit}'
+    return QuietDict(text=text.format(**numbers), **numbers)

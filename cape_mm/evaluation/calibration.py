@@ -1,15 +1,20 @@
-"""Whether confidences mean what they say; NumPy only, imports nothing of ours.
+"""Whether confidences mean what they say.
 
-Every function takes flat arrays, one entry per keypoint, and returns NaN where it was
-given nothing.
+Functions of flat arrays, one entry per keypoint, which return NaN where they were given
+nothing; at the end what an evaluation makes of them.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from .breakdowns import QuietDict
+from .results import CORRECT_THRESHOLD, ResultTable
+
 NUM_ECE_BINS = 15
 """Bins of the expected calibration error, as Guo et al. use."""
+COVERAGE_LEVELS = (0.2, 0.4, 0.6, 0.8, 1.0)
+"""Shares of the keypoints, the most confident first, whose risk is reported."""
 
 
 def _check_scores(
@@ -192,3 +197,32 @@ def auroc(score: np.ndarray, is_positive: np.ndarray) -> float:
     rank_sum = (mean_rank[group.reshape(-1)] * is_positive).sum()
     least = num_positive * (num_positive + 1) / 2
     return float((rank_sum - least) / (num_positive * num_negative))
+
+
+def confidence_metrics(table: ResultTable) -> dict:
+    """How well confidences foretell which keypoints are correct; {} without any."""
+    confidence = table.keypoints['score'].astype(np.float64)
+    if not len(confidence) or np.isnan(confidence).any():
+        return {}
+    is_correct = table.keypoints['distance'] < CORRECT_THRESHOLD
+    thr = f'{CORRECT_THRESHOLD:g}'
+    coverage, risk = risk_coverage(confidence, ~is_correct)
+    return {
+        'mean_confidence': float(confidence.mean()),
+        f'ECE@{thr}': expected_calibration_error(confidence, is_correct),
+        f'Brier@{thr}': brier_score(confidence, is_correct),
+        f'AURC@{thr}': area_under_risk_coverage(confidence, ~is_correct),
+        f'risk_coverage@{thr}': QuietDict(
+            (f'{level:g}', risk_at_coverage(coverage, risk, level))
+            for level in COVERAGE_LEVELS
+        ),
+    }
+
+
+def visibility_metrics(table: ResultTable) -> dict[str, float]:
+    """Whether predicted visibility tells seen from hidden; {} if that has no answer."""
+    visible = table.points['visible'].astype(np.float64)
+    if np.isnan(visible).any():
+        return {}
+    area = auroc(visible, table.points['is_scored'])
+    return {} if np.isnan(area) else {'visibility_AUROC': area}

@@ -6,31 +6,33 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from mmengine.dist import all_gather_object
 from mmengine.evaluator import BaseMetric
 from mmengine.structures import BaseDataElement
 from mmpose.registry import METRICS
 
 from ..errors import ConfigError, MissingDataError
-from .bootstrap import NUM_RESAMPLES
-from .pair_records import (
-    PCK_KEYS,
-    VALUE_KEYS,
-    PairRecord,
-    dropped_records,
-    scored_records,
+from .bootstrap import NUM_RESAMPLES, category_intervals, confidence_intervals
+from .breakdowns import (
+    QuietDict,
+    by_category,
+    by_keypoint,
+    by_supercategory,
+    by_visibility,
+    describe_partial,
+    macro_means,
+    mean_metrics,
+    pck_curve,
+    valid_means,
 )
-from .pair_statistics import category_statistics, pair_statistics
-from .pair_table import PairTable, table_of
-from .partial_data import describe_partial, records_of_gaps
-from .quiet_dict import QuietDict
-from .reliability_metrics import confidence_metrics, visibility_metrics
+from .calibration import confidence_metrics, visibility_metrics
+from .results import ResultTable, dropped_pairs, each_once, join_tables, with_gaps
+from .scoring import score_episode
 
 
 @METRICS.register_module()
 class EpisodePCK(BaseMetric):
-    """PCK, AUC, NME and EPE of support-query pairs, beside the copy-support floor.
+    """PCK, AUC, NME and EPE of support-query pairs, beside the floors.
 
     Convention:
         - distances are in source-image pixels over max(w, h) of the query's clean box
@@ -49,12 +51,14 @@ class EpisodePCK(BaseMetric):
           the query shows from those it does not, among those that all supports show;
           left out without that field, or if one of the two kinds does not occur
         - ``PCK_macro@0.2``, ``mPCK5_macro`` and so on: the mean over categories of the
-          official value, every category weighing the same
+          official value, every category weighing the same. The best checkpoint is
+          chosen by it, since categories may have unequal numbers of pairs
+        - ``copy_support/PCK@0.2`` and so on: the same of a floor, see ``scoring``
         - the tables ``confidence_intervals`` (95 %, over episodes within categories and
           over categories), ``per_supercategory``, ``by_visibility`` (where the labels
           tell v = 1 from v = 2) and ``pck_curve``, and in every row of
           ``per_category`` ``PCK@0.2_interval`` and ``per_keypoint``: see
-          ``pair_statistics``
+          ``breakdowns`` and ``bootstrap``
         - dropped pairs (their image could not be loaded) are counted, never scored; so
           are the pairs of a full draw that no episode brought, such as those of a
           category that the sampler left out (``dataset_meta['evaluation_plan']``)
@@ -89,7 +93,7 @@ class EpisodePCK(BaseMetric):
                 f'EpisodePCK: num_resamples must be >= 0, got {num_resamples}'
             )
         self.num_resamples, self.seed = num_resamples, seed
-        self.pairs: PairTable | None = None
+        self.pairs: ResultTable | None = None
 
     def process(self, data_batch: Any, data_samples: Sequence[Any]) -> None:
         """Score the pairs of a batch of episodes.
@@ -107,8 +111,7 @@ class EpisodePCK(BaseMetric):
         for data_sample in data_samples:
             if isinstance(data_sample, BaseDataElement):
                 data_sample = data_sample.to_dict()
-            self.results.extend(dropped_records(data_sample))
-            self.results.extend(scored_records(data_sample))
+            self.results.append(score_episode(data_sample))
 
     def evaluate(self, size: int) -> dict:
         """Gather the pairs of all processes and compute the metrics.
@@ -125,18 +128,17 @@ class EpisodePCK(BaseMetric):
             ValueError: two episodes share an index.
         """
         gathered = all_gather_object(self.results)
-        records = [record for results in gathered for record in results]
+        metrics = self.compute_metrics([part for parts in gathered for part in parts])
         self.results.clear()
-        metrics = self.compute_metrics(_each_once(records))
         if self.prefix:
             metrics = {f'{self.prefix}/{key}': val for key, val in metrics.items()}
         return metrics
 
-    def compute_metrics(self, results: list[PairRecord]) -> dict:
+    def compute_metrics(self, results: list[ResultTable]) -> dict:
         """Average the pairs.
 
         Args:
-            results: the records of all pairs, scored and dropped.
+            results: the pairs of every episode, scored and dropped, of all processes.
 
         Returns:
             Metrics by name (see the class), then ``num_pairs`` (scored),
@@ -149,113 +151,59 @@ class EpisodePCK(BaseMetric):
             MissingDataError: no pair at all was scored.
         """
         plan = (self.dataset_meta or {}).get('evaluation_plan') or {}
-        results = [*results, *records_of_gaps(results, plan)]
-        scored = [record for record in results if record.drop_reason is None]
-        dropped = [record for record in results if record.drop_reason is not None]
-        reasons = dict(Counter(record.drop_reason for record in dropped))
-        if not scored:
+        table = join_tables(results or [dropped_pairs(0, [], [], [])])
+        table = self.pairs = with_gaps(each_once(table), plan)
+        is_scored = table.is_scored
+        reasons = dict(Counter(table.drop_reason[~is_scored].tolist()))
+        if not is_scored.any():
             raise MissingDataError(
-                f'no support-query pair was scored ({len(dropped)} were dropped: '
+                f'no support-query pair was scored ({len(table)} were dropped: '
                 f'{reasons}). Check that the images are where data_root and '
                 f'data_prefix point to, and that the sampler yields episodes.'
             )
-        values = np.array([record.values for record in scored])
-        floor = np.array([record.floor_values for record in scored])
-        metrics = {**_means(values), **_valid_means(values)}
-        floor_metrics = {**_means(floor), **_valid_means(floor, ('PCK@0.2',))}
-        metrics.update({f'copy_support/{k}': v for k, v in floor_metrics.items()})
-        metrics.update(confidence_metrics(scored))
-        metrics.update(visibility_metrics(scored))
+        values = table.values[is_scored]
+        metrics = {**mean_metrics(values), **valid_means(values)}
+        for name, floor in table.floors.items():
+            values = floor.values[is_scored]
+            below = {**mean_metrics(values), **valid_means(values, ('PCK@0.2',))}
+            metrics.update({f'{name}/{key}': value for key, value in below.items()})
+        metrics.update(confidence_metrics(table))
+        metrics.update(visibility_metrics(table))
+        per_category = self._per_category(table)
         metrics.update(
-            num_pairs=len(scored),
-            num_pairs_dropped=len(dropped),
-            num_pairs_empty=int(np.isnan(values[:, 0]).sum()),
-            num_categories=len({record.category_id for record in scored}),
-            partial=describe_partial(results, plan),
+            num_pairs=int(is_scored.sum()),
+            num_pairs_dropped=int((~is_scored).sum()),
+            num_pairs_empty=int(table.is_empty.sum()),
+            num_categories=sum(row['num_pairs'] > 0 for row in per_category.values()),
+            partial=describe_partial(table, plan),
             dropped_by_reason=reasons,
-            per_category=_per_category(results),
+            per_category=per_category,
+            **macro_means(table),
         )
-        self.pairs = table_of(results)
-        metrics.update(self._statistics(metrics['per_category']))
+        if self.num_resamples:
+            settings = self.num_resamples, self.seed
+            found = confidence_intervals(table, *settings)
+            metrics['confidence_intervals'] = QuietDict(found)
+        for name, rows in (
+            ('per_supercategory', by_supercategory(table)),
+            ('by_visibility', by_visibility(table)),
+            ('pck_curve', pck_curve(table)),
+        ):
+            if rows:
+                metrics[name] = QuietDict(rows)
         return metrics
 
-    def _statistics(self, per_category: QuietDict) -> dict:
-        """Statistics of the pairs; those of a category go into its row."""
-        settings = self.pairs, self.num_resamples, self.seed
-        rows = category_statistics(*settings)
-        for category_id, row in zip(np.unique(self.pairs.category_id), per_category):
-            per_category[row].update(rows.get(int(category_id), {}))
-        return {
-            key: QuietDict(value) if isinstance(value, dict) else value
-            for key, value in pair_statistics(*settings).items()
-        }
-
-
-def _each_once(records: list[PairRecord]) -> list[PairRecord]:
-    """Every pair once, in the order of the episode list.
-
-    A distributed sampler may repeat episodes to give all ranks equal shares.
-    """
-    by_key: dict[tuple[int, int], PairRecord] = {}
-    for record in records:
-        key = record.episode_index, record.slot
-        first = by_key.setdefault(key, record)
-        if first.category_id != record.category_id:
-            raise ValueError(
-                f'two episodes, of categories {first.category_id} and '
-                f'{record.category_id}, have the episode_index {key[0]}: it must be '
-                f'unique within an evaluation, or their pairs cannot be told apart'
-            )
-    return [by_key[key] for key in sorted(by_key)]
-
-
-def _means(values: np.ndarray) -> dict[str, float]:
-    """Mean over pairs, where an empty pair counts 0; NaN if there is no pair.
-
-    Args:
-        values: columns in the order of :data:`VALUE_KEYS`, (N, V).
-    """
-    if len(values):
-        means = np.nan_to_num(values).mean(axis=0).tolist()
-    else:
-        means = [np.nan] * len(VALUE_KEYS)
-    metrics = dict(zip(VALUE_KEYS, means))
-    num_pck = len(PCK_KEYS)
-    metrics['mPCK5'] = sum(means[:num_pck]) / num_pck
-    metrics['mPCK4'] = sum(means[: num_pck - 1]) / (num_pck - 1)
-    return metrics
-
-
-def _valid_means(
-    values: np.ndarray, keys: Sequence[str] = VALUE_KEYS
-) -> dict[str, float]:
-    """Mean over the pairs that are not empty, as ``PCK_valid@0.2``, ``AUC_valid``."""
-    means = _means(values[~np.isnan(values[:, 0])])
-    return {_valid_key(key): means[key] for key in keys}
-
-
-def _valid_key(key: str) -> str:
-    name, *threshold = key.split('@')
-    return '@'.join([f'{name}_valid', *threshold])
-
-
-def _per_category(results: list[PairRecord]) -> QuietDict:
-    """Key figures of every category that occurs, in the order of the ids."""
-    groups: dict[int, list[PairRecord]] = {}
-    for record in results:
-        groups.setdefault(record.category_id, []).append(record)
-    table = QuietDict()
-    for category_id in sorted(groups):
-        records = groups[category_id]
-        scored = [record for record in records if record.drop_reason is None]
-        shape = (-1, len(VALUE_KEYS))
-        means = _means(np.array([r.values for r in scored]).reshape(shape))
-        floor = _means(np.array([r.floor_values for r in scored]).reshape(shape))
-        table[f'{category_id} {records[0].category_name}'.strip()] = {
-            'PCK@0.2': means['PCK@0.2'],
-            'mPCK5': means['mPCK5'],
-            'copy_support/PCK@0.2': floor['PCK@0.2'],
-            'num_pairs': len(scored),
-            'num_pairs_dropped': len(records) - len(scored),
-        }
-    return table
+    def _per_category(self, table: ResultTable) -> QuietDict:
+        """Rows of the categories by ``'<id> <name>'``."""
+        keypoints, ends = by_keypoint(table), {}
+        if self.num_resamples:
+            ends = category_intervals(table, self.num_resamples, self.seed)
+        rows = QuietDict()
+        for category_id, row in by_category(table).items():
+            if category_id in keypoints:
+                row['per_keypoint'] = keypoints[category_id]
+            if category_id in ends:
+                row['PCK@0.2_interval'] = ends[category_id]
+            name = table.category_names.get(category_id, '')
+            rows[f'{category_id} {name}'.strip()] = row
+        return rows

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..atomic_write import write_text_atomically
+from tabulate import tabulate
 
-OVERALL_ROWS = (
-    'PCK@0.05',
-    'PCK@0.1',
-    'PCK@0.15',
-    'PCK@0.2',
-    'PCK@0.25',
-    'PCK_valid@0.2',
-    'mPCK5',
-    'mPCK4',
-    'AUC',
-    'NME',
-    'EPE',
-)
+from ..atomic_write import write_text_atomically
+from .results import PCK_KEYS
+
+OVERALL_ROWS = (*PCK_KEYS, 'PCK_valid@0.2', 'mPCK5', 'mPCK4', 'AUC', 'NME', 'EPE')
 CONFIDENCE_PARTS = (
     ('mean_confidence', 100, ' %'),
     ('ECE@0.2', 100, ' %'),
@@ -34,6 +26,34 @@ COUNT_KEYS = {'num_pairs', 'num_categories', 'num_pairs_dropped'}
 ROW_KEYS = {'PCK@0.2', 'copy_support/PCK@0.2', 'mPCK5', 'num_pairs'}
 MAX_NAME_WIDTH = 36
 
+_SMALL_IS_BETTER = re.compile(r'loss|NME|EPE|ECE|Brier|AURC|time|mib|memory|dropped')
+_FRACTION = re.compile(r'PCK|AUC|NME')
+
+
+def is_lower_better(key: str) -> bool:
+    """Whether a smaller value of a logged key is the better one, e.g. of ``NME``."""
+    return _SMALL_IS_BETTER.search(key) is not None
+
+
+def as_shown(key: str, value: float) -> float:
+    """A metric as people read it: fractions in percent, pixels and losses as they are.
+
+    Args:
+        key: a metric's name, prefixes allowed, e.g. ``copy_support/PCK@0.2``.
+        value: its value.
+    """
+    return 100 * value if _FRACTION.search(key) else value
+
+
+def name_with_unit(key: str) -> str:
+    """The key, with ``[%]`` where :func:`as_shown` gives percent."""
+    return f'{key} [%]' if _FRACTION.search(key) else key
+
+
+def shorten(name: str, width: int = MAX_NAME_WIDTH) -> str:
+    """A name of at most ``width`` letters."""
+    return name if len(name) <= width else f'{name[: width - 3]}...'
+
 
 def format_table(metrics: Mapping[str, Any]) -> str:
     """Lay out the metrics of :class:`EpisodePCK` as a text table.
@@ -42,28 +62,27 @@ def format_table(metrics: Mapping[str, Any]) -> str:
         metrics: what ``EpisodePCK.evaluate`` returned, without a prefix.
 
     Returns:
-        Lines without a trailing newline: the overall values beside the copy-support
-        floor, what confidences are worth, one line per category, the pairs scored and
-        dropped. PCK, AUC and NME
-        are in percent, EPE in pixels. Metrics of another kind, or with a prefix, are
-        listed as they are, one number per line.
+        Lines without a trailing newline: the overall values beside the floors, what
+        confidences are worth, one line per category, the pairs scored and dropped. PCK,
+        AUC and NME are in percent, EPE in pixels. Metrics of another kind, or with a
+        prefix, are listed as they are, one number per line.
     """
-    if not _is_episode_pck(metrics):
+    rows = list((metrics.get('per_category') or {}).values())
+    if not (
+        metrics.keys() >= COUNT_KEYS and all(row.keys() >= ROW_KEYS for row in rows)
+    ):
         return '\n'.join(_plain_lines(metrics))
-    blocks = [_overall_lines(metrics)]
+    listed = rows[0] if rows else metrics
+    floors = [key.split('/')[0] for key in listed if key.endswith('/PCK@0.2')]
+    blocks = [_overall_block(metrics, floors)]
     if metrics.get('confidence_intervals'):
-        blocks.append(_interval_lines(metrics))
-    if _has_confidence(metrics):
-        blocks.append(_confidence_lines(metrics))
+        blocks.append(_interval_block(metrics))
+    if 'mean_confidence' in metrics or 'visibility_AUROC' in metrics:
+        blocks.append(_confidence_block(metrics))
     if metrics.get('per_category'):
-        blocks.append(_category_lines(metrics['per_category']))
-    blocks.append(_pair_lines(metrics))
-    return '\n\n'.join('\n'.join(block) for block in blocks)
-
-
-def _is_episode_pck(metrics: Mapping[str, Any]) -> bool:
-    rows = (metrics.get('per_category') or {}).values()
-    return metrics.keys() >= COUNT_KEYS and all(row.keys() >= ROW_KEYS for row in rows)
+        blocks.append(_category_block(metrics['per_category'], floors))
+    blocks.append(_pair_block(metrics))
+    return '\n\n'.join(blocks)
 
 
 def _plain_lines(metrics: Mapping[str, Any]) -> list[str]:
@@ -76,33 +95,47 @@ def _plain_lines(metrics: Mapping[str, Any]) -> list[str]:
     return lines or ['the metrics hold no number']
 
 
-def _overall_lines(metrics: Mapping[str, Any]) -> list[str]:
-    lines = [f'{"":<16}{"method":>10}{"copy support":>16}']
+def _table(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> str:
+    """Columns of text, the first to the left, the others to the right."""
+    text = tabulate(
+        rows,
+        headers,
+        tablefmt='plain',
+        disable_numparse=True,
+        colalign=('left', *['right'] * (len(headers) - 1)),
+    )
+    return '\n'.join(map(str.rstrip, text.splitlines()))
+
+
+def _overall_block(metrics: Mapping[str, Any], floors: Sequence[str]) -> str:
+    rows = []
     for key in OVERALL_ROWS:
-        if key not in metrics:
-            continue
-        unit, scale = ('px', 1) if key == 'EPE' else ('%', 100)
-        value = _number(metrics[key], scale)
-        floor = _number(metrics.get(f'copy_support/{key}'), scale)
-        lines.append(f'{f"{key} [{unit}]":<20}{value:>6}{floor:>16}')
-    return lines
+        if key in metrics:
+            unit, scale = ('px', 1) if key == 'EPE' else ('%', 100)
+            values = [metrics[key], *(metrics.get(f'{name}/{key}') for name in floors)]
+            cells = [_number(value, scale) for value in values]
+            rows.append([f'{key} [{unit}]', *cells])
+    names = [name.replace('_', ' ') for name in floors]
+    return _table(rows, ['', 'method', *names])
 
 
-def _interval_lines(metrics: Mapping[str, Any]) -> list[str]:
+def _interval_block(metrics: Mapping[str, Any]) -> str:
     """How sure PCK@0.2 is, as the mean over pairs and as that over categories."""
     found = metrics['confidence_intervals']
-    title = f'PCK@0.2 with {100 * found["level"]:g} % intervals [%]'
-    lines = [f'{title:<34}{"":>6}{"other episodes":>20}{"other categories":>20}']
-    for key, name in (
-        ('PCK@0.2', 'mean over pairs'),
-        ('PCK_macro@0.2', 'mean over categories'),
-    ):
-        episodes = _range(found['over_episodes'], key)
-        categories = _range(found['over_categories'], key)
-        lines.append(
-            f'{name:<34}{_number(metrics[key]):>6}{episodes:>20}{categories:>20}'
+    rows = [
+        [
+            name,
+            _number(metrics[key]),
+            _range(found['over_episodes'], key),
+            _range(found['over_categories'], key),
+        ]
+        for key, name in (
+            ('PCK@0.2', 'mean over pairs'),
+            ('PCK_macro@0.2', 'mean over categories'),
         )
-    return lines
+    ]
+    title = f'PCK@0.2 with {100 * found["level"]:g} % intervals [%]'
+    return _table(rows, [title, '', 'other episodes', 'other categories'])
 
 
 def _range(rows: Mapping[str, Any] | None, key: str) -> str:
@@ -112,17 +145,12 @@ def _range(rows: Mapping[str, Any] | None, key: str) -> str:
     return f'{_number(rows[key]["low"])} to {_number(rows[key]["high"])}'
 
 
-def _has_confidence(metrics: Mapping[str, Any]) -> bool:
-    return 'mean_confidence' in metrics or 'visibility_AUROC' in metrics
-
-
-def _confidence_lines(metrics: Mapping[str, Any]) -> list[str]:
+def _confidence_block(metrics: Mapping[str, Any]) -> str:
     parts = []
     for key, scale, unit in CONFIDENCE_PARTS:
         if key in metrics:
-            digits = 1 if unit else 3
             value = scale * metrics[key]
-            parts.append(f'{key.replace("_", " ")} {value:.{digits}f}{unit}')
+            parts.append(f'{key.replace("_", " ")} {value:.{1 if unit else 3}f}{unit}')
     lines = [', '.join(parts)]
     curve = metrics.get('risk_coverage@0.2')
     if curve:
@@ -131,29 +159,25 @@ def _confidence_lines(metrics: Mapping[str, Any]) -> list[str]:
             for level, risk in curve.items()
         )
         lines.append(f'wrong [%] among the most confident {listed}')
-    return lines
+    return '\n'.join(lines)
 
 
-def _category_lines(per_category: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    width = min(max(map(len, per_category)), MAX_NAME_WIDTH)
-    width = max(width, len('category (id name)'))
-    lines = [
-        f'{"category (id name)":<{width}}{"PCK@0.2":>10}{"copy support":>14}'
-        f'{"gain":>8}{"mPCK5":>8}{"pairs":>8}{"dropped":>9}'
-    ]
+def _category_block(
+    per_category: Mapping[str, Mapping[str, Any]], floors: Sequence[str]
+) -> str:
+    rows = []
     for name, row in per_category.items():
-        pck, floor = row['PCK@0.2'], row['copy_support/PCK@0.2']
-        gain = '-' if _is_missing(pck) else f'{100 * (pck - floor):+.1f}'
-        shown = name if len(name) <= width else name[: width - 3] + '...'
-        lines.append(
-            f'{shown:<{width}}{_number(pck):>10}{_number(floor):>14}{gain:>8}'
-            f'{_number(row["mPCK5"]):>8}{row["num_pairs"]:>8,}'
-            f'{row.get("num_pairs_dropped", 0):>9,}'
-        )
-    return lines
+        pck, below = row['PCK@0.2'], [row.get(f'{floor}/PCK@0.2') for floor in floors]
+        gain = '-' if _is_missing(pck) else f'{100 * (pck - below[0]):+.1f}'
+        counts = f'{row["num_pairs"]:,}', f'{row.get("num_pairs_dropped", 0):,}'
+        numbers = map(_number, (pck, *below))
+        rows.append([shorten(name), *numbers, gain, _number(row['mPCK5']), *counts])
+    names = [name.replace('_', ' ') for name in floors]
+    head = ['category (id name)', 'PCK@0.2', *names]
+    return _table(rows, [*head, 'gain', 'mPCK5', 'pairs', 'dropped'])
 
 
-def _pair_lines(metrics: Mapping[str, Any]) -> list[str]:
+def _pair_block(metrics: Mapping[str, Any]) -> str:
     lines = [
         f'{metrics["num_pairs"]:,} pairs of {metrics["num_categories"]} categories '
         f'scored, {metrics["num_pairs_dropped"]:,} dropped'
@@ -170,7 +194,7 @@ def _pair_lines(metrics: Mapping[str, Any]) -> list[str]:
             f'{metrics["partial"]["text"]}{f" ({listed})" if listed else ""}. Do not '
             f'compare this result with published numbers.'
         )
-    return lines
+    return '\n'.join(lines)
 
 
 def _is_missing(value: float | None) -> bool:

@@ -14,11 +14,10 @@ from ..datasets.frozen_episodes import episodes_sha256, files_sha256
 from ..datasets.instance_filters import Instance, select_instances
 from ..errors import ConfigError
 from ..structures import Episode
-from .dump_reading import Dump, read_dump
 from .episode_pck import EpisodePCK
-from .pair_file import pairs_path, write_pairs
-from .prediction_dump import NO_CONFIDENCE, Entry
+from .prediction_dump import NO_CONFIDENCE, Dump, Entry, read_dump
 from .report import format_table, write_metrics
+from .result_file import results_path, write_results
 
 MISSING = 'not in the dump'
 """Reason of a pair that was evaluated, but that the dump has no entry for."""
@@ -91,8 +90,8 @@ def score_dump(
     Args:
         dump_file: file of ``tools/test.py --dump``.
         ann_file: annotation JSON that was tested on.
-        out: metrics file; default ``<dump>.metrics.json`` beside the dump. The pairs
-            are written beside it.
+        out: metrics file; default ``<dump>.metrics.json`` beside the dump. The table
+            of the results is written beside it.
 
     Returns:
         The metrics; under ``run`` what the predictions were made with.
@@ -116,9 +115,9 @@ def score_dump(
         Path(out) if out is not None else Path(dump_file).with_suffix('.metrics.json')
     )
     write_metrics(metrics, path)
-    pairs = write_pairs(metric.pairs, pairs_path(path), metrics['run'])
+    results = write_results(metric.pairs, results_path(path), metrics['run'])
     print(format_table(metrics))
-    print(f'metrics: {path}\npairs: {pairs}')
+    print(f'metrics: {path}\nresults: {results}')
     return metrics
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ..evaluation.functional import pck
-from ..evaluation.pair_records import scorable_keypoints
+from ..evaluation.scoring import scorable_keypoints
 from ..structures import EpisodeDataSample
 from .contact_sheet import PANEL_SIZE, Panel, episode_row
 from .drawing import CROWD

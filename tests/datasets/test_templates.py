@@ -20,7 +20,7 @@ from cape_mm.datasets import EpisodeSampler, MP100EpisodeDataset
 from cape_mm.datasets.transforms import EpisodeRotation
 from cape_mm.errors import AnnotationFormatError, ConfigError, MissingDataError
 from cape_mm.evaluation.copy_support import copy_support
-from cape_mm.evaluation.pair_records import scored_records
+from cape_mm.evaluation.scoring import score_episode
 from cape_mm.structures import Episode
 from cape_mm.structures.geometry import BOX_PADDING
 
@@ -149,9 +149,9 @@ def test_metric_copies_the_template_and_masks_what_it_lacks(tree):
     predicted = truth.clone()
     predicted[0, 2] += 1000  # not scored: the template has no such point
     sample.pred_instances = InstanceData(keypoints_orig=predicted)
-    (record,) = scored_records(sample.to_dict())
-    assert record.values[0] == record.floor_values[0] == 1
-    assert record.values[-1] == 0
+    table = score_episode(sample.to_dict())
+    assert table.values[0, 0] == table.floors['copy_support'].values[0, 0] == 1
+    assert table.values[0, -1] == 0
 
 
 def test_training_mirrors_the_template_with_its_episode(tree):

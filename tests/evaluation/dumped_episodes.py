@@ -12,7 +12,7 @@ from mmengine.structures import InstanceData
 
 from cape_mm.datasets.episode_sampler import EpisodeSampler
 from cape_mm.evaluation import EpisodePCK, PredictionDump
-from cape_mm.evaluation.result_files import write_dump
+from cape_mm.evaluation.prediction_dump import write_dump
 from cape_mm.structures import Episode, EpisodeDataSample
 
 
@@ -46,7 +46,7 @@ class Evaluated:
 
     def dump(self, path: Path) -> Path:
         """The file of their predictions."""
-        return write_dump([EpisodePCK(), self.keep()], self.episodes, self.run, path)
+        return write_dump(self.keep(), self.episodes, self.run, path)
 
 
 def fill_tree(tree: CocoTree) -> CocoTree:

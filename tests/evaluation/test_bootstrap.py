@@ -1,7 +1,10 @@
 """Resampling: every outcome of tiny cases, and the textbook's standard error."""
 
+import json
+
 import numpy as np
 import pytest
+from pair_tables import make_table, random_table
 
 from cape_mm.evaluation import bootstrap as B
 
@@ -129,21 +132,6 @@ def test_interval_by_hand():
     np.testing.assert_allclose(B.interval(np.arange(101.0), 0.5), [25, 75])
 
 
-@pytest.mark.parametrize(
-    ('differences', 'expected'),
-    [
-        ([1] * 9, 0.2),  # 2 * (0 + 1) / 10
-        ([1] * 8 + [-1], 0.4),
-        ([-1] * 8 + [1], 0.4),
-        ([1] * 8 + [0], 0.4),
-        ([0] * 9, 1.0),
-        ([1, -1], 1.0),  # 2 * (1 + 1) / 3, but a probability
-    ],
-)
-def test_p_value_by_hand(differences, expected):
-    assert B.two_sided_p_value(np.array(differences, float)) == pytest.approx(expected)
-
-
 def test_wrong_input_is_refused():
     with pytest.raises(ValueError, match=r'\(N, V\) with N > 0, got \(0, 1\)'):
         B.sum_episodes(np.empty((0, 1)), [], [])
@@ -151,3 +139,50 @@ def test_wrong_input_is_refused():
         B.sum_episodes(column(1, 2), [0, 1, 2], [1, 1])
     with pytest.raises(ValueError, match='a value is NaN'):
         B.sum_episodes(column(1, np.nan), [0, 1], [1, 1])
+
+
+def test_intervals_hold_the_official_values():
+    table = random_table()
+    found = B.confidence_intervals(table, 1000, 0)
+    mean = table.official_values[:, 3].mean()
+    for source in ('over_episodes', 'over_categories'):
+        rows = found[source]
+        low, high = rows['PCK@0.2'].values()
+        assert low < mean < high
+        # all categories have the same number of pairs
+        assert rows['PCK_macro@0.2'] == pytest.approx(rows['PCK@0.2'], rel=1e-9)
+    thresholds = [rows[f'PCK@{thr:g}'] for thr in (0.05, 0.1, 0.15, 0.2, 0.25)]
+    low, high = rows['mPCK5'].values()
+    assert min(row['low'] for row in thresholds) < low < high
+    assert high < max(row['high'] for row in thresholds)
+    assert (found['seed'], found['level']) == (0, 0.95)
+
+
+def test_same_pairs_give_the_same_bytes_and_another_seed_others():
+    first, second = (
+        json.dumps(B.confidence_intervals(random_table(), 50, 0)) for _ in range(2)
+    )
+    assert first == second
+    assert first != json.dumps(B.confidence_intervals(random_table(), 50, 1))
+
+
+def test_nothing_to_draw_again_is_no_interval():
+    """One category has no other; one episode has no other. Zero width would lie."""
+    alone = make_table((0, 0, 1, [0.1]), (1, 0, 1, [0.3]))
+    found = B.confidence_intervals(alone, 1000, 0)
+    assert found['over_categories'] is None
+    assert found['over_episodes']['PCK@0.2'] == {'low': 0, 'high': 1}
+    single = make_table((0, 0, 1, [0.1]), (1, 0, 2, [0.3]))
+    found = B.confidence_intervals(single, 1000, 0)
+    assert found['over_episodes'] is None
+    assert found['over_categories']['PCK@0.2'] == {'low': 0, 'high': 1}
+    assert B.category_intervals(single, 50, 0) == {}
+
+
+def test_every_category_has_its_own():
+    table = random_table()
+    rows = B.category_intervals(table, 1000, 0)
+    assert list(rows) == [0, 1, 2, 3]
+    for category_id, ends in rows.items():
+        own = table.official_values[table.category_id == category_id, 3].mean()
+        assert ends['low'] < own < ends['high']

@@ -1,12 +1,10 @@
 """Confidence and visibility in the metric: which keypoints count, and as what."""
 
-import numpy as np
 import pytest
 import torch
 from episode_samples import make_instances, make_sample, random_sample
 
 from cape_mm.evaluation import EpisodePCK, auroc
-from cape_mm.evaluation.score_records import pack_scores, unpack_scores
 
 CONFIDENCE_KEYS = {
     *('mean_confidence', 'ECE@0.2', 'Brier@0.2', 'AURC@0.2', 'risk_coverage@0.2'),
@@ -120,16 +118,3 @@ def test_nan_and_other_shapes_are_refused(name):
         evaluate(hand_sample(**{field: broken}))
     with pytest.raises(ValueError, match=rf'{name} must be \(Q, K\) = \(2, 3\), got'):
         evaluate(hand_sample(**{field: torch.ones(2, 3, 1)}))
-
-
-def test_packed_scores_come_back():
-    score, is_true = np.array([0.25, 1.0, 0.0]), np.array([True, False, True])
-    packed = [
-        pack_scores(score[:2], is_true[:2]),
-        b'',
-        pack_scores(score[2:], is_true[2:]),
-    ]
-    assert len(b''.join(packed)) == 15
-    scores, labels = unpack_scores(packed)
-    np.testing.assert_array_equal(scores, score)
-    np.testing.assert_array_equal(labels, is_true)

@@ -2,14 +2,12 @@
 
 import json
 
-import numpy as np
 import pytest
 import torch
 from episode_samples import random_sample
 
 from cape_mm.errors import ConfigError
 from cape_mm.evaluation import EpisodePCK, format_table, write_metrics
-from cape_mm.evaluation.pair_table import table_of
 
 ADDED = {'confidence_intervals', 'pck_curve', 'PCK_macro@0.2', 'mPCK5_macro'}
 
@@ -108,10 +106,3 @@ def test_table_shows_the_intervals():
 def test_negative_resamples_are_refused():
     with pytest.raises(ConfigError, match='num_resamples must be >= 0, got -1'):
         EpisodePCK(num_resamples=-1)
-
-
-def test_table_of_nothing():
-    table = table_of([])
-    assert len(table) == 0
-    assert table.values.shape == (0, 8)
-    assert not np.any(table.is_scored)

@@ -26,7 +26,7 @@ from mmengine.structures import InstanceData
 from cape_mm.apis.launching import leave_processes
 from cape_mm.datasets import EpisodeSampler, MP100EpisodeDataset
 from cape_mm.evaluation import EpisodePCK, format_table, write_metrics
-from cape_mm.evaluation.partial_data import PartialNotice
+from cape_mm.evaluation.breakdowns import QuietDict
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = 'partial: 2 of 4 categories, {} of 48 pairs'
@@ -198,7 +198,7 @@ def test_repeated_episodes_fill_no_gap():
 
 
 def test_notice_is_one_line_in_logs_and_plain_elsewhere():
-    notice = PartialNotice(text='partial: 1 of 2 categories', num_pairs=3)
+    notice = QuietDict(text='partial: 1 of 2 categories', num_pairs=3)
     assert f'partial: {notice}' == notice['text']
     for copied in (copy.deepcopy(notice), pickle.loads(pickle.dumps(notice))):
         assert type(copied) is dict

@@ -6,8 +6,8 @@ import pytest
 from dumped_episodes import evaluate_tree, fill_tree
 
 from cape_mm.errors import ConfigError, MissingDataError
-from cape_mm.evaluation.pair_file import read_pairs
 from cape_mm.evaluation.rescoring import score_dump
+from cape_mm.evaluation.result_file import read_results
 
 BOTH = ('keypoint_scores', 'keypoints_visible')
 
@@ -27,7 +27,7 @@ def test_equals_the_run_to_the_last_bit(coco_tree, tmp_path, scores, num_shots):
     assert {key: metrics[key] for key in expected} == expected
     assert metrics.keys() - expected.keys() <= {'run', 'by_visibility'}
     assert ('ECE@0.2' in metrics) == bool(scores)
-    pairs = read_pairs(tmp_path / 'preds.metrics.json')
+    pairs = read_results(tmp_path / 'preds.metrics.json')
     assert pairs.table.values.tobytes() == live.pairs.values.tobytes()
     assert pairs.run['checkpoint'] == 'w.pth'
     assert len(pairs.run['episodes_sha256']) == 64

@@ -1,7 +1,7 @@
 """Compare two results on the same frozen episodes: is the difference more than luck?
 
-A and B are the files of pairs that tools/test.py and score_dump.py write beside
-their metrics (metrics.pairs.json for metrics.json), or those metrics files, or the
+A and B are the files of results that tools/test.py and score_dump.py write beside
+their metrics (metrics.results.npz for metrics.json), or those metrics files, or the
 folders that hold a metrics.json.
 """
 
@@ -26,7 +26,7 @@ EXAMPLE = """example:
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = new_parser(__doc__, EXAMPLE)
-    parser.add_argument('first', metavar='A', help='folder, metrics or pairs file')
+    parser.add_argument('first', metavar='A', help='folder, metrics or results file')
     parser.add_argument('second', metavar='B', help='the same of the other run')
     parser.add_argument(
         '--key', default='PCK@0.2', help='value to compare, e.g. mPCK5 or NME (PCK@0.2)'
@@ -49,7 +49,7 @@ def main() -> int:
     args = parse_args()
 
     def compare() -> None:
-        from cape_mm.evaluation.result_comparison import compare_results
+        from cape_mm.evaluation.comparison import compare_results
 
         compare_results(**vars(args))
 

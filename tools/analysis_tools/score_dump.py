@@ -1,6 +1,6 @@
 """Score stored predictions (tools/test.py --dump) again, without the model.
 
-Prints the metrics table, and writes the metrics and the file of pairs that
+Prints the metrics table, and writes the metrics and the file of results that
 compare_results.py reads. The figures equal those of the run that wrote the dump.
 """
 

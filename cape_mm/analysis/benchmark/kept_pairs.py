@@ -12,7 +12,7 @@ from mmengine.evaluator import BaseMetric
 
 from ...errors import ConfigError
 from ...evaluation.functional import pck
-from ...evaluation.pair_records import scorable_keypoints
+from ...evaluation.scoring import scorable_keypoints
 from .timing import synchronize
 
 Pair = tuple[int, int]

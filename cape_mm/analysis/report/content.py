@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...evaluation.breakdowns import macro_key
-from ...evaluation.pair_table import PairTable
+from ...evaluation.results import ResultTable
 from .blocks import Block, Code, Folded, Report, Section, Table, Text
 from .confidence_section import confidence_section
 from .curves import pck_figure
@@ -62,7 +62,7 @@ class Evaluation:
     metrics: Mapping[str, Any]
     run: Mapping[str, Any]
     created: str
-    table: PairTable | None = None
+    table: ResultTable | None = None
     entries: Sequence[Entry] = ()
     keypoint_names: Mapping[int, Sequence[str]] = field(default_factory=dict)
     pictures: Pictures = field(default_factory=dict)

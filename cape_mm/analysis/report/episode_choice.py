@@ -8,9 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...evaluation.breakdowns import PCK_COLUMN
-from ...evaluation.pair_records import VALUE_KEYS
-from ...evaluation.pair_table import PairTable
+from ...evaluation.results import PCK_COLUMN, VALUE_KEYS, ResultTable
 
 NME_COLUMN = VALUE_KEYS.index('NME')
 
@@ -44,7 +42,7 @@ class ChosenPair:
         return self.episode_index, self.slot
 
 
-def choose_episodes(table: PairTable) -> dict[int, list[ChosenPair]]:
+def choose_episodes(table: ResultTable) -> dict[int, list[ChosenPair]]:
     """The best, the median and the worst episode of every category.
 
     By mean PCK@0.2 over the episode's scored pairs, then by their mean error, then by
@@ -85,7 +83,7 @@ class _Scored(NamedTuple):
     rows: np.ndarray  # its scored pairs
 
 
-def _rows_of_episodes(table: PairTable) -> list[np.ndarray]:
+def _rows_of_episodes(table: ResultTable) -> list[np.ndarray]:
     """Rows of the scored pairs of every episode, in their order."""
     scored = np.flatnonzero(table.is_scored)
     rows = scored[np.argsort(table.episode_index[scored], kind='stable')]
@@ -93,7 +91,7 @@ def _rows_of_episodes(table: PairTable) -> list[np.ndarray]:
     return np.split(rows, np.flatnonzero(is_next) + 1) if len(rows) else []
 
 
-def _score(table: PairTable, rows: np.ndarray) -> _Scored:
+def _score(table: ResultTable, rows: np.ndarray) -> _Scored:
     values = table.values[rows]
     pck = float(np.nan_to_num(values[:, PCK_COLUMN]).mean())
     error = float(np.nanmean(values[:, NME_COLUMN]))
@@ -110,7 +108,7 @@ def _pick(ranked: Sequence[_Scored]) -> list[tuple[str, _Scored]]:
     return [(rank, ranked[place]) for rank, place in places.items()]
 
 
-def _choose_pair(table: PairTable, rank: str, episode: _Scored) -> ChosenPair:
+def _choose_pair(table: ResultTable, rank: str, episode: _Scored) -> ChosenPair:
     values = table.values
     rows = episode.rows[~np.isnan(values[episode.rows, PCK_COLUMN])].tolist()
     rows.sort(key=lambda row: (-values[row, PCK_COLUMN], values[row, NME_COLUMN], row))

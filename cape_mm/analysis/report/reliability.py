@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...evaluation.calibration import NUM_ECE_BINS, risk_coverage
-from ...evaluation.pair_table import PairTable
 from ...evaluation.prediction_dump import NO_CONFIDENCE
-from ...evaluation.score_records import CORRECT_THRESHOLD
+from ...evaluation.results import CORRECT_THRESHOLD, ResultTable
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Reliability:
 
 
 def measure_reliability(
-    table: PairTable, entries: Sequence[Mapping[str, Any]]
+    table: ResultTable, entries: Sequence[Mapping[str, Any]]
 ) -> Reliability | None:
     """Sort the scored keypoints by confidence.
 
@@ -63,7 +62,7 @@ def measure_reliability(
 
 
 def scored_confidences(
-    table: PairTable, entries: Sequence[Mapping[str, Any]]
+    table: ResultTable, entries: Sequence[Mapping[str, Any]]
 ) -> np.ndarray | None:
     """Confidence of every keypoint of ``table.keypoints``, float64 (M,); None without.
 

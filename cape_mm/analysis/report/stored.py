@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import AnnotationFormatError, ConfigError, MissingDataError
-from ...evaluation.dump_reading import read_dump
-from ...evaluation.pair_file import pairs_path, read_pairs
+from ...evaluation.prediction_dump import read_dump
 from ...evaluation.rescoring import Labels, rescore
+from ...evaluation.result_file import read_results, results_path
 from .content import Evaluation, build_report
 from .prefixes import run_of, split_metrics
 from .tested import hash_data, names_of
@@ -48,8 +48,8 @@ def report_stored(
     own, others = split_metrics(metrics, str(path))
     folder = check_folder(path.parent / 'report' if out is None else out, '--out')
     known: dict[str, Any] = dict(table=None)
-    if pairs_path(path).is_file():
-        known['table'] = read_pairs(path).table
+    if results_path(path).is_file():
+        known['table'] = read_results(path).table
     if dump is not None:
         known.update(_predictions(dump, ann_file, own, path))
     evaluation = Evaluation(own, run_of(metrics), now(), other_numbers=others, **known)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...evaluation.pair_table import PairTable
+from ...evaluation.results import ResultTable
 
 INDEX_BITS = 16
 """A keypoint's index is a 16-bit number, see ``KEYPOINT_TYPE``."""
@@ -35,22 +35,22 @@ class CommonPck:
     num_left_out: int
 
 
-def restore_order(table: PairTable, orders: Mapping[int, np.ndarray]) -> PairTable:
+def restore_order(table: ResultTable, orders: Mapping[int, np.ndarray]) -> ResultTable:
     """Name keypoints as they were called before they were listed in another order.
 
     Args:
         table: pairs with their keypoints.
         orders: by category id, which original keypoint stands at each place, (K,).
     """
-    keypoints = table.keypoints.copy()
-    category = table.category_id[table.pair_of_keypoint]
+    points = table.points.copy()
+    category = table.category_id[table.pair_of_point]
     for category_id, order in orders.items():
         own = category == category_id
-        keypoints['index'][own] = order[keypoints['index'][own]]
-    return replace(table, keypoints=keypoints)
+        points['index'][own] = order[points['index'][own]]
+    return replace(table, points=points)
 
 
-def common_pck(tables: Sequence[PairTable], threshold: float) -> CommonPck:
+def common_pck(tables: Sequence[ResultTable], threshold: float) -> CommonPck:
     """Restrict runs on the same episodes to what all of them scored.
 
     Args:
@@ -79,12 +79,12 @@ def common_pck(tables: Sequence[PairTable], threshold: float) -> CommonPck:
     )
 
 
-def _pair_keys(table: PairTable) -> np.ndarray:
+def _pair_keys(table: ResultTable) -> np.ndarray:
     """A number per pair that sorts by episode and slot."""
     return (table.episode_index << INDEX_BITS) + table.slot
 
 
-def _point_keys(table: PairTable, pair_keys: np.ndarray) -> np.ndarray:
+def _point_keys(table: ResultTable, pair_keys: np.ndarray) -> np.ndarray:
     index = table.keypoints['index'].astype(np.int64)
     return (pair_keys[table.pair_of_keypoint] << INDEX_BITS) + index
 
@@ -102,7 +102,7 @@ def _rows(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 
 def _distances(
-    table: PairTable, pair_keys: np.ndarray, points: np.ndarray
+    table: ResultTable, pair_keys: np.ndarray, points: np.ndarray
 ) -> np.ndarray:
     rows = _rows(_point_keys(table, pair_keys), points)
     return table.keypoints['distance'][rows]

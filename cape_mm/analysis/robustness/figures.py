@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ...evaluation.pair_table import PairTable
-from ...evaluation.paired_comparison import Difference, compare_pairs
+from ...evaluation.comparison import Difference, compare_pairs
+from ...evaluation.results import ResultTable
 from .common_points import CommonPck, common_pck, restore_order
 
 THRESHOLD = 0.2
@@ -26,8 +26,8 @@ class Scores:
         floor: the same pairs, of the support's points copied from crop to crop.
     """
 
-    pairs: PairTable
-    floor: PairTable
+    pairs: ResultTable
+    floor: ResultTable
 
     def restored(self, orders: Mapping[int, np.ndarray]) -> Scores:
         """With keypoints named as in the clean run."""

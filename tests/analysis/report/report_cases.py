@@ -8,14 +8,12 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
+import pair_tables
 
 from cape_mm.analysis.report.content import Evaluation
 from cape_mm.evaluation import EpisodePCK
-from cape_mm.evaluation.functional import PCK_THRESHOLDS
-from cape_mm.evaluation.keypoint_records import pack_keypoints
-from cape_mm.evaluation.pair_records import PairRecord
 from cape_mm.evaluation.prediction_dump import NO_CONFIDENCE
-from cape_mm.evaluation.score_records import pack_scores
+from cape_mm.evaluation.results import ResultTable
 
 EVIL = '<script>alert("x")</script> & | `a` *b* \x00\ud800'
 VOID = {'meta', 'img', 'br', 'hr', 'link'}
@@ -30,33 +28,15 @@ def make_pair(
     confidences: Sequence[float] | None = None,
     name: str | None = None,
     supercategory: str = 'thing',
-) -> PairRecord:
+) -> ResultTable:
     """A pair by the distances of its keypoints, all scored; None is dropped."""
-    identity = dict(
-        episode_index=episode,
-        slot=slot,
-        category_id=category,
-        category_name=f'cat{category}' if name is None else name,
-        supercategory=supercategory,
-    )
-    if distances is None:
-        gone = dict(values=None, floor_values=None, drop_reason='image not found')
-        return PairRecord(**identity, **gone)
-    off = np.array([distances], float)
-    pck = [float((off < thr).mean()) for thr in PCK_THRESHOLDS]
-    seen = np.arange(off.shape[1])[None] % 2 + 1
-    (packed,) = pack_keypoints(off, off + 0.1, np.isfinite(off), seen)
-    if confidences is not None:
-        confidences = pack_scores(np.array(confidences), off[0] < 0.2)
-    return PairRecord(
-        values=(*pck, *(float(off.mean()),) * 3),
-        floor_values=(*(0.5 * value for value in pck), *(0.4,) * 3),
-        drop_reason=None,
-        confidences=confidences,
-        num_keypoints=off.shape[1],
-        keypoints=packed,
-        **identity,
-    )
+    seen = None if distances is None else np.arange(len(distances)) % 2 + 1
+    key = episode, slot, category, distances, seen, supercategory, confidences
+    pair = pair_tables.make_pair(*key, floor=0.4)
+    if distances is not None:
+        pair.floors['copy_support'].values[:, :5] = 0.5 * pair.values[:, :5]
+    pair.category_names[category] = f'cat{category}' if name is None else name
+    return pair
 
 
 def random_pairs(
@@ -65,7 +45,7 @@ def random_pairs(
     num_episodes: int = 4,
     has_confidence: bool = True,
     names: Sequence[str] = (),
-) -> list[PairRecord]:
+) -> list[ResultTable]:
     """Three pairs of every episode; a surer keypoint is better."""
     rng = np.random.default_rng(0)
     pairs = []
@@ -80,22 +60,20 @@ def random_pairs(
     return pairs
 
 
-def entries_of(pairs: Sequence[PairRecord]) -> list[dict]:
+def entries_of(pairs: Sequence[ResultTable]) -> list[dict]:
     """Predictions of the pairs, as ``PredictionDump`` keeps them."""
     entries = []
     for pair in pairs:
-        if pair.drop_reason is None:
-            triplets = np.zeros((pair.num_keypoints, 3))
-            triplets[:, 2] = NO_CONFIDENCE
-            if pair.confidences is not None:
-                packed = np.frombuffer(pair.confidences, '<f4,?')
-                triplets[:, 2] = packed['f0']
-            key = dict(episode_index=pair.episode_index, slot=pair.slot)
+        if pair.is_scored.all():
+            triplets = np.zeros((len(pair.points), 3))
+            score = pair.points['score']
+            triplets[:, 2] = np.where(np.isnan(score), NO_CONFIDENCE, score)
+            key = dict(episode_index=pair.episode_index[0], slot=pair.slot[0])
             entries.append(dict(**key, keypoints=triplets.reshape(-1)))
     return entries
 
 
-def evaluate(pairs: Sequence[PairRecord], **fields) -> Evaluation:
+def evaluate(pairs: Sequence[ResultTable], **fields) -> Evaluation:
     """What a report is written from; ``fields`` override."""
     metric = EpisodePCK(num_resamples=20)
     metrics = metric.compute_metrics(list(pairs))

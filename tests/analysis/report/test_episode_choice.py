@@ -45,7 +45,7 @@ def test_few_episodes():
 
 
 def test_pairs_without_a_keypoint_count_but_are_not_shown():
-    empty = make_pair(1, 0, 1, [NAN] * 4)._replace(values=(NAN,) * 8)
+    empty = make_pair(1, 0, 1, [NAN] * 4)
     chosen = choose(empty, pair(1, 1, 4), make_pair(1, 2, 1, None))
     assert chosen['only'].slot == 1
     assert (chosen['only'].episode_pck, chosen['only'].num_pairs) == (0.5, 2)

@@ -11,7 +11,7 @@ from report_cases import RUN, Page, evaluate, random_pairs
 from cape_mm.analysis.report import report_stored
 from cape_mm.errors import AnnotationFormatError, ConfigError, MissingDataError
 from cape_mm.evaluation import write_metrics
-from cape_mm.evaluation.pair_file import pairs_path, write_pairs
+from cape_mm.evaluation.result_file import results_path, write_results
 
 pytestmark = pytest.mark.usefixtures('quick_curves')
 
@@ -23,7 +23,7 @@ def result(tmp_path):
     path = write_metrics(
         {**evaluation.metrics, 'run': RUN}, tmp_path / 'w' / 'metrics.json'
     )
-    write_pairs(evaluation.table, pairs_path(path), RUN)
+    write_results(evaluation.table, results_path(path), RUN)
     return path
 
 
@@ -36,7 +36,7 @@ def test_numbers_and_pairs(result):
 
 
 def test_numbers_alone(result, tmp_path):
-    pairs_path(result).unlink()
+    results_path(result).unlink()
     page = report_stored(result, tmp_path / 'elsewhere')
     ids = re.findall(r'<section id="(\w+)"', page.read_text(encoding='utf-8'))
     assert 'overall' in ids

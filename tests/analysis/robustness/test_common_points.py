@@ -6,33 +6,32 @@ import numpy as np
 
 from cape_mm.analysis.robustness.common_points import common_pck, restore_order
 from cape_mm.analysis.robustness.figures import Scores, compare_to_clean
-from cape_mm.evaluation.keypoint_records import KEYPOINT_TYPE
-from cape_mm.evaluation.pair_table import PairTable
+from cape_mm.evaluation.results import POINT_TYPE, ResultTable
 
 GOOD, BAD = 0.1, 0.5
 
 
-def make_table(pairs: dict[tuple[int, int], dict[int, float] | None]) -> PairTable:
+def make_table(pairs: dict[tuple[int, int], dict[int, float] | None]) -> ResultTable:
     """Pairs (episode, slot) of category 7 with the distances of their keypoints.
 
     None is a dropped pair, an empty dictionary one without a scorable keypoint.
     """
     points = [
-        (index, 2, distance, 0.0)
+        (index, 2, True, distance, np.nan, np.nan)
         for row in pairs.values()
         for index, distance in (row or {}).items()
     ]
     sizes = [len(row or {}) for row in pairs.values()]
     values = [[np.nan if not row else 0.0] for row in pairs.values()]
-    return PairTable(
+    return ResultTable(
         episode_index=np.array([episode for episode, _ in pairs]),
         slot=np.array([slot for _, slot in pairs]),
         category_id=np.full(len(pairs), 7),
         drop_reason=np.array(['gone' if r is None else '' for r in pairs.values()]),
         values=np.array(values),
         category_names={7: 'seven'},
-        keypoints=np.array(points, KEYPOINT_TYPE),
-        pair_of_keypoint=np.repeat(np.arange(len(pairs)), sizes),
+        points=np.array(points, POINT_TYPE),
+        pair_of_point=np.repeat(np.arange(len(pairs)), sizes),
     )
 
 

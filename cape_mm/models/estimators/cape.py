@@ -14,7 +14,13 @@ from ..heads import EpisodeContext, Prediction, QueryTargets
 from .episode_context import join_query
 from .instance_features import InstanceFeatures
 from .loss_graphs import LossGraphs
-from .parts import build_image_part, build_part, check_embed_dims, make_part
+from .parts import (
+    build_image_part,
+    build_part,
+    check_embed_dims,
+    compare_normalisation,
+    make_part,
+)
 from .prediction_output import fill_predictions
 from .pretrained import expect_pretrained
 from .query_targets import collect_targets
@@ -35,7 +41,7 @@ class CAPE(BaseModel):
     other; the head finds the points.
 
     Args:
-        backbone: any MMPose backbone config.
+        backbone: config of any MMPose backbone, or of a :class:`TimmBackbone`.
         neck: config of a neck that gives maps of ``embed_dims`` channels, finest first,
             e.g. MMPose's ``FPN``. Keypoints are searched in the first map, the second
             one makes the query tokens, the support keypoints look at all of them.
@@ -91,6 +97,8 @@ class CAPE(BaseModel):
         self.support_backbone, self.support_neck = build_image_part(
             'support_', support_backbone, support_neck or neck, *layout
         )
+        for part in (self.backbone, self.support_backbone):
+            compare_normalisation(self.data_preprocessor, part)
         self.keypoint_tokens = make_part(
             'keypoint_tokens', KeypointTokens, embed_dims, keypoint_tokens
         )

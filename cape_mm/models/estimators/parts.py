@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import re
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+import numpy as np
 import torch
+from mmengine.logging import print_log
 from mmpose.registry import MODELS
 from torch import nn
 
@@ -77,7 +81,14 @@ def build_image_part(
     """
     if backbone is None:
         return None, None
-    built = build_part(f'{prefix}backbone', backbone), build_part(f'{prefix}neck', neck)
+    built_backbone = build_part(f'{prefix}backbone', backbone)
+    given, wanted = getattr(built_backbone, 'channels', None), neck.get('in_channels')
+    if given and isinstance(wanted, (list, tuple)) and list(given) != list(wanted):
+        raise ConfigError(
+            f'model.{prefix}neck: in_channels={list(wanted)}, but the backbone gives '
+            f'{list(given)}'
+        )
+    built = built_backbone, build_part(f'{prefix}neck', neck)
     channels = getattr(built[1], 'out_channels', embed_dims)
     if isinstance(channels, int) and channels != embed_dims:
         raise ConfigError(
@@ -116,3 +127,34 @@ def naming(part: str) -> Iterator[None]:
         raise ConfigError(
             f'model.{part}: {found["owner"]} {found["problem"]}'
         ) from error
+    except AssertionError as error:  # how MMCV and MMPose refuse, often without a word
+        line = traceback.extract_tb(error.__traceback__)[-1].line
+        raise ConfigError(f'model.{part}: {str(error) or line}') from error
+
+
+def compare_normalisation(preprocessor: nn.Module, backbone: nn.Module | None) -> None:
+    """Warn where images are not normalised as a backbone's weights expect it.
+
+    Args:
+        preprocessor: with ``mean``, ``std`` and ``bgr_to_rgb``.
+        backbone: looked at if it knows ``pixel_mean`` and ``pixel_std`` of its weights.
+    """
+    if getattr(backbone, 'init_cfg', None) is None or not hasattr(
+        backbone, 'pixel_std'
+    ):
+        return
+    given = [
+        tuple(getattr(preprocessor, k).flatten().tolist()) for k in ('mean', 'std')
+    ]
+    expected = [backbone.pixel_mean, backbone.pixel_std]
+    is_near = [np.allclose(a, b, atol=0.5) for a, b in zip(given, expected)]
+    if all(is_near) and preprocessor.bgr_to_rgb:
+        return
+    shown = [tuple(round(value, 3) for value in values) for values in given + expected]
+    print_log(
+        f'model.data_preprocessor: mean={shown[0]}, std={shown[1]}, bgr_to_rgb='
+        f'{preprocessor.bgr_to_rgb}, but the weights of {backbone.name} were made with '
+        f'mean={shown[2]}, std={shown[3]} of RGB images',
+        logger='current',
+        level=logging.WARNING,
+    )

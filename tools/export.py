@@ -51,8 +51,8 @@ def main() -> int:
     args = parse_args()
     # Not at the top: --help should not wait for torch and mmpose.
     from cape_mm.apis import parse_cfg_options, run_cli
-    from cape_mm.apis.export import export_checkpoint
-    from cape_mm.checkpoint_file import trusting
+    from cape_mm.compat.checkpoint_file import trusting
+    from cape_mm.deploy import export_checkpoint
 
     def export() -> None:
         options = parse_cfg_options(args.cfg_options)

@@ -131,7 +131,7 @@ def edge(text: str) -> tuple[int, int]:
 def predict(args: argparse.Namespace) -> bool:
     """Predict and say what was done; whether all inputs were predicted."""
     from cape_mm.apis import parse_cfg_options
-    from cape_mm.apis.inference.predicting import PredictRequest, predict_files
+    from cape_mm.inference.predicting import PredictRequest, predict_files
 
     values = dict(vars(args))
     values['overlay'] = not values.pop('no_overlay')
@@ -151,7 +151,7 @@ def main() -> int:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     # Not at the top: --help should not wait for torch and mmpose.
     from cape_mm.apis import run_cli
-    from cape_mm.checkpoint_file import trusting
+    from cape_mm.compat.checkpoint_file import trusting
 
     complete: list[bool] = []
     with trusting(args.trust_checkpoint):

@@ -49,7 +49,7 @@ def main() -> int:
     # Not at the top: --help should not wait for torch and mmpose.
     from cape_mm.apis import parse_cfg_options, run_cli
     from cape_mm.apis.replay import describe_replays, replay
-    from cape_mm.checkpoint_file import trusting
+    from cape_mm.compat.checkpoint_file import trusting
 
     results = []
 

@@ -1,11 +1,11 @@
 """Library calls behind the command-line tools."""
 
-from .checkpoint import load_checkpoint_strict
+from ..compat.checkpoint import load_checkpoint_strict
+from ..inference import CapeInferencer
 from .cli import run_cli
 from .config_checks import check_config
 from .config_loading import load_config
 from .config_options import parse_cfg_options
-from .inference import CapeInferencer
 from .runner import test, train
 
 __all__ = [

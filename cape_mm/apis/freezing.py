@@ -8,7 +8,6 @@ from pathlib import Path
 
 from mmpose.registry import DATASETS
 
-from ..atomic_write import write_text_atomically
 from ..datasets import EpisodeSampler, MP100EpisodeDataset
 from ..datasets.frozen_episodes import (
     OFFICIAL_EPISODES,
@@ -21,6 +20,7 @@ from ..datasets.frozen_episodes import (
 )
 from ..datasets.frozen_episodes_reading import annotation_paths
 from ..errors import ConfigError
+from ..utils.atomic_write import write_text_atomically
 from .config_checks import check_dataloader
 from .config_loading import load_config
 

@@ -15,11 +15,11 @@ from mmengine.registry import FUNCTIONS, DefaultScope
 from mmpose.registry import DATASETS, MODELS
 from torch import nn
 
+from ..compat.checkpoint import load_checkpoint_strict
 from ..engine.bad_step_file import BadStep, BatchRecord, EpisodeRecord, read_bad_step
 from ..engine.optim import gradient_norm
 from ..engine.random_states import set_generator_states
 from ..errors import ConfigError
-from .checkpoint import load_checkpoint_strict
 from .config_checks import check_data_files, check_dataloader, check_model
 from .config_loading import load_config, set_amp
 

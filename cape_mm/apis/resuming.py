@@ -9,9 +9,9 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from ..checkpoint_file import check_integrity
+from ..compat.checkpoint import read_checkpoint
+from ..compat.checkpoint_file import check_integrity
 from ..errors import CheckpointError, UnsafeCheckpointError
-from .checkpoint import read_checkpoint
 
 POINTER_NAME = 'last_checkpoint'
 STEP_PATTERN = re.compile(r'(epoch|iter)_(\d+)\.pth')

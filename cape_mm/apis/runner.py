@@ -10,13 +10,13 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 from mmpose.registry import VISUALIZERS
 
-from ..checkpoint_file import trusting
+from ..compat.checkpoint import load_weights, read_checkpoint
+from ..compat.checkpoint_file import trusting
 from ..engine.trained_categories import (
     describe_overlap,
     trained_categories_of,
     usable_categories,
 )
-from .checkpoint import load_weights, read_checkpoint
 from .config_checks import check_config
 from .config_loading import load_config, set_amp, set_work_dir
 from .launching import explain_lost_process, join_processes

@@ -8,14 +8,14 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
-from ..engine.trained_categories import remember_training
-from ..errors import CheckpointError
-from .checkpoint import (
+from ..compat.checkpoint import (
     NUM_SHOWN,
     check_architecture,
     describe_origin,
     read_checkpoint,
 )
+from ..engine.trained_categories import remember_training
+from ..errors import CheckpointError
 
 
 def bare_model(runner: Runner) -> nn.Module:

@@ -10,7 +10,7 @@ from pathlib import Path
 from pycocotools.coco import COCO
 
 from ..errors import AnnotationFormatError, MissingDataError
-from ..json_file import read_json_object
+from ..utils.json_file import read_json_object
 from .entry_checks import check_annotations, check_categories, check_images
 
 REQUIRED_LISTS = ('images', 'annotations', 'categories')

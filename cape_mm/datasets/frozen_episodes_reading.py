@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import AnnotationFormatError, ConfigError, MissingDataError
-from ..json_file import read_json_object
 from ..structures import Episode
+from ..utils.json_file import read_json_object
 from .entry_checks import MAX_ID
 from .frozen_episodes import FrozenEpisodes, episodes_sha256, files_sha256
 from .mp100_dataset import MP100EpisodeDataset

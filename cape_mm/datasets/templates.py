@@ -27,9 +27,9 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import AnnotationFormatError, ConfigError, MissingDataError
-from ..json_file import read_json_object
 from ..structures.geometry import BOX_PADDING
 from ..structures.skeleton import check_skeleton
+from ..utils.json_file import read_json_object
 from .categories import Category
 from .transforms import (
     EpisodeFlip,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..apis.formats.labels import LabelledInstance, LabelledPicture, LabelSet
 from ..errors import ConfigError
+from ..formats.labels import LabelledInstance, LabelledPicture, LabelSet
 from .labels import Labels, Pose
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..apis.inference.pictures import decode_picture
 from ..errors import ImageDecodeError
+from ..inference.pictures import decode_picture
 from .limits import Limits
 
 MAX_SIDE = 1280

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..apis.inference import CapeInferencer
 from ..errors import ConfigError
+from ..inference import CapeInferencer
 from . import page_assets as assets
 from .checkpoints import find_demo_checkpoint
 from .guard import RequestGuard

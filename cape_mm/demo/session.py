@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..apis.formats.coco import write_coco
-from ..apis.inference import CapeInferencer
 from ..errors import ConfigError, InstanceLoadError
+from ..formats.coco import write_coco
+from ..inference import CapeInferencer
 from .checks import check_inside, clean_label
 from .export import to_label_set
 from .labels import Labels, Pose, empty_pose

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..atomic_write import write_text_atomically
 from ..errors import ConfigError
-from ..json_file import read_json_object
 from ..structures import Episode, EpisodeDataSample, PackedSamples
+from ..utils.atomic_write import write_text_atomically
+from ..utils.json_file import read_json_object
 
 FORMAT = 'cape_mm bad step 1'
 

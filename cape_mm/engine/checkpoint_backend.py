@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
 
-from ..atomic_write import write_bytes_atomically
+from ..utils.atomic_write import write_bytes_atomically
 
 BACKEND_NAME = 'atomic_local'
 

@@ -14,10 +14,10 @@ from mmengine.evaluator import BaseMetric
 from mmengine.structures import BaseDataElement
 from mmpose.registry import METRICS
 
-from ..atomic_write import write_text_atomically
 from ..errors import AnnotationFormatError, MissingDataError, NonFinitePredictionError
-from ..json_file import read_json
 from ..structures import Episode
+from ..utils.atomic_write import write_text_atomically
+from ..utils.json_file import read_json
 from .scoring import instance_arrays
 
 FORMAT = 'cape_mm predictions 1'

@@ -11,7 +11,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from ..atomic_write import write_text_atomically
+from ..utils.atomic_write import write_text_atomically
 from .results import PCK_KEYS
 
 OVERALL_ROWS = (*PCK_KEYS, 'PCK_valid@0.2', 'mPCK5', 'mPCK4', 'AUC', 'NME', 'EPE')

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from mmengine.evaluator import BaseMetric
 
-from ..atomic_write import write_bytes_atomically
 from ..errors import AnnotationFormatError, MissingDataError
+from ..utils.atomic_write import write_bytes_atomically
 from .episode_pck import EpisodePCK
 from .results import (
     ID_COLUMNS,

@@ -14,7 +14,7 @@ from ..structures import EpisodeDataSample, EpisodeInputs, ImageStack
 from ..structures.device_copies import copy_without_waiting
 from ..structures.geometry import pixels_to_unit
 from ..structures.skeleton import UNREACHABLE, hop_distances
-from ..value_checks import check_at_least, check_number, check_positive
+from ..utils.value_checks import check_at_least, check_number, check_positive
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)

@@ -13,9 +13,9 @@ from mmengine.structures import BaseDataElement
 from mmpose.registry import VISUALIZERS
 from mmpose.visualization import PoseLocalVisualizer
 
-from ..atomic_write import write_bytes_atomically
 from ..errors import ConfigError
 from ..structures import EpisodeDataSample
+from ..utils.atomic_write import write_bytes_atomically
 from .episode_drawing import draw_episode
 
 

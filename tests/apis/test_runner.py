@@ -13,8 +13,8 @@ from mmengine.config import Config
 
 import cape_mm.engine  # noqa: F401  (registers the hooks)
 from cape_mm.apis import runner as api
-from cape_mm.apis.checkpoint import read_checkpoint
 from cape_mm.apis.start_checks import describe_fit
+from cape_mm.compat.checkpoint import read_checkpoint
 from cape_mm.errors import CheckpointError, ConfigError, MissingDataError
 from cape_mm.version import __version__
 

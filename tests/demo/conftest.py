@@ -6,8 +6,8 @@ import pytest
 from demo_cases import LIMITS, png
 from predict_cases import KEYPOINTS, write_checkpoint
 
-from cape_mm.apis.inference import CapeInferencer
 from cape_mm.demo import DemoSession
+from cape_mm.inference import CapeInferencer
 
 
 @pytest.fixture(scope='session')

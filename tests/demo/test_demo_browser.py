@@ -11,8 +11,8 @@ from predict_cases import write_checkpoint, write_pictures
 from pycocotools.coco import COCO
 from test_demo_serving import free_port
 
-from cape_mm.apis.inference import CapeInferencer
 from cape_mm.demo.serving import running_page
+from cape_mm.inference import CapeInferencer
 
 pytest.importorskip('gradio', reason='Gradio is not installed: extra `demo`')
 pytest.importorskip('selenium', reason='Selenium is not installed')

@@ -17,10 +17,10 @@ import pytest
 from predict_cases import make_picture, write_checkpoint
 from tool_calls import REPO, ToolCaller
 
-from cape_mm.apis.inference import CapeInferencer
 from cape_mm.demo import DemoSession, Limits, checkpoints, serving
 from cape_mm.demo.session_store import SessionStore
 from cape_mm.errors import ConfigError, MissingDataError
+from cape_mm.inference import CapeInferencer
 
 LIMITS = Limits(max_file_bytes=100_000, max_queries=4)
 

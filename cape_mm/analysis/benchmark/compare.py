@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ...apis.devices import check_device
 from ...errors import ConfigError
+from ...utils.devices import check_device
 from .settings import BenchmarkSettings
 from .stages import StepTimer, warm_up
 from .subject import prepare

@@ -17,12 +17,12 @@ from torch.utils.data import DataLoader
 
 from ...apis.config_checks import check_data_files, check_dataloader, iterate_datasets
 from ...apis.config_loading import load_config
-from ...apis.devices import check_device
 from ...datasets import collate_episodes
 from ...engine.loops.episode_evaluation import StageSizes
 from ...errors import ConfigError
 from ...evaluation import EpisodePCK
 from ...structures import Episode
+from ...utils.devices import check_device
 from .kept_pairs import KeptPairs, Pair, summarise_both
 from .settings import BenchmarkSettings
 from .subject import build_model, prediction_dtype

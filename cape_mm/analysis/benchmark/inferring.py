@@ -12,9 +12,9 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from ...apis.config_loading import load_config
-from ...apis.devices import check_device
-from ...apis.inference import CapeInferencer
 from ...errors import ConfigError
+from ...inference import CapeInferencer
+from ...utils.devices import check_device
 from .settings import BenchmarkSettings
 from .subject import build_model
 from .timing import alternate, format_quotient, ratio, summarise

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 
-from ...apis.devices import check_device
-from ...atomic_write import write_text_atomically
 from ...errors import ConfigError
+from ...utils.atomic_write import write_text_atomically
+from ...utils.devices import check_device
 from .compare import compare
 from .decoding import measure_decoding
 from .environment import describe_environment

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...apis.config_checks import suggest
-from ...apis.devices import check_device
 from ...errors import ConfigError
+from ...utils.devices import check_device
 
 MODES = ('train', 'predict', 'decode', 'evaluate', 'infer', 'load')
 SMALLEST_INPUT = 32

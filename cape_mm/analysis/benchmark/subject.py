@@ -28,10 +28,10 @@ from ...apis.config_checks import (
     iterate_datasets,
 )
 from ...apis.config_loading import BFLOAT16_CAPABILITY, load_config, set_amp
-from ...apis.devices import check_device
 from ...apis.pretrained import drop_pretrained
 from ...apis.quiet import quiet_training
 from ...errors import ConfigError
+from ...utils.devices import check_device
 from .made_input import make_batch
 from .settings import BenchmarkSettings
 

@@ -6,7 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from ...atomic_write import write_text_atomically
+from ...utils.atomic_write import write_text_atomically
 from .folds import KFold
 from .state import expect_writable
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...atomic_write import write_text_atomically
 from ...evaluation.report import OVERALL_ROWS, write_metrics
+from ...utils.atomic_write import write_text_atomically
 from .summary import STATISTICS
 
 HEADINGS = dict(mean='mean', std='sd', min='min', max='max')

@@ -16,7 +16,7 @@ from pathlib import Path
 from ...apis.resuming import list_checkpoints
 from ...errors import CheckpointError, ConfigError
 from ...evaluation.report import write_metrics
-from ...json_file import read_json_object
+from ...utils.json_file import read_json_object
 from .folds import KFold
 
 PROTOCOL_KEYS = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from ...atomic_write import write_text_atomically
 from ...errors import ConfigError
+from ...utils.atomic_write import write_text_atomically
 from ...visualization.picture_files import try_folder
 from .blocks import Report
 from .html import to_html

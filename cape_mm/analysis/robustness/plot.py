@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ...atomic_write import write_bytes_atomically
+from ...utils.atomic_write import write_bytes_atomically
 from .catalogue import Perturbation
 from .report import FILE_STEM, uncertainty_of
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...atomic_write import write_text_atomically
 from ...evaluation.report import write_metrics
+from ...utils.atomic_write import write_text_atomically
 
 FILE_STEM = 'robustness'
 COLUMNS = (

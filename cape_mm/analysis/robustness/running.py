@@ -11,11 +11,11 @@ from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
 
-from ...apis.checkpoint import load_weights, read_checkpoint
 from ...apis.config_checks import check_config
 from ...apis.config_loading import load_config, set_work_dir
 from ...apis.run_description import describe_run
 from ...apis.runner import build_runner
+from ...compat.checkpoint import load_weights, read_checkpoint
 from ...datasets.frozen_episodes import episodes_sha256
 from ...evaluation import EpisodePCK
 from ...evaluation.bootstrap import LEVEL, NUM_RESAMPLES

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...atomic_write import write_text_atomically
 from ...datasets.reduced_files import Reduction, read_reductions, with_reductions
 from ...errors import ConfigError
+from ...utils.atomic_write import write_text_atomically
 from .reading import read_leniently
 from .report import DatasetReport, FileReport
 from .skeletons import check_edges, read_categories_leniently

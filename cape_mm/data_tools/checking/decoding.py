@@ -15,7 +15,7 @@ from mmengine.utils import ProgressBar
 from ...datasets.image_files import is_cut_off
 from ...datasets.transforms import LoadInstanceImage
 from ...errors import ImageDecodeError, InstanceLoadError
-from ...opencv_threads import one_opencv_thread
+from ...utils.devices import one_opencv_thread
 from .images import ImageFile
 
 CHUNK = 8

@@ -21,7 +21,7 @@ from ...datasets.annotation_file import (
 )
 from ...datasets.entry_checks import check_annotations, check_categories, check_images
 from ...errors import AnnotationFormatError, MissingDataError
-from ...json_file import read_json
+from ...utils.json_file import read_json
 from .findings import REFUSED, Finding, found
 
 CHECKS: dict[str, Callable[[list[dict], str], None]] = dict(

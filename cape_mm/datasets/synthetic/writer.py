@@ -25,7 +25,7 @@ from typing import Any
 from mmengine.utils import ProgressBar
 
 from cape_mm.errors import ConfigError
-from cape_mm.opencv_threads import one_opencv_thread
+from cape_mm.utils.devices import one_opencv_thread
 
 from .coco_records import Record, make_empties, write_category
 from .spec import GENERATOR, SPLITS, SyntheticSpec, make_spec

@@ -7,7 +7,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from ...value_checks import check_not_negative, check_share
+from ...utils.value_checks import check_not_negative, check_share
 from .photometric import LEVELS, map_hsv
 
 

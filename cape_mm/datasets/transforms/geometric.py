@@ -22,7 +22,7 @@ from ...structures.geometry import (
     invert_affine,
     mirror_affine,
 )
-from ...value_checks import check_not_negative, check_share
+from ...utils.value_checks import check_not_negative, check_share
 
 
 @TRANSFORMS.register_module()

@@ -14,8 +14,8 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpose.registry import HOOKS
 
-from ...atomic_write import remove_partial_files, write_text_atomically
 from ...errors import CheckpointWriteError
+from ...utils.atomic_write import remove_partial_files, write_text_atomically
 from ..checkpoint_backend import BACKEND_NAME, LateRemoval
 from ..optim import merge_saved_groups
 from ..random_states import generator_states, states_to_text

@@ -14,8 +14,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
-from cape_mm.atomic_write import write_bytes_atomically
 from cape_mm.structures import EpisodeDataSample
+from cape_mm.utils.atomic_write import write_bytes_atomically
 from cape_mm.visualization import contact_sheet, draw_episode
 
 SHEET_NAME = 'contact_sheet.png'

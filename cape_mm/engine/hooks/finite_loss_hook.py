@@ -15,7 +15,6 @@ from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
-from cape_mm.atomic_write import write_bytes_atomically
 from cape_mm.engine.bad_step_file import (
     BadStep,
     BatchRecord,
@@ -25,6 +24,7 @@ from cape_mm.engine.bad_step_file import (
 from cape_mm.engine.optim import MicroBatch, UpdateGuard
 from cape_mm.engine.random_states import generator_states, states_to_text
 from cape_mm.errors import TrainingDivergedError
+from cape_mm.utils.atomic_write import write_bytes_atomically
 
 COUNT_KEY = 'bad_steps'
 """Where the message hub keeps the counts, so that checkpoints have them."""

@@ -15,11 +15,11 @@ import torch
 from mmengine.structures import InstanceData
 from torch import nn
 
-from ...atomic_write import write_bytes_atomically
 from ...datasets.frozen_episodes import episodes_sha256
 from ...datasets.instance_view import KnownInstances
 from ...models.estimators import fill_predictions
 from ...structures import EpisodeDataSample
+from ...utils.atomic_write import write_bytes_atomically
 from .episode_blocks import Block
 
 KEY_LENGTH = 16

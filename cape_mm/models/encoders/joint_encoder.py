@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ...value_checks import check_at_least, check_share
+from ...utils.value_checks import check_at_least, check_share
 from ..layers import (
     EncoderLayer,
     PointEncoding,

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ...errors import ConfigError
-from ...value_checks import check_at_least, check_positive
+from ...utils.value_checks import check_at_least, check_positive
 from ..layers import squared_cell_distances, zero_layer
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ...value_checks import check_at_least, check_share
+from ...utils.value_checks import check_at_least, check_share
 from ..layers import EncoderLayer, HopBias, PointEncoding, mask_to_bias
 from .keypoint_tokens import pool_shots
 

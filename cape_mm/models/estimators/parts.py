@@ -16,7 +16,7 @@ from mmpose.registry import MODELS
 from torch import nn
 
 from ...errors import ConfigError
-from ...value_checks import check_at_least, check_options
+from ...utils.value_checks import check_at_least, check_options
 
 WRONG_ARGUMENT = re.compile(
     r'(?P<owner>\S+?)(?:\.__init__)?\(\) (?P<problem>'

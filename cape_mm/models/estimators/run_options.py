@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...errors import ConfigError
-from ...value_checks import check_options
+from ...utils.value_checks import check_options
 
 
 def complete_options(name: str, given: Mapping | None, defaults: Mapping) -> dict:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ...value_checks import check_at_least, check_share
+from ...utils.value_checks import check_at_least, check_share
 from ..layers import (
     DecoderLayer,
     HopBias,

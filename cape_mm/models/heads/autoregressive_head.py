@@ -6,7 +6,7 @@ import torch
 from mmpose.registry import MODELS
 from torch import nn
 
-from ...value_checks import check_choice, check_options, check_share
+from ...utils.value_checks import check_choice, check_options, check_share
 from ..layers import zero_layer
 from .autoregressive_decoder import AutoregressiveDecoder
 from .base import EpisodeContext, Estimate, Prediction, QueryTargets

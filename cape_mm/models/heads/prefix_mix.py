@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ...value_checks import check_not_negative, check_share
+from ...utils.value_checks import check_not_negative, check_share
 from .base import QueryTargets
 
 

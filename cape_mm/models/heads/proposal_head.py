@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from mmpose.registry import MODELS
 
-from ...value_checks import check_not_negative, check_options
+from ...utils.value_checks import check_not_negative, check_options
 from .base import BaseHead, EpisodeContext, Estimate, Prediction, QueryTargets
 from .readout import KeypointReadout
 from .reliability import Reliability

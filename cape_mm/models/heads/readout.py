@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ...value_checks import check_at_least, check_positive
+from ...utils.value_checks import check_at_least, check_positive
 from ..layers.heatmap import local_soft_argmax
 from ..losses import coordinate_l1, heatmap_cross_entropy
 from .base import Estimate, QueryTargets

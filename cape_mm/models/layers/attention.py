@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ...errors import ConfigError
-from ...value_checks import check_at_least
+from ...utils.value_checks import check_at_least
 
 
 class MultiHeadAttention(nn.Module):

@@ -9,7 +9,7 @@ from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.runner import Runner
 
-from cape_mm.apis.checkpoint import read_checkpoint
+from cape_mm.compat.checkpoint import read_checkpoint
 from cape_mm.engine.hooks import AtomicCheckpointHook, MissedValidationHook
 
 

@@ -1,0 +1,204 @@
+"""COCO keypoint JSON: https://cocodataset.org/#format-data.
+
+Written files hold ``images``, ``annotations`` and ``categories``; an annotation of a
+prediction also has ``score`` and ``keypoint_scores``, so the list of annotations serves
+``COCO.loadRes`` as well. Skeletons count from 0, as in MP-100, which training reads
+without doubt; CVAT and SLEAP want COCO's own counting from 1 and have formats of their
+own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..datasets.annotation_file import read_annotation_file
+from ..datasets.categories import Category, read_categories
+from ..errors import AnnotationFormatError, ConfigError
+from .json_files import open_for_writing, rounded, write_list
+from .labels import (
+    LabelledInstance,
+    LabelledPicture,
+    LabelSet,
+    check_size,
+    default_names,
+    unique_names,
+)
+
+
+def read_coco(path: str | Path, category: str | None = None) -> LabelSet:
+    """Read the pictures of one category.
+
+    Args:
+        path: the JSON file.
+        category: id or name; None where only one category has keypoints.
+
+    Raises:
+        MissingDataError: there is no such file.
+        AnnotationFormatError: it is no COCO keypoint file.
+        ConfigError: the category is not there, or has to be named.
+    """
+    coco = read_annotation_file(path)
+    anns = [ann for ann in coco.dataset['annotations'] if ann.get('keypoints')]
+    categories = read_categories(coco.dataset['categories'], anns, str(path))
+    chosen = choose_category(categories, anns, category, path)
+    own: dict[int, list[LabelledInstance]] = {}
+    for ann in anns:
+        if ann['category_id'] == chosen.id and not ann.get('iscrowd'):
+            own.setdefault(ann['image_id'], []).append(
+                _read_instance(ann, chosen.num_keypoints, path)
+            )
+    pictures = [
+        _read_picture(image, own[image['id']])
+        for image in coco.dataset['images']
+        if image['id'] in own
+    ]
+    names = chosen.keypoint_names or default_names(chosen.num_keypoints)
+    return LabelSet(chosen.name, unique_names(names), chosen.skeleton, pictures)
+
+
+def _read_picture(
+    image: dict[str, Any], instances: Sequence[LabelledInstance]
+) -> LabelledPicture:
+    """The inverse of :func:`image_record`."""
+    name = image['file_name'].replace('\\', '/')
+    size = (int(image['width']), int(image['height']))
+    picture = LabelledPicture(name, size, tuple(instances))
+    if isinstance(video := image.get('video'), str) and 'frame' in image:
+        frame = replace(picture, file_name=video, frame=image['frame'])
+        if isinstance(frame.frame, int) and frame.name == name:  # else someone else's
+            return frame
+    return picture
+
+
+def choose_category(
+    categories: dict[int, Category],
+    anns: Sequence[dict],
+    wanted: str | None,
+    path: str | Path,
+) -> Category:
+    """The category that is asked for, or the only one.
+
+    Raises:
+        ConfigError: it is not there, or has to be named.
+    """
+    used = {ann['category_id'] for ann in anns}
+    found = [cat for key, cat in categories.items() if key in used]
+    listed = ', '.join(f'{cat.id} {cat.name!r}' for cat in found) or 'none'
+    if not found:
+        raise ConfigError(f'{path}: no annotation has keypoints: mark some')
+    if wanted is not None:
+        found = [cat for cat in found if wanted in (str(cat.id), cat.name)]
+    if len(found) != 1:
+        reason = 'several categories have' if found else f'no category {wanted!r} has'
+        raise ConfigError(
+            f'{path}: {reason} keypoints; name one by id or name: {listed}'
+        )
+    return found[0]
+
+
+def _read_instance(ann: dict, num_keypoints: int, path: object) -> LabelledInstance:
+    values = np.array(ann['keypoints'], dtype=np.float64)  # null becomes NaN
+    if len(values) != 3 * num_keypoints:
+        raise AnnotationFormatError(
+            f'{path}: annotation {ann["id"]}: expected 3 * {num_keypoints} numbers in '
+            f'"keypoints", got {len(values)}'
+        )
+    triplets = values.reshape(-1, 3)
+    is_labelled = (triplets[:, 2] > 0) & np.isfinite(triplets).all(axis=1)
+    visibility = np.where(is_labelled, np.where(triplets[:, 2] == 1, 1, 2), 0)
+    scores = ann.get('keypoint_scores')
+    box = ann.get('bbox') or None
+    return LabelledInstance(
+        np.where(is_labelled[:, None], triplets[:, :2], 0.0),
+        visibility,
+        None if scores is None else np.array(scores, dtype=np.float64),
+        None if box is None else np.array(box, dtype=np.float64),
+    )
+
+
+def write_coco(
+    labels: LabelSet, path: str | Path, skeleton_base: int = 0, **extra: Any
+) -> list[Path]:
+    """Write a COCO file; image and annotation ids count from 1.
+
+    Args:
+        labels: what to write.
+        path: the file.
+        skeleton_base: number of the first keypoint in the skeleton.
+        extra: further keys of every annotation.
+
+    Raises:
+        ConfigError: a picture's size is not known, or the file can't be written.
+    """
+    parts = dict(
+        images=(image_record(i, p) for i, p in enumerate(labels.pictures, start=1)),
+        annotations=(record | extra for record in annotation_records(labels)),
+        categories=[category_record(labels, skeleton_base)],
+    )
+    with open_for_writing(path) as file:
+        for start, (name, records) in zip(('{', ',\n', ',\n'), parts.items()):
+            file.write(f'{start}"{name}": ')
+            write_list(file, records)
+        file.write('}\n')
+    return [Path(path)]
+
+
+def image_record(image_id: int, picture: LabelledPicture) -> dict[str, Any]:
+    """COCO's entry for a picture; a video's frame also names video and frame."""
+    width, height = check_size(picture, 'COCO')
+    record = dict(id=image_id, file_name=picture.name, width=width, height=height)
+    if picture.frame is not None:
+        record.update(video=picture.file_name, frame=picture.frame)
+    return record
+
+
+def annotation_records(labels: LabelSet) -> Iterator[dict[str, Any]]:
+    """COCO's entries for all instances."""
+    ann_id = 0
+    for image_id, picture in enumerate(labels.pictures, start=1):
+        for instance in picture.instances:
+            ann_id += 1
+            yield _annotation_record(ann_id, image_id, instance)
+
+
+def _annotation_record(
+    ann_id: int, image_id: int, instance: LabelledInstance
+) -> dict[str, Any]:
+    box = rounded(instance.box())
+    is_labelled = instance.visibility > 0
+    points = np.where(is_labelled[:, None], instance.keypoints, 0.0)
+    triplets = [
+        value
+        for point, v in zip(points, instance.visibility)
+        for value in (*rounded(point), int(v))
+    ]
+    record = dict(
+        id=ann_id,
+        image_id=image_id,
+        category_id=1,
+        keypoints=triplets,
+        num_keypoints=int(is_labelled.sum()),
+        bbox=box,
+        area=round(box[2] * box[3], 3),
+        iscrowd=0,
+    )
+    if instance.confidence is not None:
+        record['score'] = round(instance.score, 4)
+        record['keypoint_scores'] = [round(float(c), 4) for c in instance.confidence]
+    return record
+
+
+def category_record(labels: LabelSet, skeleton_base: int) -> dict[str, Any]:
+    """COCO's entry for the category."""
+    return dict(
+        id=1,
+        name=labels.category,
+        supercategory='',
+        keypoints=list(labels.keypoint_names),
+        skeleton=[[a + skeleton_base, b + skeleton_base] for a, b in labels.skeleton],
+    )

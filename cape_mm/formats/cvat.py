@@ -1,0 +1,85 @@
+"""CVAT's task format "COCO Keypoints 1.0".
+
+An export is a folder (or zip) with ``annotations/person_keypoints_<subset>.json``
+beside ``images/``; the JSON is COCO's with skeletons that count from 1 and an
+``attributes`` object per annotation. CVAT imports the same file for a task whose label
+is a skeleton with the same names.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+from ..errors import AnnotationFormatError, MissingDataError
+from .coco import read_coco, write_coco
+from .json_files import malformed, read_json
+from .labels import LabelSet
+
+PATTERN = 'person_keypoints_*.json'
+WRITTEN_NAME = 'annotations/person_keypoints_default.json'
+
+
+def read_cvat(path: str | Path, category: str | None = None) -> LabelSet:
+    """Read the JSON file of an export, or the folder that holds it.
+
+    Raises:
+        MissingDataError: there is no such file.
+        AnnotationFormatError: it is no such export, or still zipped.
+        ConfigError: the category is not there, or has to be named.
+    """
+    path = find_file(Path(path))
+    labels = read_coco(path, category)
+    content = read_json(path)
+    try:
+        (raw,) = (c for c in content['categories'] if c['name'] == labels.category)
+        edges = tuple((int(a) - 1, int(b) - 1) for a, b in raw.get('skeleton') or ())
+    except (KeyError, TypeError, ValueError) as error:
+        raise malformed(path, error, 'CVAT COCO') from error
+    if any(min(edge) < 0 for edge in edges):
+        raise AnnotationFormatError(
+            f"{path}: a skeleton that counts from 0 is not CVAT's: read it as coco"
+        )
+    return replace(labels, skeleton=edges)
+
+
+def find_file(path: Path) -> Path:
+    """The JSON file of an export.
+
+    Raises:
+        MissingDataError: there is none.
+        AnnotationFormatError: it is zipped, or there are several.
+    """
+    if zipfile.is_zipfile(path):
+        raise AnnotationFormatError(f'{path} is a zip file: unpack it first')
+    if not path.is_dir():
+        return path
+    found = sorted(path.rglob(PATTERN))
+    if not found:
+        raise MissingDataError(f'{path} holds no {PATTERN}, which CVAT exports')
+    if len(found) > 1:
+        listed = ', '.join(str(file.relative_to(path)) for file in found)
+        raise AnnotationFormatError(f'{path} holds several: name one of {listed}')
+    return found[0]
+
+
+def write_cvat(labels: LabelSet, folder: str | Path) -> list[Path]:
+    """Write ``annotations/person_keypoints_default.json`` into a folder.
+
+    Raises:
+        ConfigError: a picture's size is not known, or the file can't be written.
+    """
+    attributes = dict(occluded=False)
+    path = Path(folder) / WRITTEN_NAME
+    return write_coco(labels, path, skeleton_base=1, attributes=attributes)
+
+
+def is_cvat(path: Path) -> bool:
+    """Whether a file is named as CVAT names it, or a folder holds such a file."""
+    if path.is_dir():
+        return any(path.rglob(PATTERN))
+    return path.match(PATTERN)
+
+
+__all__ = ['is_cvat', 'read_cvat', 'write_cvat']

@@ -1,0 +1,155 @@
+"""Labelled pictures as every format says them: the record between all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import ConfigError
+
+
+@dataclass(frozen=True)
+class LabelledInstance:
+    """One object on a picture.
+
+    Attributes:
+        keypoints: (x, y) in pixels, float64 (K, 2); zero where not labelled.
+        visibility: COCO's v, 0 not labelled, 1 hidden, 2 seen, int64 (K,).
+        confidence: in [0, 1], float64 (K,); None for labels made by people.
+        bbox: (x, y, w, h), float64 (4,), or None.
+    """
+
+    keypoints: np.ndarray
+    visibility: np.ndarray
+    confidence: np.ndarray | None = None
+    bbox: np.ndarray | None = None
+
+    @property
+    def score(self) -> float:
+        """Mean confidence of the labelled keypoints, 1 where there is none."""
+        is_labelled = self.visibility > 0
+        if self.confidence is None or not is_labelled.any():
+            return 1.0
+        return float(self.confidence[is_labelled].mean())
+
+    def box(self) -> np.ndarray:
+        """The box, or where there is none that around the labelled keypoints."""
+        if self.bbox is not None:
+            return self.bbox
+        points = self.keypoints[self.visibility > 0]
+        if not len(points):
+            return np.zeros(4)
+        low, high = points.min(axis=0), points.max(axis=0)
+        return np.concatenate([low, high - low])
+
+
+@dataclass(frozen=True)
+class LabelledPicture:
+    """A picture, or a frame of a video, with its objects.
+
+    Attributes:
+        file_name: path of the file, with ``/``, relative to the folder of pictures.
+        size: (w, h) in pixels; None where the format does not tell.
+        instances: the objects.
+        frame: frame number in the video ``file_name``, None for a picture.
+    """
+
+    file_name: str
+    size: tuple[int, int] | None
+    instances: tuple[LabelledInstance, ...]
+    frame: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Unique name: the file's, with the frame's number for a video."""
+        if self.frame is None:
+            return self.file_name
+        return f'{self.file_name}/frame_{self.frame:06d}.png'
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """Pictures of one category.
+
+    Attributes:
+        category: its name.
+        keypoint_names: K names, all different.
+        skeleton: 0-based index pairs.
+        pictures: may be read more than once.
+    """
+
+    category: str
+    keypoint_names: tuple[str, ...]
+    skeleton: tuple[tuple[int, int], ...]
+    pictures: Iterable[LabelledPicture]
+
+
+def default_names(num_keypoints: int) -> tuple[str, ...]:
+    """Names for keypoints that nobody named: ``keypoint_0``, ``keypoint_1``, ..."""
+    return tuple(f'keypoint_{k}' for k in range(num_keypoints))
+
+
+def unique_names(names: Iterable[str]) -> tuple[str, ...]:
+    """The same names, with a number behind those that were there before."""
+    found: dict[str, None] = {}
+    for name in names:
+        unique, count = name, 2
+        while unique in found:
+            unique, count = f'{name}_{count}', count + 1
+        found[unique] = None
+    return tuple(found)
+
+
+def make_instance(
+    points: dict[str, tuple[float, float]],
+    names: tuple[str, ...],
+    hidden: Iterable[str] = (),
+    confidence: dict[str, float] | None = None,
+    bbox: Iterable[float] | None = None,
+) -> LabelledInstance:
+    """An instance from points by name, as most tools keep them.
+
+    Args:
+        points: (x, y) of the labelled keypoints.
+        names: of all K keypoints.
+        hidden: labelled keypoints that the picture does not show.
+        confidence: by name.
+        bbox: (x, y, w, h).
+    """
+    hidden = set(hidden)
+    keypoints = np.array([points.get(name, (0.0, 0.0)) for name in names])
+    visibility = [0 if n not in points else 1 if n in hidden else 2 for n in names]
+    scores = None
+    if confidence is not None:
+        scores = np.array([confidence.get(name, 0.0) for name in names])
+    box = None if bbox is None else np.array(list(bbox), dtype=np.float64)
+    return LabelledInstance(
+        keypoints.reshape(-1, 2).astype(np.float64), np.array(visibility), scores, box
+    )
+
+
+def points_by_name(
+    instance: LabelledInstance, names: tuple[str, ...]
+) -> dict[str, tuple[float, float]]:
+    """Labelled keypoints by name, the inverse of :func:`make_instance`."""
+    return {
+        name: (float(x), float(y))
+        for name, (x, y), v in zip(names, instance.keypoints, instance.visibility)
+        if v > 0
+    }
+
+
+def check_size(picture: LabelledPicture, kind: str) -> tuple[int, int]:
+    """Size of a picture for a format that needs it.
+
+    Raises:
+        ConfigError: it is not known.
+    """
+    if picture.size is None:
+        raise ConfigError(
+            f'{picture.name}: {kind} needs the size of every picture, which the labels '
+            f'at hand do not tell'
+        )
+    return picture.size

@@ -1,0 +1,241 @@
+"""Mark keypoints on one picture, find them on all the others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+
+from ..datasets.categories import Category
+from ..errors import ConfigError, InstanceLoadError
+from .batching import Task, predict_tasks, tasks_of_frames
+from .boxes import Boxes, box_finder
+from .folding import fold_batch_norms
+from .model_loading import load_model
+from .preprocessing import CropPipeline, to_inputs
+from .results import InferenceResult, SkippedInput
+from .shot_reading import read_shots
+from .sources import Frame, Inputs, Source, find_sources, read_frames
+from .support import Shot, Support, as_episode, join, make_category, relate
+
+
+class CapeInferencer:
+    """Finds the keypoints of marked pictures on other pictures and videos.
+
+    ::
+
+        inferencer = CapeInferencer(checkpoint='epoch_100.pth')
+        inferencer.set_support('frame 1.png', [[10, 20], [30, 40]], skeleton=[[0, 1]])
+        for result in inferencer.iterate('frames/'):
+            print(result.source, result.keypoints, result.confidence)
+
+    Convention:
+        - keypoints (x, y) and boxes (x, y, w, h) in pixels of the picture as it is
+          shown, that is after the turn that EXIF asks for
+        - arrays are BGR uint8, as OpenCV has them
+
+    The marked pictures are encoded once. Threads may share an inferencer: a call works
+    on the support that was set when it began, and the model runs one batch at a time.
+
+    Args:
+        config: config file or loaded config; None takes the config that the checkpoint
+            holds, without running it.
+        checkpoint: file of weights.
+        device: e.g. ``'cuda:1'`` or ``'cpu'``; None takes a GPU if there is one.
+        cfg_options: overrides of the config, e.g. ``{'model.test_cfg.mode':
+            'parallel'}`` for one step instead of one per keypoint.
+
+    Raises:
+        ConfigError: no checkpoint, or the config can't be used.
+        CheckpointError: the checkpoint can't be used.
+    """
+
+    def __init__(
+        self,
+        config: str | Path | Config | None = None,
+        checkpoint: str | Path | None = None,
+        device: str | torch.device | None = None,
+        cfg_options: Mapping | None = None,
+    ) -> None:
+        if checkpoint is None:
+            raise ConfigError(
+                'name a checkpoint: a model without weights finds nothing'
+            )
+        self.model, self.cfg = load_model(checkpoint, config, device, cfg_options)
+        self.pipeline = CropPipeline(self.cfg)
+        for name in ('backbone', 'support_backbone'):
+            backbone = getattr(self.model, name, None)
+            if backbone is not None:
+                folded = fold_batch_norms(backbone, self.pipeline.crop_size())
+                setattr(self.model, name, folded)
+        self._lock = threading.RLock()
+        self._support: Support | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.model.parameters()).device
+
+    @property
+    def support(self) -> Support | None:
+        """What :meth:`set_support` and :meth:`add_support` gave."""
+        return self._support
+
+    def set_support(
+        self,
+        images: Inputs,
+        keypoints: Sequence | np.ndarray,
+        skeleton: Sequence[Sequence[int]] | None = None,
+        visibility: Sequence | np.ndarray | None = None,
+        bbox: Sequence | np.ndarray | None = None,
+        names: Sequence[str] | None = None,
+    ) -> None:
+        """Set the marked pictures; those of an earlier call are forgotten.
+
+        Args:
+            images: one picture or a list of S.
+            keypoints: (K, 2) for one picture, (S, K, 2) for a list; NaN where a picture
+                does not show the point.
+            skeleton: 0-based index pairs; None or empty: no edges.
+            visibility: > 0 where the point is marked, (K,) or (S, K).
+            bbox: box of the marked object, (4,) or (S, 4); None is the whole picture,
+                as for a query without box.
+            names: of the keypoints, K.
+
+        Raises:
+            ConfigError: nothing is marked, a point lies outside its picture, or shapes
+                disagree; the earlier support is then still set.
+            InstanceLoadError: a picture can't be read.
+        """
+        shots = read_shots(images, keypoints, visibility, bbox)
+        category = make_category(len(shots[0].keypoints), skeleton, names)
+        support = self._encode_support(shots, category)
+        with self._lock:
+            self._support = support
+
+    def add_support(
+        self,
+        images: Inputs,
+        keypoints: Sequence | np.ndarray,
+        visibility: Sequence | np.ndarray | None = None,
+        bbox: Sequence | np.ndarray | None = None,
+    ) -> None:
+        """Add marked pictures of the same keypoints, see :meth:`set_support`.
+
+        Raises:
+            ConfigError: as :meth:`set_support`; or no support is set, or it has another
+                number of keypoints.
+            InstanceLoadError: a picture can't be read.
+        """
+        shots = read_shots(images, keypoints, visibility, bbox)
+        with self._lock:
+            support = self._need_support()
+            given, expected = len(shots[0].keypoints), support.category.num_keypoints
+            if given != expected:
+                raise ConfigError(
+                    f'add_support: expected {expected} keypoints as in the support '
+                    f'that is set, got {given}; mark missing ones as not visible'
+                )
+            added = self._encode_support(shots, support.category)
+            self._support = join(self.model, support, added)
+
+    def __call__(
+        self,
+        inputs: Inputs,
+        bboxes: Boxes | None = None,
+        batch_size: int = 16,
+        every: int = 1,
+        keep_images: bool = False,
+        skipped: list[SkippedInput] | None = None,
+    ) -> list[InferenceResult]:
+        """All results of :meth:`iterate`, as a list."""
+        arguments = (bboxes, batch_size, every, keep_images, skipped)
+        return list(self.iterate(inputs, *arguments))
+
+    def iterate(
+        self,
+        inputs: Inputs,
+        bboxes: Boxes | None = None,
+        batch_size: int = 16,
+        every: int = 1,
+        keep_images: bool = False,
+        skipped: list[SkippedInput] | None = None,
+    ) -> Iterator[InferenceResult]:
+        """Predict pictures and videos, one result after the other.
+
+        Only one batch is in memory, so folders and videos may be of any length.
+
+        Args:
+            inputs: a picture (path, array, Pillow image), a folder, a pattern such as
+                ``'frames/*.png'``, a video, or a list of these.
+            bboxes: instances, (x, y, w, h): (N, 4) for one input; a list with one entry
+                per input; a dictionary by path; or a function from a BGR picture to
+                (N, 4), such as :func:`~.detector.build_detector` gives. None, also as
+                an entry, is the whole picture. Boxes of a video hold in every frame.
+            batch_size: instances per batch.
+            every: of a video, predict every n-th frame.
+            keep_images: hand the pictures out in ``InferenceResult.image``.
+            skipped: a list that receives the inputs that can't be read; None raises at
+                the first one.
+
+        Raises:
+            ConfigError: no support is set, or an argument is impossible.
+            MissingDataError: there is no such file.
+            InstanceLoadError: an input can't be read and ``skipped`` is None.
+        """
+        support = self._need_support()
+        if batch_size < 1 or every < 1:
+            raise ConfigError(
+                f'batch_size and every must be at least 1, got {batch_size} and {every}'
+            )
+        sources = find_sources(inputs)
+        find_boxes = box_finder(bboxes, sources)
+        frames = self.read_all(sources, every, skipped)
+        tasks = tasks_of_frames(frames, find_boxes, self.pipeline, skipped)
+        return self.predict(support, tasks, batch_size, keep_images)
+
+    def predict(
+        self,
+        support: Support,
+        tasks: Iterator[Task],
+        batch_size: int,
+        keep_images: bool = False,
+    ) -> Iterator[InferenceResult]:
+        """Predict prepared pictures, see :func:`~.batching.predict_tasks`."""
+        return predict_tasks(
+            self.model, support, tasks, batch_size, keep_images, self._lock
+        )
+
+    @staticmethod
+    def read_all(
+        sources: Sequence[Source], every: int, skipped: list[SkippedInput] | None
+    ) -> Iterator[tuple[int, Frame]]:
+        """Frames of all sources with the place of the source."""
+        for place, source in enumerate(sources):
+            try:
+                for frame in read_frames(source, every):
+                    yield place, frame
+            except InstanceLoadError as error:
+                if skipped is None:
+                    raise type(error)(f'{source.name}: {error}') from error
+                skipped.append(SkippedInput(source.name, None, str(error)))
+
+    def _need_support(self) -> Support:
+        support = self._support
+        if support is None:
+            raise ConfigError('no support is set: call set_support first')
+        return support
+
+    def _encode_support(self, shots: Sequence[Shot], category: Category) -> Support:
+        packed = [
+            self.pipeline.pack(s.image, s.bbox, s.keypoints, s.is_visible)
+            for s in shots
+        ]
+        with self._lock:
+            inputs = to_inputs(self.model, packed, category)
+            features = self.model.encode_instances(inputs, roles=('support',))
+            return relate(self.model, category, features.as_support, as_episode(inputs))

@@ -1,0 +1,157 @@
+"""From a picture and a box to what the model sees: the config's own test pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmpose.registry import TRANSFORMS
+
+from ..datasets.categories import Category
+from ..datasets.collate import collate_episodes
+from ..datasets.episode_packing import pack_episode
+from ..datasets.instance_view import ITSELF
+from ..errors import ConfigError, ImageDecodeError
+from ..structures import Episode, EpisodeInputs
+from ..structures.geometry import clean_box
+from ..utils.devices import one_opencv_thread
+
+LOADERS = ('LoadInstanceImage', 'LoadImageFromFile')
+
+ANY_OBJECT = Category(0, 'query', '', 1, (), ())
+"""A query on its own has no keypoints; it is given one that nobody looks at."""
+
+
+class CropPipeline:
+    """Crops instances as the config's evaluation does, and makes them tensors.
+
+    It keeps nothing between calls, so threads may share it.
+
+    Args:
+        cfg: config with ``test_dataloader.dataset.pipeline``.
+
+    Raises:
+        ConfigError: there is no such pipeline.
+    """
+
+    def __init__(self, cfg: Config) -> None:
+        loader = cfg.get('test_dataloader') or {}
+        steps = (loader.get('dataset') or {}).get('pipeline')
+        if not steps:
+            raise ConfigError(
+                'the config has no test_dataloader.dataset.pipeline, which tells how '
+                'a picture is cropped'
+            )
+        scope = cfg.get('default_scope') or 'mmpose'
+        with DefaultScope.overwrite_default_scope(scope):
+            self.steps = [
+                TRANSFORMS.build(step)
+                for step in steps
+                if step['type'].split('.')[-1] not in LOADERS
+            ]
+
+    def crop_size(self) -> tuple[int, int]:
+        """(H, W) of what it makes, in pixels."""
+        picture = np.zeros((2, 2, 3), np.uint8)
+        return tuple(self.pack(picture, whole_image((2, 2))[0])['image'].shape[-2:])
+
+    def pack(
+        self,
+        image: np.ndarray,
+        bbox: np.ndarray,
+        keypoints: np.ndarray | None = None,
+        is_visible: np.ndarray | None = None,
+    ) -> dict:
+        """One instance through the pipeline.
+
+        Args:
+            image: BGR, uint8 (H, W, 3).
+            bbox: clean box, (4,).
+            keypoints: (x, y) in pixels of the image, (K, 2); None for a query.
+            is_visible: bool (K,); None for a query.
+
+        Returns:
+            What ``PackInstance`` returns.
+        """
+        if keypoints is None:
+            keypoints = bbox[None, :2] + bbox[None, 2:] / 2
+            is_visible = np.ones(1, dtype=bool)
+        results = dict(
+            img=image,
+            bbox=bbox,
+            keypoints_orig=keypoints.astype(np.float32),
+            is_visible=is_visible,
+            img_path='',
+            ann_id=0,
+            img_id=0,
+        )
+        with one_opencv_thread():
+            for step in self.steps:
+                results = step(results)
+        return results
+
+
+def to_inputs(
+    model: torch.nn.Module, packed: Sequence[dict], category: Category = ANY_OBJECT
+) -> EpisodeInputs:
+    """A batch in which every instance is its own support and its own query.
+
+    Args:
+        model: its data preprocessor normalises and moves the batch.
+        packed: what :meth:`CropPipeline.pack` returned, N of them.
+        category: of all of them.
+    """
+    episode = Episode(category.id, (0,), (ITSELF,))
+    items = [pack_episode(episode, category, [one], [one], []) for one in packed]
+    batch = collate_episodes(items)
+    batch['inputs']['query'] = batch['inputs']['support']  # normalised once
+    return model.data_preprocessor(batch, False)['inputs']
+
+
+def whole_image(image_size: tuple[int, int]) -> np.ndarray:
+    """The box of a whole picture of ``image_size`` (w, h), float64 (1, 4)."""
+    return np.array([[0.0, 0.0, *image_size]])
+
+
+def clean_boxes(boxes: object, image_size: tuple[int, int]) -> np.ndarray:
+    """Check and clip boxes as evaluation does.
+
+    Args:
+        boxes: (x, y, w, h) in pixels, (N, 4) or one (4,); None is the whole picture.
+        image_size: (w, h).
+
+    Returns:
+        Clean boxes, float64 (N, 4).
+
+    Raises:
+        ConfigError: they are no boxes.
+        ImageDecodeError: the picture is too small to hold an object.
+    """
+    if boxes is None:
+        boxes = whole_image(image_size)
+    try:
+        array = np.atleast_2d(np.asarray(boxes, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f'boxes are not numbers: {error}') from error
+    if array.size == 0:
+        return np.zeros((0, 4))
+    if array.ndim != 2 or array.shape[1] != 4 or not np.isfinite(array).all():
+        raise ConfigError(
+            f'boxes must be finite numbers (x, y, w, h), (N, 4), got {array.shape}'
+        )
+    if min(image_size) < 2:
+        raise ImageDecodeError(
+            f'is only {image_size[0]} x {image_size[1]} pixels: nothing can be found '
+            f'on it'
+        )
+    cleaned = [clean_box(box, image_size) for box in array]
+    for box, kept in zip(array, cleaned):
+        if kept is None:
+            raise ConfigError(
+                f'box {box.tolist()} (x, y, w, h) has no area inside the picture of '
+                f'{image_size[0]} x {image_size[1]} pixels'
+            )
+    return np.stack(cleaned)

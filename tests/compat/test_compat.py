@@ -1,0 +1,237 @@
+"""The shims of cape_mm.compat: needed ones work, unneeded ones touch nothing."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer, MessageHub
+
+from cape_mm import compat
+from cape_mm.compat import shims
+
+REPO = Path(__file__).resolve().parents[2]
+loads_weights_only = pytest.mark.skipif(
+    tuple(int(part) for part in torch.__version__.split('.')[:2]) < (2, 6),
+    reason='torch.load runs code by default before torch 2.6',
+)
+# Imports cape_mm.compat without cape_mm/__init__.py, so that no shim is in force yet.
+BARE_IMPORT = f"""
+import sys, types
+package = types.ModuleType('cape_mm')
+package.__path__ = [{str(REPO / 'cape_mm')!r}]
+sys.modules['cape_mm'] = package
+from cape_mm import compat
+from cape_mm.compat import shims
+"""
+
+
+def run_python(*args: str, path: Path | None = None) -> subprocess.CompletedProcess:
+    """Run Python from the repository with ``path`` first on its module path."""
+    folders = [str(folder) for folder in (path, REPO) if folder is not None]
+    env = dict(os.environ, PYTHONPATH=os.pathsep.join(folders), OMP_NUM_THREADS='1')
+    return subprocess.run(
+        [sys.executable, *args], env=env, cwd=REPO, capture_output=True, text=True
+    )
+
+
+def write_modules(folder: Path, **sources: str) -> Path:
+    """Write packages, ``mmcv___ext`` standing for the file mmcv/_ext.py."""
+    for name, source in sources.items():
+        package, _, module = name.partition('__')
+        (folder / package).mkdir(exist_ok=True)
+        (folder / package / '__init__.py').touch()
+        file = folder / package / f'{module or "__init__"}.py'
+        file.write_text(source, encoding='utf-8')
+    return folder
+
+
+def test_mmpose_imports_and_no_fake_mmdet_stays():
+    code = BARE_IMPORT + (
+        'compat.apply()\n'
+        'import mmpose.models, mmpose.datasets, mmpose.evaluation, importlib.util\n'
+        'from mmpose.models.heads.hybrid_heads import rtmo_head\n'
+        "if any(line.startswith('mmdet_names') for line in compat.report()):\n"
+        "    assert not any(n.split('.')[0] == 'mmdet' for n in sys.modules)\n"
+        "    assert importlib.util.find_spec('mmdet') is None\n"
+        '    from mmpose.utils.dist_utils import reduce_mean\n'
+        '    assert rtmo_head.reduce_mean is reduce_mean\n'
+    )
+    done = run_python('-c', code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_apply_twice_changes_nothing():
+    compat.apply()
+    before = compat.report(), list(sys.meta_path)
+    compat.apply()
+    assert (compat.report(), list(sys.meta_path)) == before
+
+
+def test_working_packages_are_left_alone(tmp_path):
+    write_modules(
+        tmp_path,
+        torchvision='',
+        pkg_resources='',
+        mmcv___ext='real = True',
+        mmdet='',
+        xtcocotools__mask='',
+    )
+    code = BARE_IMPORT + (
+        'finders = list(sys.meta_path)\n'
+        'always = shims.checkpoint_types, shims.loading\n'
+        'shims = [s for s in shims.SHIMS if s not in always]\n'
+        'assert len(shims) == 5\n'
+        'assert [s() for s in shims] == [None] * 5, [s() for s in shims]\n'
+        'assert sys.meta_path == finders\n'
+        'import mmcv._ext\n'
+        'assert mmcv._ext.real\n'
+    )
+    done = run_python('-c', code, path=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_broken_xtcocotools_is_replaced(tmp_path):
+    write_modules(
+        tmp_path, xtcocotools__mask="raise ValueError('numpy.dtype size changed')"
+    )
+    code = BARE_IMPORT + (
+        "assert 'numpy.dtype size changed' in shims.xtcocotools()\n"
+        'from xtcocotools.coco import COCO\n'
+        'from xtcocotools.cocoeval import COCOeval\n'
+        'import xtcocotools.mask as mask, pycocotools.mask, numpy\n'
+        'assert mask.encode is pycocotools.mask.encode\n'
+        "assert COCO.__module__ == 'cape_mm.compat.xtcocotools'\n"
+    )
+    done = run_python('-c', code, path=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_foreign_torchvision_error_surfaces(tmp_path):
+    write_modules(tmp_path, torchvision="raise RuntimeError('another defect')")
+    done = run_python('-c', BARE_IMPORT + 'shims.torchvision_ops()', path=tmp_path)
+    assert done.returncode == 1
+    assert 'another defect' in done.stderr
+
+
+def test_torchvision_without_ops_imports(tmp_path):
+    source = (
+        'import torch\n'
+        "@torch.library.register_fake('torchvision::nms')\n"
+        'def nms(dets, scores, iou_threshold):\n'
+        '    return dets.new_empty(0)\n'
+    )
+    if not hasattr(torch.library, 'register_fake'):
+        pytest.skip('this torch has no register_fake, the cause of the symptom')
+    write_modules(tmp_path, torchvision=source)
+    code = BARE_IMPORT + (
+        "assert 'torchvision::nms' in shims.torchvision_ops()\n"
+        'import torchvision, torch\n'
+        'assert torch.ops.torchvision.nms and torch.ops.torchvision.qnms\n'
+    )
+    done = run_python('-c', code, path=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_mmengine_runs_without_pkg_resources():
+    code = BARE_IMPORT + (
+        'shims._is_installed = lambda name: False\n'
+        'assert shims.pkg_resources()\n'
+        'from mmengine.utils import get_installed_path, is_installed\n'
+        'assert is_installed("mmengine") and is_installed("json")\n'
+        'assert not is_installed("no_such_package_here")\n'
+        'import mmengine\n'
+        'assert get_installed_path("mmengine") == mmengine.__path__[0]\n'
+    )
+    done = run_python('-c', code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_missing_mmpose_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr(shims, '_is_installed', lambda name: name != 'mmpose')
+    with pytest.raises(ImportError, match='make install') as caught:
+        shims.require_packages()
+    assert 'pip install --no-deps mmpose==1.3.2' in str(caught.value)
+    assert 'mmcv' not in str(caught.value)
+
+
+def test_desktop_opencv_without_libgl_says_what_to_do(monkeypatch):
+    monkeypatch.setattr(
+        shims, '_why_import_fails', lambda *args: 'ImportError: libGL.so.1'
+    )
+    with pytest.raises(ImportError, match='opencv-python-headless'):
+        shims.require_packages()
+
+
+def test_doctor_reports_and_gives_no_double_import_warning():
+    done = run_python('-W', 'error::RuntimeWarning:runpy', '-m', 'cape_mm.compat')
+    assert done.returncode == 0, done.stdout + done.stderr
+    for word in ('python', 'torch ', 'mmcv ops', 'devices', 'shims in force'):
+        assert word in done.stdout
+    assert done.stdout.count('shims in force') == 1
+
+
+def test_doctor_runs_in_a_broken_environment(tmp_path):
+    write_modules(tmp_path, cv2="raise ImportError('libGL.so.1: cannot open')")
+    done = run_python('-m', 'cape_mm.compat', path=tmp_path)
+    assert done.returncode == 1
+    assert 'PROBLEM: ImportError: OpenCV is installed but does not load' in done.stdout
+    assert 'mmengine' in done.stdout
+
+
+class Payload:
+    """Pickles as the call ``function(*args)``."""
+
+    def __init__(self, function, *args) -> None:
+        self.call = function, args
+
+    def __reduce__(self):
+        return self.call
+
+
+@loads_weights_only
+def test_checkpoint_of_mmengine_loads_weights_only(tmp_path):
+    hub = MessageHub('compat-test')
+    hub.update_scalar('train/loss', 0.5)
+    hub.update_info('best', np.float64(0.25))
+    dataset_meta = {
+        'sigmas': np.array([0.1, 0.2], np.float32),
+        'colors': np.array([[0, 128, 255]], np.uint8),
+        'names': np.array(['nose', 'tail']),
+        'is_valid': np.array([True, False]),
+    }
+    meta = {'dataset_meta': dataset_meta, 'seed': np.int64(3)}
+    checkpoint = {'message_hub': hub.state_dict(), 'meta': meta}
+    torch.save(checkpoint, tmp_path / 'epoch_1.pth')
+    loaded = torch.load(tmp_path / 'epoch_1.pth', weights_only=True)
+    buffer = loaded['message_hub']['log_scalars']['train/loss']
+    assert isinstance(buffer, HistoryBuffer) and buffer.mean() == 0.5
+    assert loaded['message_hub']['runtime_info']['best'] == np.float64(0.25)
+    for name, expected in dataset_meta.items():
+        np.testing.assert_array_equal(loaded['meta']['dataset_meta'][name], expected)
+
+
+@loads_weights_only
+def test_crafted_checkpoint_is_refused_and_runs_nothing(tmp_path):
+    target = tmp_path / 'written'
+    payload = Payload(os.system, f'touch {target}')
+    torch.save({'state_dict': {}, 'meta': payload}, tmp_path / 'bad.pth')
+    with pytest.raises(pickle.UnpicklingError, match='system'):
+        torch.load(tmp_path / 'bad.pth')
+    assert not target.exists()
+    torch.load(tmp_path / 'bad.pth', weights_only=False)  # the payload does work
+    assert target.exists()
+
+
+@loads_weights_only
+@pytest.mark.parametrize('args', [(HistoryBuffer, '__init__'), (np.ndarray, 'tofile')])
+def test_getattr_in_a_checkpoint_reaches_statistics_only(tmp_path, args):
+    torch.save(Payload(getattr, *args), tmp_path / 'bad.pth')
+    with pytest.raises(pickle.UnpicklingError, match='statistics'):
+        torch.load(tmp_path / 'bad.pth')

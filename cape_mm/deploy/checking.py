@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..apis.benchmark.made_input import make_batch
-from ..apis.benchmark.timing import alternate, ratio, summarise
+from ..analysis.benchmark.made_input import make_batch
+from ..analysis.benchmark.timing import alternate, ratio, summarise
 from ..models import CAPE
 from ..structures import EpisodeDataSample
 from ..structures.geometry import pixels_to_unit

@@ -16,11 +16,11 @@ from resumable_toy import (
     train,
 )
 
-from cape_mm import atomic_write
 from cape_mm.apis.resuming import find_last_checkpoint
 from cape_mm.engine import AtomicCheckpointHook
 from cape_mm.engine.hooks.atomic_checkpoint_hook import keep_ids_only
 from cape_mm.errors import CheckpointWriteError
+from cape_mm.utils import atomic_write
 
 
 class Moment:

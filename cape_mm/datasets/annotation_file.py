@@ -10,7 +10,7 @@ from pathlib import Path
 from pycocotools.coco import COCO
 
 from ..errors import AnnotationFormatError, MissingDataError
-from ..utils.json_file import read_json_object
+from ..utils.json_file import read_json
 from .entry_checks import check_annotations, check_categories, check_images
 
 REQUIRED_LISTS = ('images', 'annotations', 'categories')
@@ -38,7 +38,7 @@ def read_annotation_file(path: str | os.PathLike) -> COCO:
             f'config, or run "make demo" to see the system on generated data.'
         )
     lists = ', '.join(REQUIRED_LISTS)
-    content = read_json_object(path, f'a COCO file (with the lists {lists})')
+    content = read_json(path, f'a COCO file (with the lists {lists})')
     _check_layout(content, str(path))
     return index_annotations(content)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import AnnotationFormatError, ConfigError, MissingDataError
 from ..structures import Episode
-from ..utils.json_file import read_json_object
+from ..utils.json_file import read_json
 from .entry_checks import MAX_ID
 from .frozen_episodes import FrozenEpisodes, episodes_sha256, files_sha256
 from .mp100_dataset import MP100EpisodeDataset
@@ -39,7 +39,7 @@ def read_frozen_episodes(path: str | Path) -> FrozenEpisodes:
             f'episodes_file not found: {path} (looked from {Path.cwd()}). '
             f'tools/dataset_tools/freeze_episodes.py writes such files.'
         )
-    content = read_json_object(path, 'a file of frozen episodes', REMEDY)
+    content = read_json(path, 'a file of frozen episodes', REMEDY)
     missing = [key for key in KEYS if key not in content]
     if missing:
         found = ', '.join(sorted(map(str, content))[:10])

@@ -29,7 +29,7 @@ import numpy as np
 from ..errors import AnnotationFormatError, ConfigError, MissingDataError
 from ..structures.geometry import BOX_PADDING
 from ..structures.skeleton import check_skeleton
-from ..utils.json_file import read_json_object
+from ..utils.json_file import read_json
 from .categories import Category
 from .transforms import (
     EpisodeFlip,
@@ -164,7 +164,7 @@ def _read_content(path: Path) -> dict:
             f'template file not found: {path}. Its format is described in '
             f'cape_mm/datasets/templates.py.'
         )
-    content = read_json_object(path, 'a template file')
+    content = read_json(path, 'a template file')
     expected = dict(source=str, from_annotations=bool, templates=dict)
     for key, kind in expected.items():
         value = content.get(key)

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import ConfigError
 from ..structures import Episode, EpisodeDataSample, PackedSamples
 from ..utils.atomic_write import write_text_atomically
-from ..utils.json_file import read_json_object
+from ..utils.json_file import read_json
 
 FORMAT = 'cape_mm bad step 1'
 
@@ -132,7 +132,7 @@ def read_bad_step(path: str | Path) -> BadStep:
             f'work_dirs/<config>/bad_steps/iter_0000123.json'
         )
     what = 'the record of a skipped update'
-    content = read_json_object(path, what, error_type=ConfigError)
+    content = read_json(path, what, error_type=ConfigError)
     try:
         if content.pop('format') != FORMAT:
             raise ValueError(f'its "format" is not {FORMAT!r}')

@@ -221,7 +221,7 @@ def read_dump(path: str | Path) -> Dump:
         raise MissingDataError(
             f'no dump of predictions at {path}. tools/test.py --dump {path} writes one.'
         )
-    records = read_json(path, REMEDY)
+    records = read_json(path, remedy=REMEDY)
     try:
         evaluation = _find_evaluation(records)
         episodes = tuple(

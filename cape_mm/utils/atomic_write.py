@@ -3,27 +3,50 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PARTIAL_SUFFIX = '.partial'
-"""End of the name of a file that is being written."""
+"""End of the name of a folder in which a file is being written."""
+MAX_PREFIX = 100
+"""Bytes of the file's own name before it."""
+
+
+@contextmanager
+def replacing(path: str | Path, durable: bool = False) -> Iterator[Path]:
+    """A place to write a file or folder at, which gets its name when it is complete.
+
+    Args:
+        path: what is to be written; the folder that it is in is made where needed, and
+            an older file is replaced.
+        durable: wait for the disk, so that a file also survives a power failure.
+
+    Yields:
+        A path of the same name in a folder of its own; nothing is there yet.
+
+    Raises:
+        OSError: it can not be written; what was there before still is.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    start = os.fsencode(path.name)[:MAX_PREFIX].decode('utf-8', 'ignore')
+    with tempfile.TemporaryDirectory(
+        PARTIAL_SUFFIX, f'.{start}.', path.parent
+    ) as folder:
+        partial = Path(folder) / path.name
+        yield partial
+        if durable:
+            _sync(partial)
+        os.replace(partial, path)
+    if durable and os.name == 'posix':
+        _sync(path.parent)
 
 
 def write_text_atomically(path: str | Path, text: str, durable: bool = False) -> Path:
-    """Write a UTF-8 text file, so that it is never half written.
-
-    Args:
-        path: the file; its folder is made where needed, an older file is replaced.
-        text: the whole content.
-        durable: see :func:`write_bytes_atomically`.
-
-    Returns:
-        The path.
-
-    Raises:
-        OSError: the file can not be written; an older file is then still there.
-    """
+    """Write a UTF-8 text file; arguments as :func:`write_bytes_atomically`."""
     return write_bytes_atomically(path, text.encode('utf-8'), durable)
 
 
@@ -33,9 +56,9 @@ def write_bytes_atomically(
     """Write a file, so that it is never half written.
 
     Args:
-        path: the file; its folder is made where needed, an older file is replaced.
+        path: the file.
         content: the whole content.
-        durable: wait for the disk, so that the file also survives a power failure.
+        durable: see :func:`replacing`.
 
     Returns:
         The path.
@@ -43,22 +66,9 @@ def write_bytes_atomically(
     Raises:
         OSError: the file can not be written; an older file is then still there.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(PARTIAL_SUFFIX, f'.{path.name}.', path.parent)
-    try:
-        with os.fdopen(handle, 'wb') as file:
-            file.write(content)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp's files are readable by their owner only
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-    if durable:
-        _sync_folder(path.parent)
-    return path
+    with replacing(path, durable) as partial:
+        partial.write_bytes(content)
+    return Path(path)
 
 
 def remove_partial_files(folder: str | Path, name_pattern: str) -> list[Path]:
@@ -73,18 +83,17 @@ def remove_partial_files(folder: str | Path, name_pattern: str) -> list[Path]:
     """
     found = list(Path(folder).glob(f'.{name_pattern}.*{PARTIAL_SUFFIX}'))
     for path in found:
-        path.unlink(missing_ok=True)
+        shutil.rmtree(path)
     return found
 
 
-def _sync_folder(folder: Path) -> None:
-    """Have a rename survive a power failure; not every system can."""
-    if os.name != 'posix':
-        return
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Wait for the disk; some network file systems can not for a folder."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     except OSError:
-        pass  # some network file systems know no such thing
+        if not path.is_dir():
+            raise
     finally:
         os.close(handle)

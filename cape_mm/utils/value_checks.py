@@ -17,60 +17,34 @@ def check_at_least(name: str, value: object, lowest: int) -> None:
         ConfigError: it is none, or below ``lowest``.
     """
     is_whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not is_whole or value < lowest:
-        raise ConfigError(
-            f'{name} must be a whole number, at least {lowest}, got {value!r}'
-        )
+    wanted = f'a whole number, at least {lowest}'
+    _require(is_whole and value >= lowest, name, wanted, value)
 
 
 def check_number(name: str, value: object) -> None:
-    """Check a number.
-
-    Raises:
-        ConfigError: it is none, or not finite.
-    """
-    if not _is_finite(value):
-        raise ConfigError(f'{name} must be a number, got {value!r}')
+    """Check a number; raises ConfigError if it is none, or not finite."""
+    _require(_is_finite(value), name, 'a number', value)
 
 
-def check_share(name: str, value: object) -> None:
-    """Check a probability.
-
-    Raises:
-        ConfigError: it is no number from 0 to 1.
-    """
-    if not (_is_finite(value) and 0 <= value <= 1):
-        raise ConfigError(f'{name} must be a number from 0 to 1, got {value!r}')
+def check_probability(name: str, value: object) -> None:
+    """Check a probability; raises ConfigError if it is no number from 0 to 1."""
+    is_good = _is_finite(value) and 0 <= value <= 1
+    _require(is_good, name, 'a number from 0 to 1', value)
 
 
 def check_positive(name: str, value: object) -> None:
-    """Check a width, a scale or a distance.
-
-    Raises:
-        ConfigError: it is no finite number above 0.
-    """
-    if not (_is_finite(value) and value > 0):
-        raise ConfigError(f'{name} must be a number above 0, got {value!r}')
+    """Check a width, a scale or a distance; raises ConfigError if it is not above 0."""
+    _require(_is_finite(value) and value > 0, name, 'a number above 0', value)
 
 
 def check_not_negative(name: str, value: object) -> None:
-    """Check a weight, or a width that may vanish.
-
-    Raises:
-        ConfigError: it is no finite number from 0 on.
-    """
-    if not (_is_finite(value) and value >= 0):
-        raise ConfigError(f'{name} must be a number of at least 0, got {value!r}')
+    """Check a weight, or a width that may vanish; raises ConfigError below 0."""
+    _require(_is_finite(value) and value >= 0, name, 'a number of at least 0', value)
 
 
 def check_choice(name: str, value: object, choices: Collection[object]) -> None:
-    """Check a choice by name.
-
-    Raises:
-        ConfigError: it is none of ``choices``.
-    """
-    if value not in choices:
-        raise ConfigError(f'{name} must be one of {choices}, got {value!r}')
+    """Check a choice by name; raises ConfigError if it is none of ``choices``."""
+    _require(value in choices, name, f'one of {choices}', value)
 
 
 def check_options(
@@ -89,8 +63,9 @@ def check_options(
     Raises:
         ConfigError: not options by name, or there is no such option.
     """
-    if given is not None and not isinstance(given, Mapping):
-        raise ConfigError(f'{name} must be a dict of options, got {given!r}')
+    _require(
+        given is None or isinstance(given, Mapping), name, 'a dict of options', given
+    )
     names = inspect.signature(known).parameters if callable(known) else known
     for key in given or {}:
         if key not in names:
@@ -98,6 +73,11 @@ def check_options(
                 f'{name} has no option {key!r}. It takes: {", ".join(names)}.'
             )
     return dict(given or {})
+
+
+def _require(is_good: bool, name: str, wanted: str, value: object) -> None:
+    if not is_good:
+        raise ConfigError(f'{name} must be {wanted}, got {value!r}')
 
 
 def _is_finite(value: object) -> bool:

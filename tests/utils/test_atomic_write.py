@@ -6,6 +6,7 @@ import pytest
 
 from cape_mm.utils.atomic_write import (
     remove_partial_files,
+    replacing,
     write_bytes_atomically,
     write_text_atomically,
 )
@@ -17,19 +18,41 @@ def test_write_and_replace(tmp_path):
     write_text_atomically(str(path), 'two')
     assert path.read_text() == 'two'
     assert os.listdir(path.parent) == ['a.txt']
-    assert path.stat().st_mode & 0o777 == 0o644
 
 
-@pytest.mark.parametrize('step', ['fdopen', 'replace'])
-def test_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, step):
+@pytest.mark.parametrize('umask', [0o077, 0o022])
+def test_the_umask_holds(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        path = write_text_atomically(tmp_path / 'a.txt', 'x')
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+@pytest.mark.parametrize('length', [5, 250])
+def test_folders_and_long_names(tmp_path, length):
+    path = tmp_path / ('ä' * (length // 2))
+    with replacing(path) as folder:
+        folder.mkdir()
+        (folder / 'file').touch()
+        assert not path.exists()
+    assert os.listdir(path) == ['file']
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     path = write_text_atomically(tmp_path / 'a.txt', 'old')
 
     def fail(*args, **kwargs):
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr(os, step, fail)
+    monkeypatch.setattr(os, 'replace', fail)
     with pytest.raises(OSError, match='No space left'):
         write_text_atomically(path, 'new')
+    with pytest.raises(KeyError), replacing(path) as partial:
+        partial.touch()
+        raise KeyError
     assert path.read_text() == 'old'
     assert os.listdir(tmp_path) == ['a.txt']
 
@@ -46,7 +69,10 @@ def test_bytes_reach_the_disk_before_the_name_does(tmp_path, monkeypatch):
 
 
 def test_what_a_killed_process_left_is_removed(tmp_path):
-    for name in ('.a_1.pth.x1y2.partial', '.a.txt.z.partial', 'a_1.pth', '.a_1.pth'):
+    for name in ('.a_1.pth.x1y2.partial', '.a.txt.z.partial'):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'half').touch()
+    for name in ('a_1.pth', '.a_1.pth'):
         (tmp_path / name).touch()
     removed = remove_partial_files(tmp_path, 'a_*.pth')
     assert [path.name for path in removed] == ['.a_1.pth.x1y2.partial']

@@ -15,7 +15,7 @@ from cape_mm.utils.value_checks import (
     check_number,
     check_options,
     check_positive,
-    check_share,
+    check_probability,
 )
 
 from_two = partial(check_at_least, lowest=2)
@@ -27,7 +27,7 @@ NO_NUMBERS = (float('nan'), float('inf'), '1', None, True)
     [
         (from_two, (2, 9, np.int64(2)), (1, -3, 2.0, '2', None, True)),
         (check_number, (-3, 0, 1.5, np.float32(1)), NO_NUMBERS),
-        (check_share, (0, 1, 0.5), (-0.1, 1.1, 7, *NO_NUMBERS)),
+        (check_probability, (0, 1, 0.5), (-0.1, 1.1, 7, *NO_NUMBERS)),
         (check_positive, (1e-9, 3), (0, -1, *NO_NUMBERS)),
         (check_not_negative, (0, 3.5), (-1e-9, *NO_NUMBERS)),
         (partial(check_choice, choices=('a', 'b')), ('a', 'b'), ('c', None)),

@@ -16,7 +16,7 @@ from pathlib import Path
 from ...apis.resuming import list_checkpoints
 from ...errors import CheckpointError, ConfigError
 from ...evaluation.report import write_metrics
-from ...utils.json_file import read_json_object
+from ...utils.json_file import read_json as read_json_file
 from .folds import KFold
 
 PROTOCOL_KEYS = (
@@ -163,4 +163,4 @@ def read_json(path: Path) -> dict | None:
     """
     if not path.is_file():
         return None
-    return read_json_object(path, 'a file of a fold', error_type=ConfigError)
+    return read_json_file(path, 'a file of a fold', error_type=ConfigError)

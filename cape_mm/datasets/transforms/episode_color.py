@@ -7,7 +7,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from ...utils.value_checks import check_not_negative, check_share
+from ...utils.value_checks import check_not_negative, check_probability
 from .photometric import LEVELS, map_hsv
 
 
@@ -57,9 +57,9 @@ class EpisodeColor(BaseTransform):
         prob: float = 0.8,
     ) -> None:
         check_not_negative('hue', hue)
-        check_share('mirror_prob', mirror_prob)
-        check_share('invert_prob', invert_prob)
-        check_share('prob', prob)
+        check_probability('mirror_prob', mirror_prob)
+        check_probability('invert_prob', invert_prob)
+        check_probability('prob', prob)
         self.hue = hue
         self.mirror_prob = mirror_prob
         self.invert_prob = invert_prob

@@ -22,7 +22,7 @@ from ...structures.geometry import (
     invert_affine,
     mirror_affine,
 )
-from ...utils.value_checks import check_not_negative, check_share
+from ...utils.value_checks import check_not_negative, check_probability
 
 
 @TRANSFORMS.register_module()
@@ -138,7 +138,7 @@ class EpisodeRotation(BaseTransform):
 
     def __init__(self, angle: float = 180.0, prob: float = 0.5) -> None:
         check_not_negative('angle', angle)
-        check_share('prob', prob)
+        check_probability('prob', prob)
         self.angle = angle
         self.prob = prob
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ...utils.value_checks import check_at_least, check_share
+from ...utils.value_checks import check_at_least, check_probability
 from ..layers import (
     EncoderLayer,
     PointEncoding,
@@ -42,7 +42,7 @@ class JointEncoder(nn.Module):
     ) -> None:
         super().__init__()
         check_at_least('num_layers', num_layers, 0)
-        check_share('dropout', dropout)
+        check_probability('dropout', dropout)
         self.point_encoding = PointEncoding(embed_dims)
         self.query_type = nn.Parameter(torch.zeros(embed_dims))
         self.keypoint_type = nn.Parameter(torch.zeros(embed_dims))

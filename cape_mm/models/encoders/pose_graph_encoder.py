@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ...utils.value_checks import check_at_least, check_share
+from ...utils.value_checks import check_at_least, check_probability
 from ..layers import EncoderLayer, HopBias, PointEncoding, mask_to_bias
 from .keypoint_tokens import pool_shots
 
@@ -37,7 +37,7 @@ class PoseGraphEncoder(nn.Module):
     ) -> None:
         super().__init__()
         check_at_least('num_layers', num_layers, 0)
-        check_share('dropout', dropout)
+        check_probability('dropout', dropout)
         self.point_encoding = PointEncoding(embed_dims)
         self.hop_bias = HopBias(num_heads, max_hops)
         self.layers = nn.ModuleList(

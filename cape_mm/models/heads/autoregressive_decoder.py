@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ...utils.value_checks import check_at_least, check_share
+from ...utils.value_checks import check_at_least, check_probability
 from ..layers import (
     DecoderLayer,
     HopBias,
@@ -54,7 +54,7 @@ class AutoregressiveDecoder(nn.Module):
     ) -> None:
         super().__init__()
         check_at_least('num_layers', num_layers, 1)
-        check_share('dropout', dropout)
+        check_probability('dropout', dropout)
         self.num_heads = num_heads
         self.point_encoding = PointEncoding(embed_dims)
         self.question_feature = nn.Linear(embed_dims, embed_dims)

@@ -6,7 +6,7 @@ import torch
 from mmpose.registry import MODELS
 from torch import nn
 
-from ...utils.value_checks import check_choice, check_options, check_share
+from ...utils.value_checks import check_choice, check_options, check_probability
 from ..layers import zero_layer
 from .autoregressive_decoder import AutoregressiveDecoder
 from .base import EpisodeContext, Estimate, Prediction, QueryTargets
@@ -71,7 +71,7 @@ class AutoregressiveHead(ProposalHead):
         super().__init__(embed_dims, **kwargs)
         check_choice('test_order', test_order, TEST_ORDERS)
         check_choice('test_decoding', test_decoding, TEST_DECODINGS)
-        check_share('random_order_prob', random_order_prob)
+        check_probability('random_order_prob', random_order_prob)
         self.random_order_prob = random_order_prob
         self.test_order = test_order
         self.test_decoding = test_decoding

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ...utils.value_checks import check_not_negative, check_share
+from ...utils.value_checks import check_not_negative, check_probability
 from .base import QueryTargets
 
 
@@ -48,9 +48,9 @@ class PrefixMix:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        check_share('prefix_mix.truth_prob', self.truth_prob)
+        check_probability('prefix_mix.truth_prob', self.truth_prob)
         check_not_negative('prefix_mix.noise_std', self.noise_std)
-        check_share('prefix_mix.drop_prob', self.drop_prob)
+        check_probability('prefix_mix.drop_prob', self.drop_prob)
 
     def __call__(
         self,

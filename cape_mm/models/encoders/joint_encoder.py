@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from mmpose.registry import MODELS
 from torch import nn
 
 from ...utils.value_checks import check_at_least, check_probability
@@ -16,6 +17,7 @@ from ..layers import (
 )
 
 
+@MODELS.register_module()
 class JointEncoder(nn.Module):
     """Self-attention over [query tokens ; keypoint tokens].
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from mmpose.registry import MODELS
 from torch import nn
 
 from ...errors import ConfigError
@@ -44,6 +45,7 @@ def gaussian_pool(
     return weights.to(features.dtype) @ features
 
 
+@MODELS.register_module()
 class KeypointTokens(nn.Module):
     """Look at the support images where the keypoints are marked.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from mmpose.registry import MODELS
 from torch import nn
 
 from ...utils.value_checks import check_at_least, check_probability
@@ -10,6 +11,7 @@ from ..layers import EncoderLayer, HopBias, PointEncoding, mask_to_bias
 from .keypoint_tokens import pool_shots
 
 
+@MODELS.register_module()
 class PoseGraphEncoder(nn.Module):
     """Let every keypoint know where it is on the object and who its neighbours are.
 

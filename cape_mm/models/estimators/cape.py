@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 import torch
 from mmengine.model import BaseModel
 from mmpose.registry import MODELS
 
+from ...errors import ConfigError
 from ...structures import EpisodeDataSample, EpisodeInputs
-from ..encoders import JointEncoder, KeypointTokens, PoseGraphEncoder, pool_shots
+from ...utils.value_checks import check_at_least, check_choice, check_options
+from ..encoders import pool_shots
 from ..heads import EpisodeContext, Prediction, QueryTargets
-from .episode_context import join_query
-from .instance_features import InstanceFeatures
 from .loss_graphs import LossGraphs
 from .parts import (
     build_image_part,
     build_part,
-    check_embed_dims,
     compare_normalisation,
-    make_part,
+    expect_pretrained,
 )
-from .prediction_output import fill_predictions
-from .pretrained import expect_pretrained
-from .query_targets import collect_targets
-from .run_options import complete_options
+from .samples import collect_targets, fill_predictions
 
-TEST_OPTIONS = dict(mode='ar', cuda_graph=False)
-TRAIN_OPTIONS = dict(cuda_graph=False)
+TEST_CFG = dict(mode='ar', cuda_graph=False)
+TRAIN_CFG = dict(cuda_graph=False)
 ROLES = ('support', 'query')
+
+
+@dataclass(frozen=True)
+class InstanceFeatures:
+    """Features of N instances, by the role that they can play in an episode.
+
+    A model decides what is in them; whoever keeps them only picks rows. Both roles may
+    share a tensor.
+
+    Attributes:
+        as_support: tensors of N rows, what an episode needs of a support.
+        as_query: tensors of N rows, what it needs of a query.
+    """
+
+    as_support: tuple[torch.Tensor, ...]
+    as_query: tuple[torch.Tensor, ...]
 
 
 @MODELS.register_module()
@@ -47,9 +60,9 @@ class CAPE(BaseModel):
             one makes the query tokens, the support keypoints look at all of them.
         head: config of a :class:`~cape_mm.models.heads.BaseHead`.
         embed_dims: C.
-        keypoint_tokens: arguments of :class:`KeypointTokens`.
-        pose_graph_encoder: arguments of :class:`PoseGraphEncoder`.
-        joint_encoder: arguments of :class:`JointEncoder`.
+        keypoint_tokens: config of an encoder like :class:`KeypointTokens`, the default.
+        pose_graph_encoder: likewise, by default a :class:`PoseGraphEncoder`.
+        joint_encoder: likewise, by default a :class:`JointEncoder`.
         support_backbone: config of a backbone of its own for the support images; None
             shares ``backbone``. With two of them the query neck's maps from the third
             on have no use and their parameters no gradient: distributed training then
@@ -85,32 +98,49 @@ class CAPE(BaseModel):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        check_embed_dims(embed_dims)
-        preprocessor = data_preprocessor or dict(type='EpisodeDataPreprocessor')
+        check_at_least('model.embed_dims', embed_dims, 4)
+        if embed_dims % 4:  # a place in the image takes a multiple of it
+            raise ConfigError(
+                f'model.embed_dims must be a multiple of 4, got {embed_dims}'
+            )
         # built here: BaseModel would look in MMEngine's registry without a scope
-        super().__init__(build_part('data_preprocessor', preprocessor), init_cfg)
+        preprocessor = build_part(
+            'data_preprocessor', data_preprocessor, type='EpisodeDataPreprocessor'
+        )
+        super().__init__(preprocessor, init_cfg)
         self.memory_format = (
             torch.channels_last if channels_last else torch.contiguous_format
         )
-        layout = (embed_dims, self.memory_format)
-        self.backbone, self.neck = build_image_part('', backbone, neck, *layout)
+        self.backbone, self.neck = build_image_part('', backbone, neck, embed_dims)
         self.support_backbone, self.support_neck = build_image_part(
-            'support_', support_backbone, support_neck or neck, *layout
+            'support_', support_backbone, support_neck or neck, embed_dims
         )
+        self.to(memory_format=self.memory_format)
         for part in (self.backbone, self.support_backbone):
             compare_normalisation(self.data_preprocessor, part)
-        self.keypoint_tokens = make_part(
-            'keypoint_tokens', KeypointTokens, embed_dims, keypoint_tokens
+        self.keypoint_tokens = build_part(
+            'keypoint_tokens',
+            keypoint_tokens,
+            type='KeypointTokens',
+            embed_dims=embed_dims,
         )
-        self.pose_graph_encoder = make_part(
-            'pose_graph_encoder', PoseGraphEncoder, embed_dims, pose_graph_encoder
+        self.pose_graph_encoder = build_part(
+            'pose_graph_encoder',
+            pose_graph_encoder,
+            type='PoseGraphEncoder',
+            embed_dims=embed_dims,
         )
-        self.joint_encoder = make_part(
-            'joint_encoder', JointEncoder, embed_dims, joint_encoder
+        self.joint_encoder = build_part(
+            'joint_encoder', joint_encoder, type='JointEncoder', embed_dims=embed_dims
         )
-        self.head = build_part('head', dict(embed_dims=embed_dims) | head)
-        self.test_cfg = complete_options('test_cfg', test_cfg, TEST_OPTIONS)
-        self.train_cfg = complete_options('train_cfg', train_cfg, TRAIN_OPTIONS)
+        self.head = build_part('head', head, embed_dims=embed_dims)
+        self.test_cfg = TEST_CFG | check_options('model.test_cfg', test_cfg, TEST_CFG)
+        self.train_cfg = TRAIN_CFG | check_options(
+            'model.train_cfg', train_cfg, TRAIN_CFG
+        )
+        for name in ('test_cfg', 'train_cfg'):
+            value = getattr(self, name)['cuda_graph']
+            check_choice(f'model.{name}.cuda_graph', value, (True, False))
         self.loss_graphs = LossGraphs()
         self.head.check_mode(self.test_cfg['mode'])  # now, not after an epoch
 
@@ -254,7 +284,7 @@ class CAPE(BaseModel):
         """
         if tokens is None:
             tokens = self.relate_shots(features.as_support, inputs)
-        context = join_query(self.joint_encoder, tokens, *features.as_query, inputs)
+        context = self._join(tokens, *features.as_query, inputs)
         return self.head(context, **self.test_cfg)
 
     def encode(self, inputs: EpisodeInputs) -> EpisodeContext:
@@ -264,11 +294,33 @@ class CAPE(BaseModel):
             support_maps, inputs.support_keypoints, inputs.support_visible
         )
         tokens = self._relate(tokens, inputs)
-        return join_query(self.joint_encoder, tokens, *query_maps[:2], inputs)
+        return self._join(tokens, *query_maps[:2], inputs)
 
     def _relate(self, tokens: torch.Tensor, inputs: EpisodeInputs) -> torch.Tensor:
         return self.pose_graph_encoder(
             tokens, inputs.support_keypoints, inputs.support_visible, inputs.hops
+        )
+
+    def _join(
+        self,
+        tokens: torch.Tensor,
+        fine_map: torch.Tensor,
+        coarse_map: torch.Tensor,
+        inputs: EpisodeInputs,
+    ) -> EpisodeContext:
+        """Hand tokens (B, K, C), encoded once, to the N queries of the episodes."""
+        rows = inputs.query_to_episode
+        is_known = inputs.is_known[rows]
+        query_tokens, keypoint_tokens, fine_map = self.joint_encoder(
+            fine_map, coarse_map, tokens[rows], is_known
+        )
+        return EpisodeContext(
+            keypoint_tokens=keypoint_tokens,
+            query_tokens=query_tokens,
+            fine_map=fine_map,
+            hops=inputs.hops[rows],
+            is_known=is_known,
+            num_steps=inputs.num_steps,
         )
 
     def extract_features(

@@ -1,71 +1,62 @@
-"""Building the parts of a model, with messages that name the part."""
+"""The parts of a model: built from its config, filled with pretrained weights.
+
+What can't be is said with the part's key; weights are had, or never silently random.
+"""
 
 from __future__ import annotations
 
-import inspect
 import logging
 import re
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
-import torch
 from mmengine.logging import print_log
 from mmpose.registry import MODELS
 from torch import nn
 
-from ...errors import ConfigError
-from ...utils.value_checks import check_at_least, check_options
+from ...errors import CheckpointError, ConfigError
 
-WRONG_ARGUMENT = re.compile(
+WRONG_CALL = re.compile(
     r'(?P<owner>\S+?)(?:\.__init__)?\(\) (?P<problem>'
     r"got an unexpected keyword argument '.+?'|missing \d+ required .*)"
+    r'|(?P<no_config>cfg should be a dict.*)'
 )
-"""What Python says of a call with other arguments than a function has."""
+"""What Python says of a call with other arguments than a function has, and MMEngine of
+what is no config."""
 
 
-def build_part(name: str, config: Mapping) -> nn.Module:
+def build_part(key: str, config: Mapping | None, **defaults: Any) -> nn.Module:
     """Build a registered part.
 
     Args:
-        name: key of the part in the model's config, for the message.
+        key: of the part in the model's config, for the message.
         config: its own config.
+        **defaults: arguments that the config need not give, also ``type``.
 
     Raises:
         ConfigError: the part refuses a value; or it, or what it is made of, does not
             have an argument of that name or lacks one.
     """
-    with naming(name):
-        return MODELS.build(config)
-
-
-def make_part(
-    name: str, cls: type[nn.Module], embed_dims: int, options: Mapping | None
-) -> nn.Module:
-    """Make a part whose config holds nothing but its arguments.
-
-    Args:
-        name: key of the part in the model's config, for the message.
-        cls: the part.
-        embed_dims: first argument, which the options can't set.
-        options: the others by name.
-
-    Raises:
-        ConfigError: there is no such option, or the part refuses a value.
-    """
-    known = [key for key in inspect.signature(cls).parameters if key != 'embed_dims']
-    given = check_options(f'model.{name}', options, known)
-    with naming(name):
-        return cls(embed_dims, **given)
+    try:
+        return MODELS.build({} if config is None else config, default_args=defaults)
+    except ConfigError as error:
+        raise ConfigError(f'model.{key}: {error}') from error
+    except TypeError as error:
+        found = WRONG_CALL.search(str(error))
+        if found is None:  # a defect, not a config
+            raise
+        problem = found['no_config'] or f'{found["owner"]} {found["problem"]}'
+        raise ConfigError(f'model.{key}: {problem}') from error
+    except AssertionError as error:  # how MMCV and MMPose refuse, often without a word
+        line = traceback.extract_tb(error.__traceback__)[-1].line
+        raise ConfigError(f'model.{key}: {str(error) or line}') from error
 
 
 def build_image_part(
-    prefix: str,
-    backbone: Mapping | None,
-    neck: Mapping,
-    embed_dims: int,
-    memory_format: torch.memory_format,
+    prefix: str, backbone: Mapping | None, neck: Mapping, embed_dims: int
 ) -> tuple[nn.Module | None, nn.Module | None]:
     """Backbone and neck of one kind of images; two None without a backbone.
 
@@ -74,62 +65,27 @@ def build_image_part(
         backbone: config of the backbone.
         neck: config of the neck.
         embed_dims: C, the channels that the neck has to give.
-        memory_format: of their weights.
 
     Raises:
-        ConfigError: as :func:`build_part`; or the neck gives other channels.
+        ConfigError: as :func:`build_part`; or channels do not fit.
     """
     if backbone is None:
         return None, None
-    built_backbone = build_part(f'{prefix}backbone', backbone)
-    given, wanted = getattr(built_backbone, 'channels', None), neck.get('in_channels')
+    built = build_part(f'{prefix}backbone', backbone)
+    given, wanted = getattr(built, 'channels', None), neck.get('in_channels')
     if given and isinstance(wanted, (list, tuple)) and list(given) != list(wanted):
         raise ConfigError(
             f'model.{prefix}neck: in_channels={list(wanted)}, but the backbone gives '
             f'{list(given)}'
         )
-    built = built_backbone, build_part(f'{prefix}neck', neck)
-    channels = getattr(built[1], 'out_channels', embed_dims)
+    built_neck = build_part(f'{prefix}neck', neck)
+    channels = getattr(built_neck, 'out_channels', embed_dims)
     if isinstance(channels, int) and channels != embed_dims:
         raise ConfigError(
             f'model.{prefix}neck: out_channels={channels}, but '
             f'model.embed_dims={embed_dims}: they must be equal'
         )
-    return tuple(part.to(memory_format=memory_format) for part in built)
-
-
-def check_embed_dims(embed_dims: int) -> None:
-    """Check C, of which a place in the image takes a multiple of 4.
-
-    Raises:
-        ConfigError: it is none.
-    """
-    check_at_least('model.embed_dims', embed_dims, 4)
-    if embed_dims % 4:
-        raise ConfigError(f'model.embed_dims must be a multiple of 4, got {embed_dims}')
-
-
-@contextmanager
-def naming(part: str) -> Iterator[None]:
-    """Name the part of the model that is built inside in what its config caused.
-
-    Raises:
-        ConfigError: of the part, or for a wrong argument.
-    """
-    try:
-        yield
-    except ConfigError as error:
-        raise ConfigError(f'model.{part}: {error}') from error
-    except TypeError as error:
-        found = WRONG_ARGUMENT.search(str(error))
-        if found is None:  # a defect, not a config
-            raise
-        raise ConfigError(
-            f'model.{part}: {found["owner"]} {found["problem"]}'
-        ) from error
-    except AssertionError as error:  # how MMCV and MMPose refuse, often without a word
-        line = traceback.extract_tb(error.__traceback__)[-1].line
-        raise ConfigError(f'model.{part}: {str(error) or line}') from error
+    return built, built_neck
 
 
 def compare_normalisation(preprocessor: nn.Module, backbone: nn.Module | None) -> None:
@@ -157,4 +113,75 @@ def compare_normalisation(preprocessor: nn.Module, backbone: nn.Module | None) -
         f'mean={shown[2]}, std={shown[3]} of RGB images',
         logger='current',
         level=logging.WARNING,
+    )
+
+
+def pretrained_parts(model: nn.Module) -> dict[str, nn.Module]:
+    """Modules whose ``init_cfg`` names a checkpoint, by their name in the model."""
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if _checkpoint_of(module) is not None
+    }
+
+
+@contextmanager
+def expect_pretrained(model: nn.Module) -> Iterator[None]:
+    """Initialise a model inside; afterwards its pretrained parts must be so.
+
+    MMEngine copies what fits and logs the rest, so a file of another architecture
+    would leave a part as random as it was.
+
+    Raises:
+        CheckpointError: a checkpoint can't be read, or gave a part less than half of
+            its weights.
+    """
+    parts = pretrained_parts(model)
+    before = {
+        name: {key: weight.detach().clone() for key, weight in _weights(module)}
+        for name, module in parts.items()
+    }
+    try:
+        yield
+    # no connection is a URLError, which is an OSError
+    except (OSError, RuntimeError, CheckpointError) as error:
+        if not parts:
+            raise
+        files = ', '.join(_describe(name, module) for name, module in parts.items())
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise CheckpointError(
+            f'pretrained weights could not be read ({files}): {reason}. {_advice()}'
+        ) from error
+    for name, module in parts.items():
+        old = before[name]
+        changed = sum(bool((new != old[key]).any()) for key, new in _weights(module))
+        if changed * 2 < len(old):
+            raise CheckpointError(
+                f'pretrained weights do not fit ({_describe(name, module)}): only '
+                f'{changed} of {len(old)} weights were in the file. {_advice()}'
+            )
+
+
+def _checkpoint_of(module: nn.Module) -> str | None:
+    configs = getattr(module, 'init_cfg', None) or []
+    for config in configs if isinstance(configs, list) else [configs]:
+        if config.get('type') == 'Pretrained':
+            return str(config['checkpoint'])
+    return None
+
+
+def _weights(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    # matrices and kernels only: a bias may be zero before and after
+    return ((name, p) for name, p in module.named_parameters() if p.dim() > 1)
+
+
+def _describe(name: str, module: nn.Module) -> str:
+    return f'{name or "model"} from {_checkpoint_of(module)}'
+
+
+def _advice() -> str:
+    return (
+        'Without a connection, put the file on this machine and set '
+        'model.backbone.init_cfg.checkpoint=FILE, or train from scratch: '
+        'configs/cape_custom_scratch.py shows how.'
     )

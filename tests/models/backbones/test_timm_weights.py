@@ -20,7 +20,7 @@ from cape_mm.models.backbones.timm_weights import (
     read_weights,
     rename_in_order,
 )
-from cape_mm.models.estimators.pretrained import expect_pretrained
+from cape_mm.models.estimators.parts import expect_pretrained
 
 
 def pretrained(name: str, checkpoint: object, **options) -> TimmBackbone:

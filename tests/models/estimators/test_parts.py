@@ -10,6 +10,7 @@ from tiny_cape import build_cape, tiny_backbone
 from torch import nn
 
 from cape_mm.errors import ConfigError
+from cape_mm.models.encoders import PoseGraphEncoder
 
 HEAD, PREPROCESSOR = 'model.head: ', 'model.data_preprocessor: '
 NECK = dict(type='FPN', in_channels=[16, 32, 64], out_channels=8, num_outs=3)
@@ -48,8 +49,7 @@ def test_values_of_the_head(options, message):
 @pytest.mark.parametrize(
     ('part', 'options', 'message'),
     [
-        ('joint_encoder', dict(layers=2), " has no option 'layers'. It takes: num_l"),
-        ('joint_encoder', dict(embed_dims=8), " has no option 'embed_dims'"),
+        ('joint_encoder', dict(layers=2), ": JointEncoder .* argument 'layers'"),
         ('joint_encoder', dict(num_layers=-1), ': num_layers must be a whole number'),
         (
             'joint_encoder',
@@ -65,7 +65,7 @@ def test_values_of_the_head(options, message):
         ),
         ('pose_graph_encoder', dict(num_layers=-1), ': num_layers must be'),
         ('pose_graph_encoder', dict(dropout=2), ': dropout must be'),
-        ('pose_graph_encoder', 3, ' must be a dict of options, got 3'),
+        ('pose_graph_encoder', 3, ': cfg should be a dict'),
         ('keypoint_tokens', dict(num_scales=1), ': num_scales must be'),
         ('keypoint_tokens', dict(sigma=0), ': sigma must be a number above 0'),
         ('embed_dims', 18, ' must be a multiple of 4, got 18'),
@@ -74,8 +74,39 @@ def test_values_of_the_head(options, message):
     ],
 )
 def test_values_of_the_other_parts(part, options, message):
-    with pytest.raises(ConfigError, match=f'^model.{part}{re.escape(message)}'):
+    with pytest.raises(ConfigError, match=f'^model.{part}{message}'):
         build_cape(**{part: options})
+
+
+@pytest.mark.parametrize(
+    ('group', 'options', 'message'),
+    [
+        ('test_cfg', dict(flip_test=True), "test_cfg has no option 'flip_test'"),
+        ('test_cfg', dict(modus='ar'), 'It takes: mode, cuda_graph'),
+        ('test_cfg', dict(cuda_graph='yes'), r"cuda_graph must be .*, got 'yes'"),
+        ('train_cfg', dict(cuda_grap=True), "train_cfg has no option 'cuda_grap'"),
+        ('train_cfg', dict(cuda_graph=None), 'train_cfg.cuda_graph must be'),
+    ],
+)
+def test_a_mistyped_choice_is_refused_when_the_model_is_built(group, options, message):
+    with pytest.raises(ConfigError, match=message):
+        build_cape(**{group: options})
+
+
+def test_choices_that_are_not_made_are_the_defaults():
+    model = build_cape(test_cfg=dict(cuda_graph=True))
+    assert model.test_cfg == dict(mode='ar', cuda_graph=True)
+    assert model.train_cfg == dict(cuda_graph=False)
+
+
+def test_an_encoder_of_another_type(monkeypatch):
+    class Twice(PoseGraphEncoder):
+        def forward(self, *args):
+            return 2 * super().forward(*args)
+
+    monkeypatch.setitem(MODELS._module_dict, 'Twice', Twice)
+    model = build_cape(pose_graph_encoder=dict(type='Twice', num_heads=2))
+    assert isinstance(model.pose_graph_encoder, Twice)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from tiny_cape import make_episode, prepare
 
-from cape_mm.models.estimators.query_targets import collect_targets
+from cape_mm.models.estimators.samples import collect_targets
 
 
 def weighted(weight, num_queries):

@@ -12,14 +12,10 @@ from mmpose.registry import MODELS
 from torch import nn
 
 from ..compat.checkpoint import load_weights, read_checkpoint
+from ..compat.stored_config import read_stored_config, without_initialisation
 from ..errors import CheckpointError, ConfigError
 from ..models import CAPE, AutoregressiveHead
 from ..utils.devices import check_device
-from .stored_config import (
-    check_stored_config,
-    forget_initialisation,
-    parse_config_text,
-)
 
 READ_KEYS = ('model', 'test_dataloader')
 """Top-level keys of a config that prediction looks at."""
@@ -36,35 +32,72 @@ def load_model(
     Args:
         checkpoint: file of weights.
         config: config file or a loaded config; None takes the one that the checkpoint
-            holds, which is parsed and never run.
+            holds, which may name listed parts only and is never run.
         device: e.g. ``'cuda:1'``; None takes a GPU if there is one.
-        cfg_options: overrides of a config file.
+        cfg_options: overrides of the config.
 
     Raises:
-        ConfigError: the config can't be read or has no model.
+        ConfigError: the config can't be read or used.
         CheckpointError: the checkpoint can't be read, does not fit the model, or holds
             no usable config where none was given.
     """
     device = check_device(None if device is None else str(device))
     content = read_checkpoint(checkpoint)
-    cfg = _find_config(content, checkpoint, config, cfg_options)
-    if cfg.get('model') is None:
+    if config is None:
+        cfg = read_stored_config(content.get('meta'), f'checkpoint {checkpoint}')
+        if cfg is None:
+            raise CheckpointError(
+                f'checkpoint {checkpoint} holds no config: name the config file that '
+                f'it was trained with'
+            )
+    else:
+        cfg = read_config(config)
+    override(cfg, cfg_options or {})
+    if not isinstance(cfg.get('model'), Mapping):
         raise ConfigError(f'the config of {checkpoint} has no model')
+    model_cfg = ConfigDict(without_initialisation(cfg.model))
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmpose'):
         if device.type == 'cpu':
-            _suit_a_cpu(cfg.model)
-        forget_initialisation(cfg.model)  # the checkpoint has all weights
-        model = _build(cfg.model)
+            _suit_a_cpu(model_cfg)
+        try:
+            model = MODELS.build(model_cfg)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigError(
+                f'the model of the config can not be built: {error}'
+            ) from error
     load_weights(model, content, checkpoint)
     return model.to(device).eval(), cfg
 
 
-def _build(model: ConfigDict) -> nn.Module:
-    """Build a model, with MMEngine's words where its config is wrong."""
+def read_config(config: str | Path | Config) -> Config:
+    """A copy of a config, or what a config file holds.
+
+    Raises:
+        ConfigError: the file can't be read.
+    """
+    if isinstance(config, Config):
+        return Config(config.to_dict())
     try:
-        return MODELS.build(model)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ConfigError(f"the config's model can not be built: {error}") from error
+        return Config.fromfile(config)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ConfigError(f'config file {config} can not be read: {error}') from error
+
+
+def override(cfg: Config, options: Mapping) -> None:
+    """Change what prediction reads of a config, in place.
+
+    Raises:
+        ConfigError: an option would do nothing, or does not fit.
+    """
+    for name in options:
+        if name.split('.')[0] not in READ_KEYS:
+            raise ConfigError(
+                f'--cfg-options {name}: prediction reads only {" and ".join(READ_KEYS)}'
+            )
+    try:
+        cfg.merge_from_dict(dict(options))
+    except (TypeError, KeyError) as error:
+        raise ConfigError(f'--cfg-options do not fit the config: {error}') from error
 
 
 def _suit_a_cpu(model: ConfigDict) -> None:
@@ -74,45 +107,3 @@ def _suit_a_cpu(model: ConfigDict) -> None:
         head = model.get('head') or {}
         if MODELS.get(head.get('type')) is AutoregressiveHead:
             head.setdefault('test_decoding', 'passes')
-
-
-def _find_config(
-    content: Mapping,
-    checkpoint: str | Path,
-    config: str | Path | Config | None,
-    cfg_options: Mapping | None,
-) -> Config:
-    if isinstance(config, Config):
-        return Config(config.to_dict())
-    if config is not None:
-        return _read_config(config, cfg_options)
-    text = (content.get('meta') or {}).get('cfg')
-    source = f'checkpoint {checkpoint}'
-    if not text:
-        raise CheckpointError(
-            f'{source} holds no config: name the config file that it was trained with'
-        )
-    cfg = parse_config_text(text, source)
-    check_stored_config(cfg, source)
-    return _merge(cfg, cfg_options)
-
-
-def _read_config(path: str | Path, options: Mapping | None) -> Config:
-    try:
-        return _merge(Config.fromfile(path), options)
-    except (OSError, SyntaxError) as error:
-        raise ConfigError(f'config file {path} can not be read: {error}') from error
-
-
-def _merge(cfg: Config, options: Mapping | None) -> Config:
-    """Override what prediction reads of a config; another key would do nothing."""
-    for name in options or {}:
-        if name.split('.')[0] not in READ_KEYS:
-            raise ConfigError(
-                f'--cfg-options {name}: prediction reads only {" and ".join(READ_KEYS)}'
-            )
-    try:
-        cfg.merge_from_dict(dict(options or {}))
-    except (TypeError, KeyError) as error:
-        raise ConfigError(f'--cfg-options do not fit the config: {error}') from error
-    return cfg

@@ -20,3 +20,6 @@ find_unused_parameters = True  # the coarsest map has no other use
 val_dataloader = dict(dataset=dict(template_file=template_file))
 test_dataloader = dict(dataset=dict(template_file=template_file))
 model = dict(keypoint_tokens=dict(look_at_image=False))
+# an episode's supports are no instances that could be encoded once
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')

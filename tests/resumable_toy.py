@@ -16,7 +16,7 @@ from toy_runner import ToyModel, build_toy_runner
 from cape_mm.apis.resuming import find_last_checkpoint
 from cape_mm.engine import (
     AccumulationWindowHook,
-    EpochSeedHook,
+    IterationSeedHook,
     MissedValidationHook,
     ResumableEarlyStoppingHook,
 )
@@ -46,7 +46,7 @@ def build(
     """Ten batches per epoch in windows of 4, 4 and 2, with a validation after each."""
     path = find_last_checkpoint(work_dir) if resume else None
     hooks = [
-        *(AccumulationWindowHook(), EpochSeedHook(), MissedValidationHook()),
+        *(AccumulationWindowHook(), IterationSeedHook(), MissedValidationHook()),
         ResumableEarlyStoppingHook('error', patience=9),
         *kwargs.pop('hooks', ()),
     ]

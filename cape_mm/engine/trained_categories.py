@@ -43,10 +43,14 @@ def remember_categories(
     Returns:
         All of them, with those of the checkpoint that training went on from.
     """
-    earlier = map(tuple, hub.get_info(HUB_KEY, []))
-    trained = dict.fromkeys([*earlier, *categories])
+    trained = {**trained_of(hub), **dict.fromkeys(categories)}
     hub.update_info(HUB_KEY, [list(key) for key in trained])
     return trained
+
+
+def trained_of(hub: MessageHub) -> Categories:
+    """Trained categories of a run."""
+    return dict.fromkeys(map(tuple, hub.get_info(HUB_KEY, [])))
 
 
 def remember_gaps(hub: MessageHub, texts: Iterable[str | None]) -> None:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COMPANIONS = {
-    'train_side': ('train categories', '--'),
     'copy_support': ('copying the support', ':'),
 }
 """Drawn beside a metric: prefix of the key, name in the legend, line style."""

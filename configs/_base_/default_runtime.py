@@ -11,14 +11,12 @@ default_hooks = dict(
         type='AtomicCheckpointHook',
         interval=1,
         max_keep_ckpts=2,
-        save_best='PCK@0.2',
+        save_best='PCK_macro@0.2',  # every category weighs the same
         rule='greater',
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     missed_validation=dict(type='MissedValidationHook'),
-    # at every fifth validation the training categories too, on as many episodes: by
-    # the number of pictures some 2 % of the time on MP-100; 0: never, at no cost
-    validation_summary=dict(type='ValidationSummaryHook', train_side_interval=5),
+    validation_summary=dict(type='ValidationSummaryHook'),
     # enabled=True: the same few episodes as pictures at every validation, in
     # vis_data/vis_image and TensorBoard, some 0.3 MB each in either
     validation_pictures=dict(
@@ -27,14 +25,14 @@ default_hooks = dict(
     # patience=10: stop after so many validations without improvement; None: never
     early_stopping=dict(
         type='ResumableEarlyStoppingHook',
-        monitor='PCK@0.2',
+        monitor='PCK_macro@0.2',
         patience=None,
         min_delta=0.002,  # 0.2 points
     ),
 )
 custom_hooks = [
     dict(type='AccumulationWindowHook'),
-    dict(type='EpochSeedHook'),
+    dict(type='IterationSeedHook'),
     dict(type='FiniteLossHook', max_bad_steps=10, max_consecutive=5),
     dict(type='RedrawCountHook'),
     dict(type='TrainingBannerHook'),

@@ -156,9 +156,9 @@ def test_disk_full_under_the_log_is_told_once(train, monkeypatch, tmp_path):
             if hasattr(handler, 'baseFilename'):
                 handler.stream = FullFile()
 
-    from cape_mm.engine.hooks import EpochSeedHook
+    from cape_mm.engine.hooks import IterationSeedHook
 
-    monkeypatch.setattr(EpochSeedHook, 'before_train_epoch', fill)
+    monkeypatch.setattr(IterationSeedHook, 'before_train_iter', fill)
     outcome = train()
     assert outcome.code == 0
     assert outcome.err.count('can not be written: [Errno 28]') == 1
@@ -179,9 +179,6 @@ def test_disk_full_under_the_pictures_keeps_the_metrics(test, monkeypatch, tmp_p
 
 def test_disk_full_under_the_metrics_shows_them(test, monkeypatch, tmp_path):
     monkeypatch.setattr('os.replace', fail_with(NO_SPACE))
-    monkeypatch.setattr(
-        'cape_mm.engine.loops.block_files.BlockFiles.write', lambda *args: None
-    )
     outcome = test()
     assert outcome.code == EXIT_SHORTAGE
     assert 'PCK@0.2' in outcome.out

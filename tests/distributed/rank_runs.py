@@ -137,7 +137,7 @@ def train_exactly(folder: Path, root: str, batch_size: int) -> tuple[list, Tenso
         default_hooks=dict(sampler_seed=dict(type='DistSamplerSeedHook')),
         custom_hooks=[
             dict(type='AccumulationWindowHook'),
-            dict(type='EpochSeedHook'),
+            dict(type='IterationSeedHook'),
             recorder,
         ],
         launcher=cfg.launcher,
@@ -169,8 +169,8 @@ DEFAULT_CONFIG = """
 _base_ = {base!r}
 custom_imports = dict(imports=['cape_mm', 'rank_runs'], allow_failed_imports=False)
 custom_hooks = [*[dict(type=kind) for kind in (
-    'AccumulationWindowHook', 'EpochSeedHook', 'FiniteLossHook', 'TrainingBannerHook',
-    'ResourceHook')], dict(type='StepRecorder', path={notes!r})]
+    'AccumulationWindowHook', 'IterationSeedHook', 'FiniteLossHook',
+    'TrainingBannerHook', 'ResourceHook')], dict(type='StepRecorder', path={notes!r})]
 """
 
 

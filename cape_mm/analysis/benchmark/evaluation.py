@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 from ...apis.config_checks import check_data_files, check_dataloader, iterate_datasets
 from ...apis.config_loading import load_config
 from ...datasets import collate_episodes
-from ...engine.loops.episode_evaluation import StageSizes
+from ...engine.loops.episode_eval_loop import cast_to
 from ...errors import ConfigError
 from ...evaluation import EpisodePCK
 from ...structures import Episode
@@ -132,9 +132,8 @@ def run_pairs(
     """One support and one query at a time."""
     device = next(model.parameters()).device
     evaluator = Evaluator([EpisodePCK(), kept])
-    sizes = StageSizes(precision=precision)
     for slot, batch in _load_pairs(loader, pairs):
-        with torch.no_grad(), sizes.autocast(device):
+        with torch.no_grad(), cast_to(precision, device):
             samples = model.test_step(batch)
         evaluator.process(data_samples=_as_of_episode(samples, slot))
 

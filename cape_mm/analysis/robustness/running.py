@@ -90,11 +90,9 @@ def measure_robustness(
 
 
 def prepare_runner(cfg: Config) -> Runner:
-    """A runner that tests in one process and keeps no parts of a test on disk."""
+    """A runner that tests in one process."""
     cfg.launcher, cfg.load_from, cfg.resume = 'none', None, False
     check_config(cfg, 'test')
-    if (cfg.get('test_cfg') or {}).get('type') == 'EpisodeTestLoop':
-        cfg.test_cfg.save_parts = False
     cfg.test_evaluator = dict(type='EpisodePCK', num_resamples=0)
     cfg.default_hooks = dict.fromkeys(DEFAULT_HOOKS)
     cfg.custom_hooks = []

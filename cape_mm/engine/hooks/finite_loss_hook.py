@@ -1,33 +1,53 @@
-"""Go on after a loss or gradient that is no number, a few times, and say where."""
+"""Go on after a NaN or infinite loss or gradient, a few times, and say where it was."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from mmengine.dist import all_gather_object, get_rank, is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
-from cape_mm.engine.bad_step_file import (
-    BadStep,
-    BatchRecord,
-    record_episodes,
-    write_bad_step,
-)
-from cape_mm.engine.optim import MicroBatch, UpdateGuard
-from cape_mm.engine.random_states import generator_states, states_to_text
-from cape_mm.errors import TrainingDivergedError
-from cape_mm.utils.atomic_write import write_bytes_atomically
+from ...datasets.frozen_episodes import FrozenEpisodes, files_sha256
+from ...datasets.frozen_episodes_reading import annotation_paths
+from ...datasets.multi_source_dataset import sources_of
+from ...errors import TrainingDivergedError
+from ...structures import Episode, EpisodeDataSample, PackedSamples
+from ...utils.atomic_write import write_text_atomically
+from ..optim import MicroBatch, UpdateGuard
 
 COUNT_KEY = 'bad_steps'
 """Where the message hub keeps the counts, so that checkpoints have them."""
+NUM_SHOWN = 4
+"""Episodes that the message names."""
+
+
+@dataclass(frozen=True)
+class LoadedEpisode:
+    """An episode of a skipped update, with what was loaded for it.
+
+    Attributes:
+        episode: with the annotations that were loaded, after redrawing.
+        category_name: of its category.
+        files: image files of supports and queries.
+    """
+
+    episode: Episode
+    category_name: str
+    files: tuple[str, ...]
+
+    def __str__(self) -> str:
+        episode = self.episode
+        return (
+            f'category {episode.category_id} ({self.category_name}), episode '
+            f'{episode.index}: annotations '
+            f'{[*episode.support_ids, *episode.query_ids]} in {", ".join(self.files)}'
+        )
 
 
 class _Batch(NamedTuple):
@@ -35,7 +55,6 @@ class _Batch(NamedTuple):
 
     iteration: int
     samples: object
-    generators: Mapping[str, torch.Tensor]
 
 
 @HOOKS.register_module()
@@ -44,13 +63,12 @@ class FiniteLossHook(Hook):
 
     The whole accumulation window is dropped, on all ranks, before it reaches the
     weights (see :class:`~cape_mm.engine.optim.UpdateGuard`, also for the cost). The
-    episodes that caused it are logged and written to ``bad_steps/iter_<N>.json`` in the
-    work directory, the weights beside the first of them: ``tools/replay_episode.py``
-    runs exactly these batches again.
+    episodes of the micro-batches whose loss was bad, or of the whole window where only
+    the gradient was, are logged and written to ``bad_steps`` in the work directory as
+    files of frozen episodes, one per number of shots: ``browse_episodes.py`` draws
+    them with ``sampler.episodes_file``.
 
     Convention:
-        - the cause is a micro-batch with a bad loss; without one, the first after which
-          the gradient was bad; where only the sum over the ranks was, all last ones
         - the counts are part of the checkpoints: a resumed run has no new allowance
         - BatchNorm layers that are not frozen have seen the batch by then: their
           running statistics are not taken back
@@ -59,7 +77,6 @@ class FiniteLossHook(Hook):
     Args:
         max_bad_steps: skipped updates of a run; one more stops it.
         max_consecutive: skipped updates in a row; one more stops it.
-        save_weights: write the weights at the first skipped update of a process.
 
     Raises:
         TrainingDivergedError: more updates were bad.
@@ -67,12 +84,7 @@ class FiniteLossHook(Hook):
 
     priority = 'VERY_HIGH'
 
-    def __init__(
-        self,
-        max_bad_steps: int = 10,
-        max_consecutive: int = 5,
-        save_weights: bool = True,
-    ) -> None:
+    def __init__(self, max_bad_steps: int = 10, max_consecutive: int = 5) -> None:
         if min(max_bad_steps, max_consecutive) < 0:
             raise ValueError(
                 f'max_bad_steps and max_consecutive must be at least 0, got '
@@ -80,8 +92,6 @@ class FiniteLossHook(Hook):
             )
         self.max_bad_steps = max_bad_steps
         self.max_consecutive = max_consecutive
-        self.save_weights = save_weights
-        self._weights_file = ''
         self._guard: UpdateGuard | None = None
 
     def before_train(self, runner: Runner) -> None:
@@ -107,12 +117,11 @@ class FiniteLossHook(Hook):
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Mapping | None = None
     ) -> None:
-        """Remember the batch's episodes and where the generators are."""
-        if self._guard is None:
-            return
-        is_mapping = isinstance(data_batch, Mapping)
-        samples = data_batch.get('data_samples') if is_mapping else None
-        self._guard.open(_Batch(runner.iter + 1, samples, generator_states()))
+        """Remember the batch's episodes."""
+        if self._guard is not None:
+            is_mapping = isinstance(data_batch, Mapping)
+            samples = data_batch.get('data_samples') if is_mapping else None
+            self._guard.open(_Batch(runner.iter + 1, samples))
 
     def after_train_iter(
         self,
@@ -133,94 +142,86 @@ class FiniteLossHook(Hook):
     def _skip(self, runner: Runner, window: list[MicroBatch]) -> None:
         """Report an update that was skipped, and stop if it was one too many."""
         self._count(runner, self._total + 1, self._in_a_row + 1)
-        own = describe_window(window)
         # every rank comes here: the gradient is the same on all of them
-        gathered = [record for part in all_gather_object(own) for record in part]
-        step = BadStep(
-            epoch=runner.epoch + 1,
-            iteration=runner.iter + 1,
-            config=str(runner.cfg.filename or ''),
-            optim_wrapper=type(runner.optim_wrapper).__name__,
-            weights=self._save_weights(runner),
-            batches=tuple(gathered),
+        gathered = all_gather_object(describe_window(window))
+        has_bad_loss = any(is_bad for is_bad, _, _ in gathered)
+        texts, episodes = [], []
+        for is_bad, text, loaded in gathered:
+            if is_bad or not has_bad_loss:
+                texts.append(text)
+                episodes += loaded
+        named = '; '.join(map(str, episodes[:NUM_SHOWN])) or 'data without episodes'
+        if len(episodes) > NUM_SHOWN:
+            named += f'; and {len(episodes) - NUM_SHOWN} more'
+        text = (
+            f'epoch {runner.epoch + 1}, iteration {runner.iter + 1}: the update was '
+            f'skipped because its loss or gradient is NaN or infinite (skipped so far: '
+            f'{self._total} of at most {self.max_bad_steps}, {self._in_a_row} in a row '
+            f'of at most {self.max_consecutive}). {"; ".join(texts)}: {named}.'
+            f'{self._write(runner, episodes)}'
         )
-        text = self._describe(step, self._save(runner, step))
-        is_over = (
-            self._total > self.max_bad_steps or self._in_a_row > self.max_consecutive
-        )
-        if is_over:
-            raise TrainingDivergedError(f'{text} {self._describe_end()}')
+        if self._total > self.max_bad_steps or self._in_a_row > self.max_consecutive:
+            raise TrainingDivergedError(
+                f'{text} That is one too many. Lower optim_wrapper.optimizer.lr, keep '
+                f'optim_wrapper.clip_grad, or repair the data; '
+                f'FiniteLossHook.max_bad_steps and max_consecutive allow more. The '
+                f'last checkpoint is unharmed.'
+            )
         runner.logger.warning(f'{text} The weights are untouched; training goes on.')
 
-    def _describe(self, step: BadStep, path: Path | None) -> str:
-        suspects = '; '.join(map(str, step.suspects()))
-        text = (
-            f'epoch {step.epoch}, iteration {step.iteration}: the update was skipped '
-            f'because its loss or gradient is NaN or infinite (skipped so far: '
-            f'{self._total} of at most {self.max_bad_steps}, {self._in_a_row} in a row '
-            f'of at most {self.max_consecutive}). {suspects}.'
-        )
-        if path is None:
-            return text
-        words = ('python tools/replay_episode.py', path, step.config, step.weights)
-        return f'{text} To run it again: {" ".join(str(w) for w in words if w)} .'
-
-    def _describe_end(self) -> str:
-        return (
-            'That is one too many. Lower optim_wrapper.optimizer.lr, keep '
-            'optim_wrapper.clip_grad, or repair the data; FiniteLossHook.max_bad_steps '
-            'and max_consecutive allow more. The last checkpoint is unharmed.'
-        )
-
-    def _save(self, runner: Runner, step: BadStep) -> Path | None:
-        """Write the record on the main process; training does not depend on it."""
-        path = self._folder(runner) / f'iter_{step.iteration:07d}.json'
-        try:
-            return write_bad_step(step, path) if is_main_process() else path
-        except OSError as error:
-            runner.logger.warning(f'{path} could not be written: {error}')
-            return None
-
-    def _save_weights(self, runner: Runner) -> str:
-        """Write the weights once."""
-        if not self.save_weights or self._weights_file:
-            return self._weights_file
-        path = self._folder(runner) / f'weights_iter_{runner.iter + 1:07d}.pth'
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        try:
-            if is_main_process():
-                content = io.BytesIO()
-                torch.save(dict(state_dict=model.state_dict()), content)
-                write_bytes_atomically(path, content.getbuffer(), durable=False)
-        except OSError as error:
-            runner.logger.warning(f'{path} could not be written: {error}')
-            return ''
-        self._weights_file = str(path)
-        return self._weights_file
-
-    def _folder(self, runner: Runner) -> Path:
-        return Path(runner.work_dir) / 'bad_steps'
+    def _write(self, runner: Runner, episodes: Sequence[LoadedEpisode]) -> str:
+        """Write the episodes on the main process; says where they are."""
+        groups: dict[tuple[int, int, int], list[Episode]] = {}
+        for episode in (one.episode for one in episodes):
+            key = episode.source, len(episode.support_ids), len(episode.query_ids)
+            groups.setdefault(key, []).append(episode)
+        paths = []
+        for (source, num_shots, _), group in groups.items():
+            name = f'iter_{runner.iter + 1:07d}_{num_shots}shot_{source}.json'
+            path = Path(runner.work_dir) / 'bad_steps' / name
+            dataset = sources_of(runner.train_dataloader.dataset)[source].dataset
+            try:
+                if is_main_process():
+                    digest = files_sha256(annotation_paths(dataset))
+                    protocol = f'skipped update at iteration {runner.iter + 1}'
+                    frozen = FrozenEpisodes(protocol, num_shots, digest, tuple(group))
+                    write_text_atomically(path, frozen.to_text())
+                paths.append(str(path))
+            except OSError as error:
+                runner.logger.warning(f'{path} could not be written: {error}')
+        return f' They are in {", ".join(paths)}.' if paths else ''
 
 
-def describe_window(window: Sequence[MicroBatch]) -> list[BatchRecord]:
-    """Records of a rank's micro-batches, with what is wrong with each.
+def describe_window(
+    window: Sequence[MicroBatch],
+) -> tuple[bool, str, list[LoadedEpisode]]:
+    """What a rank knows of a skipped window.
 
-    A gradient only ever gets worse within a window, so one micro-batch at most is the
-    first after which it was bad. The last one's own gradient is not known.
+    Returns:
+        Whether a loss was bad, the bad micro-batches (all, if none has a bad loss) as
+        text, and their episodes.
     """
-    bad_losses = [entry.has_bad_loss() for entry in window]
-    bad_gradients = [entry.has_bad_gradient() for entry in window]
-    problems = ['bad loss' if is_bad else '' for is_bad in bad_losses]
-    if not any(bad_losses) and any(bad_gradients):
-        problems[bad_gradients.index(True)] = 'finite loss, bad gradient'
-    return [
-        BatchRecord(
-            rank=get_rank(),
-            iteration=entry.batch.iteration,
-            problem=problem,
-            loss='' if entry.loss is None else f'{float(entry.loss):.9g}',
-            generators=states_to_text(entry.batch.generators),
-            episodes=tuple(record_episodes(entry.batch.samples)),
-        )
-        for entry, problem in zip(window, problems)
-    ]
+    bad = [one for one in window if one.has_bad_loss()]
+    chosen = bad or window
+    iterations = ', '.join(str(one.batch.iteration) for one in chosen)
+    problem = 'bad loss' if bad else 'finite loss, bad gradient'
+    text = f'rank {get_rank()}, iteration {iterations}, {problem}'
+    return (
+        bool(bad),
+        text,
+        [loaded for one in chosen for loaded in loaded_episodes(one.batch.samples)],
+    )
+
+
+def loaded_episodes(samples: object) -> Iterator[LoadedEpisode]:
+    """The episodes of a batch's data samples; none of data of another kind."""
+    for sample in samples if isinstance(samples, (Sequence, PackedSamples)) else ():
+        if not isinstance(sample, EpisodeDataSample) or 'episode' not in sample:
+            continue
+        supports = tuple(sample.support_instances.ann_ids.tolist())
+        queries = tuple(sample.gt_instances.ann_ids.tolist())
+        episode = sample.episode
+        if not {*supports} & {*queries}:  # else an image is its own support
+            episode = replace(episode, support_ids=supports, query_ids=queries)
+        files = (*sample.support_img_paths, *sample.query_img_paths)
+        yield LoadedEpisode(episode, str(sample.category_name), files)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,11 +12,12 @@ from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
 from ...errors import ConfigError
-from ...structures import EpisodeDataSample
+from ...structures import Episode, EpisodeDataSample
 from ...visualization import EpisodeVisualizer
 from ..training_progress import training_progress
 
 SIDES = ('support', 'query')
+CATEGORY_ORDER_SEED = 0
 
 
 @HOOKS.register_module()
@@ -135,8 +137,6 @@ def choose_indices(sampler: object, num_episodes: int) -> frozenset[int]:
     Raises:
         ConfigError: the sampler has no fixed list of episodes.
     """
-    from ..loops.train_side_loop import spread_episodes  # a loop imports a hook
-
     episodes = getattr(sampler, 'episodes', None)
     if episodes is None:
         raise ConfigError(
@@ -146,3 +146,26 @@ def choose_indices(sampler: object, num_episodes: int) -> frozenset[int]:
             f'enabled=False.'
         )
     return frozenset(one.index for one in spread_episodes(episodes, num_episodes))
+
+
+def spread_episodes(episodes: Sequence[Episode], num_episodes: int) -> list[Episode]:
+    """At most so many of the episodes, taken from the categories by turns.
+
+    Args:
+        episodes: equally many of every category.
+        num_episodes: how many; where the last turn is not complete, chance (of a fixed
+            seed) chooses its categories.
+
+    Returns:
+        The chosen ones, in their order.
+    """
+    category_ids = list(dict.fromkeys(episode.category_id for episode in episodes))
+    random.Random(CATEGORY_ORDER_SEED).shuffle(category_ids)
+    place = {category_id: i for i, category_id in enumerate(category_ids)}
+    seen = dict.fromkeys(category_ids, 0)
+    turns: list[tuple[int, int, int]] = []
+    for number, episode in enumerate(episodes):
+        turns.append((seen[episode.category_id], place[episode.category_id], number))
+        seen[episode.category_id] += 1
+    chosen = sorted(number for _, _, number in sorted(turns)[:num_episodes])
+    return [episodes[number] for number in chosen]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from mmengine.dist import get_rank, get_world_size
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+from mmengine.dist import get_world_size
 from mmengine.runner import EpochBasedTrainLoop
 from mmpose.registry import LOOPS
+from torch.utils.data import BatchSampler, DataLoader, Sampler
 
 from ..batch_lookahead import look_ahead, preparable
-from ..hooks.atomic_checkpoint_hook import resumed_generator_states
-from ..random_states import set_generator_states
-from .skipped_batches import skipped_batches
 
 BATCHES_KEY = 'batches_per_epoch'
 """Where the length of an epoch is in the message hub."""
@@ -20,9 +23,9 @@ class EpisodeTrainLoop(EpochBasedTrainLoop):
     """``EpochBasedTrainLoop`` that continues in the middle of an epoch.
 
     MMEngine's own begins the epoch of the checkpoint afresh, and trains twice on what
-    came before. Here the batches before are left out, without being loaded, and
-    PyTorch's generators are put where they were, so that on a CPU a killed and resumed
-    run equals an uninterrupted one to the bit.
+    came before. Here the batches before are left out, without being loaded; with
+    ``IterationSeedHook`` a killed and resumed run equals an uninterrupted one, on a
+    CPU to the bit.
 
     On a GPU, the next batch is made ready while the GPU works on the current one, see
     :func:`~cape_mm.engine.batch_lookahead.look_ahead`.
@@ -50,11 +53,10 @@ class EpisodeTrainLoop(EpochBasedTrainLoop):
         """Train for one epoch, or for the rest of it."""
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
+        if self.first_batch:
+            # where no batch is left, nothing else says which was the last
+            self.runner.message_hub.update_info('iter', self._iter - 1)
         with skipped_batches(self.dataloader, self.first_batch) as batches:
-            if self.first_batch:
-                self._restore_generators()  # the iterator drew its workers' seeds
-                # where no batch is left, nothing else says which was the last
-                self.runner.message_hub.update_info('iter', self._iter - 1)
             batches = preparable(batches, self.runner.model)
             with look_ahead(batches, self.runner.optim_wrapper):
                 for idx, data_batch in enumerate(batches, self.first_batch):
@@ -86,7 +88,44 @@ class EpisodeTrainLoop(EpochBasedTrainLoop):
             return num_done
         return 0
 
-    def _restore_generators(self) -> None:
-        states = resumed_generator_states(self.runner)
-        if states is not None and len(states) == get_world_size():
-            set_generator_states(states[get_rank()])
+
+class _LaterSampler(Sampler):
+    """The rest of a sampler's epoch; its length is that of the whole epoch."""
+
+    def __init__(self, sampler: Sampler, num_skipped: int) -> None:
+        self.sampler = sampler
+        self.num_skipped = num_skipped
+
+    def __iter__(self) -> Iterator[Any]:
+        return islice(iter(self.sampler), self.num_skipped, None)
+
+    def __len__(self) -> int:
+        return len(self.sampler)
+
+
+@contextmanager
+def skipped_batches(loader: DataLoader, num_skipped: int) -> Iterator[Iterator[Any]]:
+    """The batches of an epoch without the first ones.
+
+    Nothing is loaded for those where the loader's batches are PyTorch's own slices of
+    a sampler; otherwise they are loaded and dropped.
+
+    Args:
+        loader: its length stays that of the whole epoch.
+        num_skipped: how many batches to leave out.
+
+    Yields:
+        An iterator over the other batches, to be used up inside.
+    """
+    batches = loader.batch_sampler
+    if num_skipped == 0:
+        yield iter(loader)
+    elif type(batches) is not BatchSampler:
+        yield islice(iter(loader), num_skipped, None)
+    else:
+        whole = batches.sampler
+        batches.sampler = _LaterSampler(whole, num_skipped * batches.batch_size)
+        try:
+            yield iter(loader)
+        finally:
+            batches.sampler = whole

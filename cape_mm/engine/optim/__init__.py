@@ -2,7 +2,6 @@
 
 from .cpu_amp_optim_wrapper import CpuAmpOptimWrapper
 from .merged_groups import MergedGroupsConstructor
-from .saved_groups import merge_saved_groups
 from .update_guard import MicroBatch, UpdateGuard, gradient_norm
 
 __all__ = [
@@ -11,5 +10,4 @@ __all__ = [
     'MicroBatch',
     'UpdateGuard',
     'gradient_norm',
-    'merge_saved_groups',
 ]

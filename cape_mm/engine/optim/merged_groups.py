@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIMIZERS
+from mmengine.utils import digit_version
 from torch import Tensor, nn
 from torch.optim import Adam, AdamW
 
 from ...errors import ConfigError
-from .saved_groups import options_of, prepare_loading
 
 WAYS = ('fused', 'foreach', 'differentiable')
 """Arguments of an optimizer that decide how it computes; in a config they stand."""
@@ -33,8 +33,6 @@ class MergedGroupsConstructor(DefaultOptimWrapperConstructor):
         - Adam and AdamW compute fused where this PyTorch can on the parameters' device,
           unless the config's optimizer has one of ``WAYS``. Fused and plain updates are
           equal to rounding; each repeats itself to the bit
-        - a checkpoint brings its learning rates along, as always, but not its way of
-          computing: see :func:`prepare_loading`
 
     Args:
         optim_wrapper_cfg: as for MMEngine's.
@@ -71,9 +69,7 @@ class MergedGroupsConstructor(DefaultOptimWrapperConstructor):
         """
         if can_fuse(self.optimizer_cfg, model.parameters()):
             self.optimizer_cfg = {**self.optimizer_cfg, 'fused': True}
-        wrapper = super().__call__(model)
-        prepare_loading(wrapper.optimizer)
-        return wrapper
+        return super().__call__(model)
 
 
 def merge_groups(
@@ -90,15 +86,14 @@ def merge_groups(
     """
     merged: list[dict[str, Any]] = []
     for group in groups:
-        own = options_of(group)
-        same = next((other for other in merged if options_of(other) == own), None)
+        own = _options_of(group)
+        same = next((other for other in merged if _options_of(other) == own), None)
         if same is None:
             merged.append({**group, 'params': list(group['params'])})
         else:
             same['params'].extend(group['params'])
-    if len({id(weight) for group in groups for weight in group['params']}) < sum(
-        len(group['params']) for group in groups
-    ):
+    weights = [id(weight) for group in groups for weight in group['params']]
+    if len(set(weights)) < len(weights):
         raise ConfigError(
             'optim_wrapper: the model has a parameter in two places, so it would be '
             'updated twice. Set optim_wrapper.paramwise_cfg.bypass_duplicate=True.'
@@ -108,10 +103,14 @@ def merge_groups(
     return sorted(merged, key=lambda group: group.get('lr', base_lr) != base_lr)
 
 
-def can_fuse(optimizer_cfg: dict[str, Any], parameters: Iterable[Tensor]) -> bool:
-    """Whether to update all parameters in one call, which PyTorch is asked itself.
+def _options_of(group: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in group.items() if key != 'params'}
 
-    It can on every GPU, on a CPU since PyTorch 2.4.
+
+def can_fuse(optimizer_cfg: dict[str, Any], parameters: Iterable[Tensor]) -> bool:
+    """Whether all parameters can be updated in one call.
+
+    On every GPU, on a CPU since PyTorch 2.4.
 
     Args:
         optimizer_cfg: type and arguments.
@@ -121,17 +120,8 @@ def can_fuse(optimizer_cfg: dict[str, Any], parameters: Iterable[Tensor]) -> boo
     kind = OPTIMIZERS.get(kind) if isinstance(kind, str) else kind
     if kind not in (Adam, AdamW) or any(way in optimizer_cfg for way in WAYS):
         return False
+    known = {'cuda'}
+    if digit_version(torch.__version__) >= digit_version('2.4'):
+        known.add('cpu')
     trained = [weight for weight in parameters if weight.requires_grad]
-    sorts = {(weight.device, weight.dtype) for weight in trained}
-    return all(_can_step(kind, device, dtype) for device, dtype in sorts)
-
-
-def _can_step(kind: type[Adam], device: torch.device, dtype: torch.dtype) -> bool:
-    """Try it on one number: some versions refuse at once, others at the update."""
-    number = torch.zeros(1, device=device, dtype=dtype, requires_grad=True)
-    number.grad = torch.zeros_like(number)
-    try:
-        kind([number], fused=True).step()
-    except RuntimeError:
-        return False
-    return True
+    return all(w.device.type in known and w.is_floating_point() for w in trained)

@@ -1,4 +1,4 @@
-"""Updates from numbers that are none: found before they reach the weights."""
+"""NaN and infinite gradients: found before they reach the weights."""
 
 from __future__ import annotations
 
@@ -24,22 +24,14 @@ class MicroBatch:
     Attributes:
         batch: the caller's own description.
         loss: the sum of its losses, no gradient; stays on its device.
-        gradient_norm: of the window's gradient so far, this micro-batch included; None
-            for the last of a window, whose norm decides on the window itself.
     """
 
     batch: Any
     loss: Tensor | None = None
-    gradient_norm: Tensor | None = None
 
     def has_bad_loss(self) -> bool:
         """Whether the loss is NaN or infinite; waits for the device."""
         return self.loss is not None and not math.isfinite(float(self.loss))
-
-    def has_bad_gradient(self) -> bool:
-        """Whether the gradient was bad after this micro-batch; waits for the device."""
-        norm = self.gradient_norm
-        return norm is not None and not math.isfinite(float(norm))
 
 
 class _NonFiniteGradientError(Exception):
@@ -48,7 +40,7 @@ class _NonFiniteGradientError(Exception):
 
 @dataclass
 class UpdateGuard:
-    """Skips an optimizer wrapper's update where loss or gradient is no number.
+    """Skips an optimizer wrapper's update where loss or gradient is not finite.
 
     A loss that is NaN or infinite gets a NaN factor, so that its gradient is NaN
     whatever the loss was made of; the norm that clipping computes anyway then decides
@@ -61,9 +53,8 @@ class UpdateGuard:
           ranks see the same norm and skip together, without asking each other
         - float16 with dynamic loss scaling: a gradient that overflows while all losses
           are finite is the scaler's own search, until the scale is at 1
-        - cost: with clipping by norm the one wait per update that MMEngine has anyway.
-          Without, one norm and one wait per update. A norm per micro-batch that does
-          not close its window, which nothing waits for
+        - cost: with clipping by norm the one wait per update that MMEngine has anyway,
+          without it one norm and one wait per update
 
     Attributes:
         wrapper: the optimizer wrapper.
@@ -76,11 +67,12 @@ class UpdateGuard:
     on_skip: Callable[[list[MicroBatch]], None]
     on_update: Callable[[], None]
     window: list[MicroBatch] = field(default_factory=list)
-    _closing: list[MicroBatch] = field(default_factory=list, repr=False)
 
     def install(self) -> None:
         """Stand in for three of the wrapper's functions."""
         wrapper = self.wrapper
+        kwargs = wrapper.clip_grad_kwargs
+        self._clips_norm = bool(kwargs) and wrapper.grad_name == 'grad_norm'
         names = ('step', 'scale_loss', *(('clip_func',) if self._clips_norm else ()))
         # a scheduler may have put a counting step there, and looks whether it still is
         self._replaced = {name: vars(wrapper).get(name) for name in names}
@@ -98,19 +90,12 @@ class UpdateGuard:
             else:
                 setattr(self.wrapper, name, own)
 
-    @property
-    def _clips_norm(self) -> bool:
-        wrapper = self.wrapper
-        return bool(wrapper.clip_grad_kwargs) and wrapper.grad_name == 'grad_norm'
-
     def open(self, batch: Any) -> None:
         """Begin a micro-batch; call it before the forward pass."""
-        if self.window:
-            self.window[-1].gradient_norm = gradient_norm(self._parameters())
         self.window.append(MicroBatch(batch))
 
     def scale_loss(self, loss: Tensor) -> Tensor:
-        """The wrapper's loss, with NaN for a gradient if it is no number itself."""
+        """The wrapper's loss, with NaN for a gradient if it is not finite itself."""
         known = loss.detach()
         if self.window:
             self.window[-1].loss = known
@@ -125,21 +110,24 @@ class UpdateGuard:
 
     def step(self, **kwargs) -> None:
         """Update the weights, or leave them alone."""
-        self._closing, self.window = self.window, []
         try:
             if not self._clips_norm:
-                self._check(float(gradient_norm(self._parameters())))
+                groups = self.wrapper.optimizer.param_groups
+                weights = [weight for group in groups for weight in group['params']]
+                self._check(float(gradient_norm(weights)))
             self._step(**kwargs)
         except _NonFiniteGradientError:
             self._keep_loss_scale()
-            self.on_skip(self._closing)
+            window, self.window = self.window, []
+            self.on_skip(window)
         else:
+            self.window = []
             self.on_update()
 
     def _check(self, norm: float) -> None:
         if math.isfinite(norm):
             return
-        if not (self._may_overflow() and self._are_losses_finite(self._closing)):
+        if not (self._may_overflow() and self._are_losses_finite()):
             raise _NonFiniteGradientError
 
     def _may_overflow(self) -> bool:
@@ -150,9 +138,9 @@ class UpdateGuard:
         is_dynamic = self.wrapper._scale_update_param is None
         return is_dynamic and scaler.get_scale() > LOWEST_SCALE
 
-    def _are_losses_finite(self, window: Iterable[MicroBatch]) -> bool:
+    def _are_losses_finite(self) -> bool:
         """Of all ranks: each of them is here, as all see the same gradient."""
-        is_bad = torch.tensor(float(any(entry.has_bad_loss() for entry in window)))
+        is_bad = torch.tensor(float(any(one.has_bad_loss() for one in self.window)))
         all_reduce(is_bad, 'sum')
         return not is_bad.item()
 
@@ -161,10 +149,6 @@ class UpdateGuard:
         scaler = getattr(self.wrapper, 'loss_scaler', None)
         if scaler is not None and scaler.is_enabled():
             scaler.update(scaler.get_scale())
-
-    def _parameters(self) -> list[Tensor]:
-        groups = self.wrapper.optimizer.param_groups
-        return [weight for group in groups for weight in group['params']]
 
 
 def gradient_norm(parameters: Iterable[Tensor]) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 
@@ -15,11 +16,11 @@ from tiny_cape import make_episode
 from toy_runner import ToyModel, build_toy_runner
 
 from cape_mm.apis.launching import leave_processes
-from cape_mm.engine.bad_step_file import BadStep, read_bad_step
+from cape_mm.datasets.frozen_episodes_reading import read_frozen_episodes
 from cape_mm.engine.hooks import FiniteLossHook
 from cape_mm.engine.hooks.finite_loss_hook import _Batch, describe_window
 from cape_mm.engine.optim import MicroBatch
-from cape_mm.errors import CapeError, ConfigError, TrainingDivergedError
+from cape_mm.errors import CapeError, TrainingDivergedError
 from cape_mm.structures import Episode
 
 
@@ -54,26 +55,18 @@ def test_bad_steps_are_skipped_counted_and_kept(toy, tmp_path):
     assert torch.isfinite(runner.model.linear.weight).all()
     assert runner.message_hub.get_info('bad_steps') == (2, 0)
     assert runner.message_hub.get_scalar('train/bad_steps').current() == 2
-    folder = tmp_path / 'bad_steps'
-    names = ['iter_0000003.json', 'iter_0000007.json', 'weights_iter_0000003.pth']
-    assert sorted(path.name for path in folder.iterdir()) == names
-    weights = torch.load(folder / names[2])['state_dict']
-    assert torch.equal(weights['linear.weight'], trouble.weights[2])
     log = toy.read_log(runner)
     assert 'epoch 1, iteration 3: the update was skipped' in log
     assert 'skipped so far: 2 of at most 10, 1 in a row of at most 5' in log
-    assert f'tools/replay_episode.py {folder / names[0]}' in log
+    assert 'rank 0, iteration 7, bad loss: data without episodes.' in log
+    assert not (tmp_path / 'bad_steps').exists()
 
 
 def test_window_of_a_bad_micro_batch_is_dropped(toy, tmp_path):
     runner, trouble = train(toy, tmp_path, 6, counts=4)  # windows 1-4, 5-8, 9-12
     assert torch.equal(trouble.weights[4], trouble.weights[8])
     assert not torch.equal(trouble.weights[8], runner.model.linear.weight)
-    step = read_bad_step(tmp_path / 'bad_steps/iter_0000008.json')
-    assert [batch.iteration for batch in step.batches] == [5, 6, 7, 8]
-    assert [batch.problem for batch in step.batches] == ['', 'bad loss', '', '']
-    assert [batch.iteration for batch in step.suspects()] == [6]
-    assert step.batches[1].loss == 'nan'
+    assert 'rank 0, iteration 6, bad loss' in toy.read_log(runner)
 
 
 def test_total_limit_stops_the_run(toy, tmp_path):
@@ -112,63 +105,74 @@ def test_resumed_run_has_no_new_allowance(toy, tmp_path):
         again.train()
 
 
-def test_message_names_category_episode_and_files():
-    sample = make_episode(num_queries=2)['data_samples']
-    episode = Episode(5, (7,), (8, 9), seed=4, index=11)
+def drawn_sample(index, supports=(7,)):
+    """An episode of which the first query was redrawn: it is 20 instead of 8."""
+    sample = make_episode(num_queries=2, num_shots=len(supports))['data_samples']
+    episode = Episode(5, supports, (8, 9), seed=4, index=index)
     paths = dict(support_img_paths=['s.jpg'], query_img_paths=['q.jpg', 'r.jpg'])
     sample.set_metainfo(dict(episode=episode, category_name='chair', **paths))
-    states = dict(cpu=torch.get_rng_state())
+    sample.support_instances.ann_ids = torch.tensor(supports)
+    sample.gt_instances.ann_ids = torch.tensor([20, 9])
+    return sample
+
+
+def test_message_names_category_episode_and_files():
     window = [
-        MicroBatch(_Batch(41, [sample], states), torch.tensor(1.0), torch.tensor(2.0)),
-        MicroBatch(_Batch(42, [sample], states), torch.tensor(1.0)),
+        MicroBatch(_Batch(41, [drawn_sample(11)]), torch.tensor(1.0)),
+        MicroBatch(_Batch(42, [drawn_sample(12)]), torch.tensor(1.0)),
     ]
-    step = BadStep(3, 42, '', '', '', tuple(describe_window(window)))
-    (suspect,) = step.suspects()  # all losses are finite, so is the first gradient
-    assert suspect.iteration == 42
-    text = str(suspect)
-    ids = [*sample.support_instances.ann_ids, *sample.gt_instances.ann_ids]
-    assert 'category 5 (chair), episode 11' in text
-    assert f'annotations {[int(i) for i in ids]} in s.jpg, q.jpg, r.jpg' in text
-    window[0].gradient_norm = torch.tensor(math.inf)
-    first = describe_window(window)[0]
-    assert first.problem == 'finite loss, bad gradient'
-    assert first.episodes[0].episode == episode
+    is_bad, text, episodes = describe_window(window)
+    assert not is_bad  # all losses are finite: any of them may be the cause
+    assert text == 'rank 0, iteration 41, 42, finite loss, bad gradient'
+    assert [one.episode.index for one in episodes] == [11, 12]
+    assert str(episodes[0]) == (
+        'category 5 (chair), episode 11: annotations [7, 20, 9] in s.jpg, q.jpg, r.jpg'
+    )
+    window[1].loss = torch.tensor(math.inf)
+    is_bad, text, episodes = describe_window(window)
+    assert is_bad
+    assert text == 'rank 0, iteration 42, bad loss'
+    assert [one.episode.index for one in episodes] == [12]
+
+
+def test_episodes_are_kept_as_the_browser_reads_them(toy, tmp_path):
+    """With a file for every number of shots, as frozen episodes have."""
+    runner = toy.build_toy_runner(tmp_path, [])
+    path = tmp_path / 'train.json'
+    path.write_text('{}')
+    runner.train_dataloader.dataset.ann_file = str(path)
+    samples = [drawn_sample(0), drawn_sample(1, (5, 6)), drawn_sample(2)]
+    batch = _Batch(1, samples)
+    _, _, episodes = describe_window([MicroBatch(batch, torch.tensor(math.nan))])
+    text = FiniteLossHook()._write(runner, episodes)
+    folder = tmp_path / 'bad_steps'
+    names = ['iter_0000001_1shot_0.json', 'iter_0000001_2shot_0.json']
+    assert sorted(path.name for path in folder.iterdir()) == names
+    assert all(str(folder / name) in text for name in names)
+    one, two = (read_frozen_episodes(folder / name) for name in names)
+    assert [e.query_ids for e in one.episodes] == [(20, 9), (20, 9)]
+    assert [e.support_ids for e in two.episodes] == [(5, 6)]
+    assert one.protocol == 'skipped update at iteration 1'
+    assert one.ann_file_sha256 == hashlib.sha256(b'{}').hexdigest()
 
 
 def test_full_disk_does_not_stop_the_run(toy, tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr('cape_mm.engine.hooks.finite_loss_hook.write_bad_step', fail)
     module = 'cape_mm.engine.hooks.finite_loss_hook'
-    monkeypatch.setattr(f'{module}.write_bytes_atomically', fail)
-    monkeypatch.setattr('mmengine.runner.checkpoint.save_checkpoint', lambda *a: None)
-    hooks = [FiniteLossHook(), Trouble(3)]
-    options = dict(default_hooks=dict(checkpoint=None))
-    runner = toy.build_toy_runner(tmp_path, hooks, accumulative_counts=1, **options)
-    runner.train()
+    monkeypatch.setattr(f'{module}.write_text_atomically', fail)
+    runner = toy.build_toy_runner(tmp_path, [])
+    runner.train_dataloader.dataset.ann_file = __file__
+    window = [MicroBatch(_Batch(1, [drawn_sample(0)]), torch.tensor(math.nan))]
+    assert FiniteLossHook()._write(runner, describe_window(window)[2]) == ''
     assert 'could not be written: [Errno 28]' in toy.read_log(runner)
-    assert not list((tmp_path / 'bad_steps').glob('*'))
 
 
 @pytest.mark.parametrize('options', [dict(max_bad_steps=-1), dict(max_consecutive=-1)])
 def test_limits_must_not_be_negative(options):
     with pytest.raises(ValueError, match='must be at least 0'):
         FiniteLossHook(**options)
-
-
-@pytest.mark.parametrize(
-    'text', ['', '[]', '{}', '{"format": "x"}', '{"format": "cape_mm bad step 1"}']
-)
-def test_file_of_another_kind(tmp_path, text):
-    path = tmp_path / 'x.json'
-    path.write_text(text)
-    with pytest.raises(
-        ConfigError, match='is not (the record of a skipped update|a JSON file)'
-    ):
-        read_bad_step(path)
-    with pytest.raises(ConfigError, match='does not exist'):
-        read_bad_step(tmp_path / 'y.json')
 
 
 def run_rank(rank, folder, bad):
@@ -216,7 +220,6 @@ def test_ranks_skip_together(tmp_path, bad, skipped, is_over):
     weights = first['weights'] + first['weights'][-1:] * is_over
     same = [end for end in range(2, 11, 2) if end < len(weights)]
     assert [end for end in same if weights[end] == weights[end - 2]] == skipped
-    step = read_bad_step(tmp_path / f'run/bad_steps/iter_{skipped[-1]:07d}.json')
-    suspects = [(batch.rank, batch.iteration) for batch in step.suspects()]
-    assert suspects == bad[-1:]
-    assert len(step.batches) == 4
+    (log,) = (path.read_text() for path in (tmp_path / 'run').rglob('*.log'))
+    rank, iteration = bad[0]
+    assert f'. rank {rank}, iteration {iteration}, bad loss: ' in log

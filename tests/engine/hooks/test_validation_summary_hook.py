@@ -1,4 +1,4 @@
-"""The line after a validation: its four numbers, and that training is not touched."""
+"""The line after a validation."""
 
 from __future__ import annotations
 
@@ -7,45 +7,31 @@ import re
 from pathlib import Path
 
 import pytest
-import torch
 from mmengine.logging import MMLogger
 from tool_calls import FAST, TINY
 
 from cape_mm.apis import load_config, parse_cfg_options, train
 from cape_mm.engine.hooks import MissedValidationHook, ValidationSummaryHook
-from cape_mm.engine.hooks.validation_summary_hook import format_summary
+from cape_mm.engine.hooks.validation_summary_hook import describe_kind, format_summary
 from cape_mm.errors import ConfigError
 from cape_mm.visualization import EpisodeVisualizer
 
-LINE = re.compile(r'PCK@0\.2 novel ([\d.]+)(?: \| (train) ([\d.]+))? \| moving average')
-HOOK = 'default_hooks.validation_summary'
-
 
 def test_line():
-    values = {'novel': 0.612, 'train': 0.784, 'moving average': 0.601, 'floor': 0.414}
+    values = {'novel': 0.612, 'moving average': 0.601, 'copy support': 0.414}
     assert format_summary('PCK@0.2', values) == (
-        'PCK@0.2 novel 61.2 | train 78.4 | moving average 60.1 | floor 41.4'
-    )
-    values['train'] = None
-    assert format_summary('PCK@0.2', values) == (
-        'PCK@0.2 novel 61.2 | moving average 60.1 | floor 41.4'
+        'PCK@0.2 novel 61.2 | moving average 60.1 | copy support 41.4'
     )
     assert format_summary('EPE', {'novel': 20.04}) == 'EPE novel 20.0'
 
 
-def run_tiny(root: Path, work_dir: Path, **hook) -> Path:
-    """The smallest real training, with these settings of the hook."""
-    # both are kept by name: a second run of the process would write into the first's
-    MMLogger._instance_dict.clear()
-    EpisodeVisualizer._instance_dict.clear()
-    options = parse_cfg_options(FAST[1:]) | dict(data_root=str(root))
-    options |= {f'{HOOK}.{key}': value for key, value in hook.items()}
-    return train(TINY, work_dir, cfg_options=options)
-
-
-def read_lines(work_dir: Path) -> list[str]:
-    text = ''.join(path.read_text() for path in sorted(work_dir.rglob('*.log')))
-    return [line.split(' - ')[-1] for line in text.splitlines() if LINE.search(line)]
+def test_categories_that_are_trained_are_not_called_novel():
+    two = {(1, 'a'): None, (2, 'b'): None}
+    assert describe_kind(two, {(3, 'c'): None}) == 'novel'
+    assert describe_kind(two, {(1, 'b'): None}) == 'novel'  # another of this id
+    assert describe_kind(two, {(1, 'a'): None, (3, 'c'): None}) == '1 of 2 trained'
+    assert describe_kind(two, two) == 'trained'
+    assert describe_kind(two, {}) == describe_kind({}, two) == 'val'
 
 
 def read_scalars(work_dir: Path, key: str) -> dict[int, float]:
@@ -55,50 +41,24 @@ def read_scalars(work_dir: Path, key: str) -> dict[int, float]:
     return {row['step']: row[key] for row in rows if key in row}
 
 
-@pytest.fixture(scope='module')
-def with_train_side(synthetic_root, tmp_path_factory) -> Path:
-    work_dir = tmp_path_factory.mktemp('with')
-    return run_tiny(synthetic_root, work_dir, train_side_interval=1)
-
-
-@pytest.fixture(scope='module')
-def without(synthetic_root, tmp_path_factory) -> Path:
-    work_dir = tmp_path_factory.mktemp('without')
-    return run_tiny(synthetic_root, work_dir, train_side_interval=0)
-
-
-def test_numbers_reach_log_and_files(with_train_side):
-    novel = read_scalars(with_train_side, 'PCK@0.2')
-    train_side = read_scalars(with_train_side, 'train_side/PCK@0.2')
-    average = read_scalars(with_train_side, 'moving_average/PCK@0.2')
-    floor = read_scalars(with_train_side, 'copy_support/PCK@0.2')
-    assert novel.keys() == train_side.keys() == average.keys() == {1, 2}
+def test_numbers_reach_log_and_files(synthetic_root, tmp_path):
+    # both are kept by name: a second run of the process would write into the first's
+    MMLogger._instance_dict.clear()
+    EpisodeVisualizer._instance_dict.clear()
+    options = parse_cfg_options(FAST[1:]) | dict(data_root=str(synthetic_root))
+    work_dir = train(TINY, tmp_path / 'w', cfg_options=options)
+    novel = read_scalars(work_dir, 'PCK@0.2')
+    average = read_scalars(work_dir, 'moving_average/PCK@0.2')
+    floor = read_scalars(work_dir, 'copy_support/PCK@0.2')
+    assert novel.keys() == average.keys() == {1, 2}
     assert average[2] == pytest.approx((novel[1] + novel[2]) / 2)
-    expected = [
-        f'PCK@0.2 novel {100 * novel[i]:.1f} | train {100 * train_side[i]:.1f} | '
-        f'moving average {100 * average[i]:.1f} | floor {100 * floor[i]:.1f}'
-        for i in (1, 2)
-    ]
-    assert read_lines(with_train_side) == expected
-
-
-def test_training_is_not_touched(with_train_side, without):
-    """Bit for bit: neither weights nor best checkpoint nor validation change."""
-    names = sorted(path.name for path in without.glob('*.pth'))
-    assert names == sorted(path.name for path in with_train_side.glob('*.pth'))
-    for name in names:
-        weights, others = (
-            torch.load(folder / name, weights_only=False)['state_dict']
-            for folder in (without, with_train_side)
-        )
-        assert all(torch.equal(weights[key], others[key]) for key in weights)
-    assert read_scalars(with_train_side, 'PCK@0.2') == read_scalars(without, 'PCK@0.2')
-
-
-def test_off_evaluates_nothing(without):
-    assert not read_scalars(without, 'train_side/PCK@0.2')
-    assert 'train side' not in next(without.rglob('*.log')).read_text()
-    assert [LINE.search(line)[2] for line in read_lines(without)] == [None, None]
+    text = ''.join(path.read_text() for path in work_dir.rglob('*.log'))
+    for i in (1, 2):
+        assert (
+            f'PCK@0.2 novel {100 * novel[i]:.1f} | moving average '
+            f'{100 * average[i]:.1f} | copy support {100 * floor[i]:.1f}\n'
+        ) in text
+    assert len(list(work_dir.glob('best_PCK_macro@0.2_epoch_*.pth'))) == 1
 
 
 def test_moving_average_goes_on_over_a_resume(toy, tmp_path):
@@ -115,7 +75,7 @@ def test_moving_average_goes_on_over_a_resume(toy, tmp_path):
             **options,
         )
         runner.train()
-        pattern = r'error novel ([\d.]+) \| moving average ([\d.]+)'
+        pattern = r'error val ([\d.]+) \| moving average ([\d.]+)'
         found = re.findall(pattern, toy.read_log(runner))
         return [(float(novel), float(average)) for novel, average in found]
 
@@ -128,37 +88,23 @@ def test_moving_average_goes_on_over_a_resume(toy, tmp_path):
     assert abs(last[1] - last[0]) > 0.2  # not the mean of one
 
 
-def test_data_of_another_kind_are_one_warning(toy, tmp_path):
-    hook = ValidationSummaryHook('error', train_side_interval=1)
-    runner = toy.build_toy_runner(tmp_path, [hook], max_epochs=3, validate=True)
-    runner.train()
-    log = toy.read_log(runner)
-    assert log.count('no train-side validation from now on') == 1
-    assert 'a data set is a ToyDataset' in log
-    assert log.count('error novel ') == 3
-    assert hook.train_side_interval == 0
-
-
 def test_a_metric_that_is_not_measured_gives_no_line(toy, tmp_path):
     runner = toy.build_toy_runner(tmp_path, [ValidationSummaryHook()], validate=True)
     runner.train()
-    assert 'novel' not in toy.read_log(runner)
+    assert 'moving average' not in toy.read_log(runner)
 
 
 def test_a_validation_alone_trains_nothing(toy, tmp_path):
-    hook = ValidationSummaryHook('error', train_side_interval=1)
+    hook = ValidationSummaryHook('error')
     runner = toy.build_toy_runner(tmp_path, [hook], validate=True)
     runner.val()
-    assert 'error novel ' in toy.read_log(runner)
+    assert 'error val ' in toy.read_log(runner)
     assert isinstance(runner._train_loop, dict)  # nothing was built
 
 
-@pytest.mark.parametrize(
-    'arguments', [dict(window=0), dict(train_side_interval=-1), dict(num_episodes=0)]
-)
-def test_arguments_without_meaning(arguments):
-    with pytest.raises(ConfigError, match=f'{next(iter(arguments))} must '):
-        ValidationSummaryHook(**arguments)
+def test_a_window_of_nothing():
+    with pytest.raises(ConfigError, match='window must be at least 1, got 0'):
+        ValidationSummaryHook(window=0)
 
 
 def test_every_base_config_has_the_hook():

@@ -143,25 +143,3 @@ def test_pytorch_is_asked_whether_it_can():
     assert not can_fuse(ADAMW, [weight, complicated])
     assert not can_fuse({**ADAMW, 'differentiable': True}, [weight])
     assert not can_fuse(dict(type='SGD', lr=0.1), [weight])
-
-
-@needs_fused_cpu
-@pytest.mark.parametrize('clips', [False, True])
-def test_a_scaled_gradient_is_unscaled_once(clips):
-    """Fused updates unscale by themselves, unless clipping has done it already."""
-    models = [GroupedModel(), GroupedModel()]
-    for model, scale in zip(models, (1.0, 1024.0)):
-        scaler = torch.amp.GradScaler('cpu', init_scale=scale)
-        # a large eps makes the update depend on the gradient's size
-        optimizer = build_wrapper(model, eps=1.0).optimizer
-        assert optimizer.defaults['fused']
-        generator = torch.Generator().manual_seed(3)
-        scaler.scale(torch.ones(()))
-        for weight in model.parameters():
-            weight.grad = scale * torch.randn(weight.shape, generator=generator)
-        if clips:
-            scaler.unscale_(optimizer)
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
-        scaler.step(optimizer)
-    for one, other in zip(*(model.parameters() for model in models)):
-        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-7)

@@ -1,7 +1,10 @@
-"""A resumed training first does the validation that its checkpoint does not know."""
+"""A killed and resumed training equals an uninterrupted one."""
 
 from __future__ import annotations
 
+import numpy as np
+import torch
+from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
@@ -10,6 +13,29 @@ from ..training_progress import training_progress
 
 VALIDATED_KEY = 'last_validated'
 """Where the last validated epoch (or iteration) is in the message hub."""
+
+
+@HOOKS.register_module()
+class IterationSeedHook(Hook):
+    """Seed PyTorch's generators before every iteration from (seed, iteration, rank).
+
+    Checkpoints do not hold the states of generators: the model's own choices (noise on
+    the history, order of decoding, dropout) depend on where the training is alone. The
+    data need no such help: an episode carries its seed. Every rank draws differently,
+    as every rank has episodes of its own.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
+        """Seed the generators of the CPU and of this process's GPU."""
+        entropy = [runner.seed, runner.iter, get_rank()]
+        seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+        torch.default_generator.manual_seed(seed)
+        if torch.cuda.is_available():
+            torch.cuda.manual_seed(seed)
 
 
 @HOOKS.register_module()

@@ -1,4 +1,4 @@
-"""The loop with a bank against MMEngine's own, on the same episodes."""
+"""The loop that encodes once against MMEngine's own, on the same episodes."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 from tiny_cape import EMBED_DIMS, tiny_backbone
 
+from cape_mm.engine.loops.episode_eval_loop import check_fast
 from cape_mm.errors import ConfigError
 from cape_mm.evaluation import EpisodePCK
 from cape_mm.models.heads import BaseHead, Prediction, ProposalHead
@@ -135,46 +136,31 @@ def test_every_instance_passes_the_backbone_once(hidden_root, tmp_path, two_enco
     episodes = loader.sampler.episodes
     used = {i for e in episodes for i in (*e.support_ids, *e.query_ids)}
     for counted in sizes:
-        assert counted[0] == 1  # how large a row of the bank is
-        assert sum(counted[1:]) == len(used) == 16
+        assert sum(counted) == len(used) == 16
     log = read_log(tmp_path)
     assert '16 instances through the backbone once each' in log
     assert 'test: 120 pairs in ' in log
 
 
-def test_a_small_bank_splits_a_category(hidden_root, tmp_path):
+def test_a_category_of_many_instances_is_split(hidden_root, tmp_path):
     model = build_model()
     sizes = count_images(model.backbone)
-    # a row has 16 x (8 x 8 + 4 x 4 + K) floats
-    metrics = compare(
-        tmp_path, model, open_loader(hidden_root), bank=dict(cpu_mib=0.04)
-    )
+    metrics = compare(tmp_path, model, open_loader(hidden_root), max_instances=5)
     assert metrics['num_pairs'] == 18
     assert sum(sizes[-10:]) > 16  # some were encoded again
-
-
-def test_a_bank_that_fits_nowhere_is_an_error_before_the_work(hidden_root, tmp_path):
-    model = build_model()
-    sizes = count_images(model.backbone)
-    message = r'4 instances of 0\.0\d MiB each.*cpu: 0\.0 MiB.*bank\.cpu_mib'
-    with pytest.raises(ConfigError, match=message):
-        evaluate(tmp_path, model, open_loader(hidden_root), bank=dict(cpu_mib=0.01))
-    assert sizes == [1]
 
 
 def test_half_precision(hidden_root, tmp_path):
     model, loader = build_model('parallel'), open_loader(hidden_root)
     _, exact = evaluate(tmp_path / 'a', model, loader)
-    _, kept = evaluate(tmp_path / 'b', model, loader, bank=dict(dtype='bfloat16'))
-    _, mixed = evaluate(tmp_path / 'c', model, loader, precision='bfloat16')
-    for other in (kept, mixed):
-        errors = [
-            other.samples[i]['pred_instances']['keypoints']
-            - sample['pred_instances']['keypoints']
-            for i, sample in exact.samples.items()
-        ]
-        error = torch.cat([part.abs().flatten() for part in errors])
-        assert 0 < error.median() < 0.5  # of 64 pixels
+    _, mixed = evaluate(tmp_path / 'b', model, loader, precision='bfloat16')
+    errors = [
+        mixed.samples[i]['pred_instances']['keypoints']
+        - sample['pred_instances']['keypoints']
+        for i, sample in exact.samples.items()
+    ]
+    error = torch.cat([part.abs().flatten() for part in errors])
+    assert 0 < error.median() < 0.5  # of 64 pixels
 
 
 @pytest.mark.parametrize(
@@ -182,14 +168,29 @@ def test_half_precision(hidden_root, tmp_path):
     [
         (dict(precision='int8'), 'precision must be one of'),
         (dict(pair_batch=0), 'pair_batch must be at least 1'),
-        (dict(bank=dict(dtype='int8')), 'dtype must be None or one of'),
-        (dict(bank=dict(cpu_mib=-1)), 'cpu_mib must be at least 0'),
-        (dict(resume=True, save_parts=False), 'needs save_parts=True'),
+        (dict(max_instances=0), 'max_instances must be at least 1'),
     ],
 )
 def test_arguments_without_meaning(hidden_root, tmp_path, loop, message):
     with pytest.raises(ConfigError, match=message):
         evaluate(tmp_path, build_model(), open_loader(hidden_root), **loop)
+
+
+def test_what_can_not_be_encoded_once_is_refused(hidden_root):
+    model, loader = build_model(), open_loader(hidden_root)
+    check_fast(model, loader, 'test')
+    with pytest.raises(ConfigError, match="test_cfg.type='TestLoop'"):
+        check_fast(torch.nn.Linear(1, 1), loader, 'test')
+    loader.dataset.templates = {1: None}
+    with pytest.raises(ConfigError, match="templates.*val_cfg.type='ValLoop'"):
+        check_fast(model, loader, 'val')
+    loader = open_loader(hidden_root)
+    loader.sampler.episodes = None
+    with pytest.raises(ConfigError, match='has no fixed list of episodes'):
+        check_fast(model, loader, 'val')
+    loader.dataset.test_mode = False
+    with pytest.raises(ConfigError, match='with test_mode=True'):
+        check_fast(model, loader, 'val')
 
 
 class Watcher(Hook):
@@ -244,7 +245,6 @@ def test_validation(hidden_root, tmp_path):
     )
     assert_same_metrics(runner.val(), tested)
     assert 'val: 3 of 18 pairs, category 1 of 2' in read_log(tmp_path / 'val')
-    assert not list((tmp_path / 'val').rglob('*.npz'))
 
 
 def test_two_runs_are_alike_to_the_bit(hidden_root, tmp_path):

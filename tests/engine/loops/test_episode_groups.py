@@ -12,11 +12,12 @@ import pytest
 import torch
 
 from cape_mm.apis.launching import leave_processes
-from cape_mm.engine.loops.episode_blocks import (
+from cape_mm.engine.loops.episode_groups import (
+    count_pairs,
+    distinct_instances,
     group_categories,
-    largest_episode,
     share_categories,
-    split_into_blocks,
+    split_categories,
 )
 from cape_mm.structures import Episode
 
@@ -45,15 +46,15 @@ def test_every_episode_belongs_to_one_process(world_size):
     assert sorted(loads) == sorted(expected[world_size])
 
 
-def test_blocks_are_no_larger_than_the_bank():
+def test_parts_have_no_more_instances_than_allowed():
     groups = group_categories(make_episodes({5: 4, 2: 1}))
-    assert largest_episode(groups) == 3
-    blocks = list(split_into_blocks(groups, capacity=5))
-    assert [len(block.episodes) for block in blocks] == [2, 2, 1]
-    assert [len(block.ann_ids) for block in blocks] == [5, 5, 3]
-    assert [block.num_pairs for block in blocks] == [4, 4, 2]
-    whole = list(split_into_blocks(groups, capacity=100))
-    assert [len(block.ann_ids) for block in whole] == [9, 3]
+    parts = list(split_categories(groups, max_instances=5))
+    assert [len(part) for part in parts] == [2, 2, 1]
+    assert [len(distinct_instances(part)) for part in parts] == [5, 5, 3]
+    assert [count_pairs(part) for part in parts] == [4, 4, 2]
+    whole = list(split_categories(groups, max_instances=100))
+    assert [len(distinct_instances(part)) for part in whole] == [9, 3]
+    assert len(list(split_categories(groups, max_instances=1))) == 5
 
 
 def evaluate_all(root: str, folder: Path) -> list[dict]:

@@ -1,0 +1,274 @@
+"""Validation and test of episodes without encoding an image twice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from itertools import islice
+
+import torch
+from mmengine.dist import get_dist_info
+from mmengine.evaluator import Evaluator
+from mmengine.hooks import IterTimerHook, LoggerHook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner, TestLoop, ValLoop
+from mmpose.registry import LOOPS
+from torch.utils.data import DataLoader
+
+from ...datasets import MP100EpisodeDataset, collate_episodes
+from ...datasets.instance_view import InstanceView
+from ...errors import ConfigError
+from ...structures import Episode
+from .episode_groups import (
+    count_pairs,
+    distinct_instances,
+    group_categories,
+    share_categories,
+    split_categories,
+)
+from .episode_prediction import (
+    EncodedInstances,
+    EpisodeItem,
+    batch_episodes,
+    encode_instances,
+    episode_images,
+    predict_episodes,
+)
+
+PAIRS_PER_BATCH = dict(cpu=64, cuda=512)
+"""Queries decoded together if nothing else is said: a GPU wants many."""
+PRECISIONS = ('float32', 'bfloat16', 'float16')
+LOADER_PROGRESS = (LoggerHook, IterTimerHook)
+"""Hooks that count batches of the loader, which these loops do not use."""
+
+
+class EpisodeLoopMixin:
+    """What validation and test share; comes before MMEngine's loop among the bases.
+
+    Category by category, every distinct instance passes the backbone once, and all
+    episodes of the category are predicted from the features that were kept. Processes
+    share the categories. The results are those of MMEngine's loops.
+
+    Args:
+        runner: the runner.
+        dataloader: a loader of :class:`MP100EpisodeDataset` with an evaluating
+            :class:`EpisodeSampler`, or its config. Its ``batch_size`` has no meaning
+            here: see ``image_batch`` and ``pair_batch``. A random pipeline shows an
+            instance in one way to all its episodes.
+        evaluator: the metrics, or their config.
+        fp16: the same as ``precision='float16'``, as in MMEngine's loops.
+        image_batch: instances per batch of the backbone.
+        pair_batch: queries decoded together; None is 64 on a CPU, 512 on a GPU.
+        max_instances: most instances whose features are kept at a time; a category with
+            more is evaluated in parts, and an instance of two parts is encoded twice.
+        precision: 'float32', or autocast to 'bfloat16' or 'float16'.
+        log_seconds: time between two lines of progress.
+
+    Raises:
+        ConfigError: an argument without meaning; in ``run``, a model or data that only
+            MMEngine's loops can evaluate.
+    """
+
+    stage = ''
+
+    def __init__(
+        self,
+        runner: Runner,
+        dataloader: DataLoader | dict,
+        evaluator: Evaluator | dict | list,
+        fp16: bool = False,
+        image_batch: int = 32,
+        pair_batch: int | None = None,
+        max_instances: int = 1024,
+        precision: str | None = None,
+        log_seconds: float = 10.0,
+    ) -> None:
+        precision = precision or ('float16' if fp16 else 'float32')
+        name = type(self).__name__
+        sizes = dict(image_batch=image_batch, max_instances=max_instances)
+        for key, size in {**sizes, 'pair_batch': pair_batch}.items():
+            if size is not None and size < 1:
+                raise ConfigError(f'{name}: {key} must be at least 1, got {size}')
+        if precision not in PRECISIONS:
+            raise ConfigError(
+                f'{name}: precision must be one of {PRECISIONS}, got {precision!r}'
+            )
+        self.image_batch, self.pair_batch = image_batch, pair_batch
+        self.max_instances = max_instances
+        self.precision = precision
+        self.log_seconds = log_seconds
+        super().__init__(runner, dataloader, evaluator, fp16=precision == 'float16')
+
+    @torch.no_grad()
+    def run(self) -> dict:
+        """Evaluate; returns the metrics."""
+        runner = self.runner
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        check_fast(model, self.dataloader, self.stage)
+        runner.call_hook(f'before_{self.stage}')
+        runner.call_hook(f'before_{self.stage}_epoch')
+        runner.model.eval()
+        groups = group_categories(self.dataloader.sampler.episodes)
+        own = share_categories(groups, *get_dist_info())
+        parts = list(split_categories(own, self.max_instances))
+        progress = _Progress(self, parts)
+        batches = iter(self._load(parts))
+        for part in parts:
+            for batch, encoded in self._predict(model, part, batches):
+                self._emit(progress.num_batches, batch, encoded)
+                progress.step(batch, encoded)
+        progress.finish()
+        metrics = self.evaluator.evaluate(len(self.dataloader.dataset))
+        runner.call_hook(f'after_{self.stage}_epoch', metrics=metrics)
+        runner.call_hook(f'after_{self.stage}')
+        return metrics
+
+    def _predict(
+        self, model: torch.nn.Module, episodes: list[Episode], batches: Iterator[dict]
+    ) -> Iterator[tuple[list[EpisodeItem], EncodedInstances]]:
+        """Predicted batches of a part; its instances are the next of ``batches``."""
+        device = next(model.parameters()).device
+        num_rows = len(distinct_instances(episodes))
+        own = islice(batches, -(-num_rows // self.image_batch))
+        with cast_to(self.precision, device):
+            encoded = encode_instances(model, own, num_rows)
+        samples = encoded.known.serve(self.dataloader.dataset, episodes)
+        max_pairs = self.pair_batch or PAIRS_PER_BATCH.get(device.type, 512)
+        for batch in batch_episodes(list(zip(episodes, samples)), max_pairs):
+            with cast_to(self.precision, device):
+                predict_episodes(model, encoded, batch)
+            yield batch, encoded
+
+    def _load(self, parts: Sequence[list[Episode]]) -> DataLoader:
+        """Batches of instances, part after part; none holds instances of two parts.
+
+        The images of the next part are read while this one is computed.
+        """
+        size = self.image_batch
+        given = self.dataloader
+        return DataLoader(
+            InstanceView(given.dataset),
+            batch_sampler=[
+                ids[start : start + size]
+                for ids in map(distinct_instances, parts)
+                for start in range(0, len(ids), size)
+            ],
+            num_workers=given.num_workers,
+            collate_fn=collate_episodes,
+            pin_memory=given.pin_memory and torch.cuda.is_available(),
+            timeout=given.timeout,
+            worker_init_fn=given.worker_init_fn,
+            multiprocessing_context=given.multiprocessing_context,
+            prefetch_factor=given.prefetch_factor,
+        )
+
+    def _emit(
+        self, number: int, batch: Sequence[EpisodeItem], encoded: EncodedInstances
+    ) -> None:
+        """Hand a batch to metrics and hooks."""
+        samples = [sample for _, sample in batch]
+        data = dict(inputs=episode_images(batch, encoded), data_samples=samples)
+        hooks = [h for h in self.runner.hooks if not isinstance(h, LOADER_PROGRESS)]
+        for hook in hooks:
+            call = getattr(hook, f'before_{self.stage}_iter')
+            call(self.runner, batch_idx=number, data_batch=data)
+        self.evaluator.process(data_samples=samples, data_batch=data)
+        for hook in hooks:
+            call = getattr(hook, f'after_{self.stage}_iter')
+            call(self.runner, batch_idx=number, data_batch=data, outputs=samples)
+
+
+@LOOPS.register_module()
+class EpisodeValLoop(EpisodeLoopMixin, ValLoop):
+    """Validation loop, see :class:`EpisodeLoopMixin`."""
+
+    stage = 'val'
+
+
+@LOOPS.register_module()
+class EpisodeTestLoop(EpisodeLoopMixin, TestLoop):
+    """Test loop, see :class:`EpisodeLoopMixin`."""
+
+    stage = 'test'
+
+
+def cast_to(precision: str, device: torch.device) -> AbstractContextManager:
+    """Autocast to one of ``PRECISIONS``; none for 'float32'."""
+    dtype = getattr(torch, precision)
+    if dtype is torch.float32:
+        return torch.autocast(device.type, enabled=False)
+    return torch.autocast(device.type, dtype)
+
+
+def check_fast(model: torch.nn.Module, dataloader: DataLoader, stage: str) -> None:
+    """Refuse what can't be evaluated from kept features.
+
+    Args:
+        model: the bare model.
+        dataloader: of the evaluation.
+        stage: 'val' or 'test'.
+
+    Raises:
+        ConfigError: names the loop that can.
+    """
+    dataset, sampler = dataloader.dataset, dataloader.sampler
+    reason = None
+    if not hasattr(model, 'predict_from_features'):
+        reason = f'{type(model).__name__} has no predict_from_features'
+    elif not isinstance(dataset, MP100EpisodeDataset) or not dataset.test_mode:
+        name = type(dataset).__name__
+        reason = f'the data set ({name}) is no MP100EpisodeDataset with test_mode=True'
+    elif getattr(dataset, 'templates', None):
+        reason = 'templates stand in for the supports'
+    elif not getattr(sampler, 'episodes', None):
+        reason = f'{type(sampler).__name__} has no fixed list of episodes'
+    if reason is not None:
+        loop = stage.capitalize()
+        raise ConfigError(
+            f'Episode{loop}Loop encodes every instance once, which is not possible: '
+            f"{reason}. Set {stage}_cfg.type='{loop}Loop': slower, the same result."
+        )
+
+
+class _Progress:
+    """Counts the pairs of this process and logs them."""
+
+    def __init__(self, loop: EpisodeLoopMixin, parts: Sequence[list[Episode]]) -> None:
+        self.stage, self.logger = loop.stage, loop.runner.logger
+        self.interval = loop.log_seconds
+        self.num_pairs = sum(map(count_pairs, parts))
+        self.num_categories = len({part[0].category_id for part in parts})
+        self.num_done = self.num_batches = self.num_encoded = 0
+        self._categories: set[int] = set()
+        self._last: EncodedInstances | None = None
+        self._start = self._said = time.perf_counter()
+
+    def step(self, batch: Sequence[EpisodeItem], encoded: EncodedInstances) -> None:
+        """Count a batch."""
+        self.num_batches += 1
+        self.num_done += count_pairs([episode for episode, _ in batch])
+        self._categories.add(batch[0][0].category_id)
+        if encoded is not self._last:
+            self._last = encoded
+            self.num_encoded += len(encoded.rows)
+        now = time.perf_counter()
+        if now - self._said >= self.interval and self.num_done < self.num_pairs:
+            self._said = now
+            speed = self.num_done / max(now - self._start, 1e-9)
+            left = timedelta(seconds=round((self.num_pairs - self.num_done) / speed))
+            self.logger.info(
+                f'{self.stage}: {self.num_done:,} of {self.num_pairs:,} pairs, '
+                f'category {len(self._categories)} of {self.num_categories}, '
+                f'{speed:,.0f} pairs/s, eta {left}'
+            )
+
+    def finish(self) -> None:
+        """Log the end."""
+        seconds = time.perf_counter() - self._start
+        self.logger.info(
+            f'{self.stage}: {self.num_done:,} pairs in {seconds:.1f} s '
+            f'({self.num_done / max(seconds, 1e-9):,.0f} pairs/s): '
+            f'{self.num_encoded:,} instances through the backbone once each'
+        )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from copy import deepcopy
 
 import torch
-from mmcv.cnn.utils import fuse_conv_bn
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 TOLERANCE = 1e-3
 """Difference allowed in a feature map, of its largest value."""
@@ -34,9 +34,27 @@ def fold_batch_norms(backbone: nn.Module, image_size: tuple[int, int]) -> nn.Mod
     weight = next(backbone.parameters())
     random = torch.Generator().manual_seed(0)
     picture = torch.randn(1, 3, *image_size, generator=random).to(weight)
-    folded = fuse_conv_bn(deepcopy(backbone))
+    folded = deepcopy(backbone)
+    _fold(folded)
     agree = all(
         (given - made).abs().max() <= TOLERANCE * given.abs().max()
         for given, made in zip(backbone(picture), folded(picture), strict=True)
     )
     return folded if agree else backbone
+
+
+def _fold(module: nn.Module) -> None:
+    """Fold the normalisations of a module into its convolutions, in place.
+
+    MMCV's ``fuse_conv_bn`` would drop the activation that timm's normalisations end in.
+    """
+    last = None
+    for name, child in module.named_children():
+        if isinstance(child, _BatchNorm) and last is not None:
+            setattr(module, last, fuse_conv_bn_eval(getattr(module, last), child))
+            setattr(module, name, getattr(child, 'act', nn.Identity()))
+            last = None
+        elif isinstance(child, nn.Conv2d):
+            last = name
+        else:
+            _fold(child)

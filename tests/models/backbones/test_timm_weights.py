@@ -60,7 +60,7 @@ def test_positions_and_patches_of_another_size(tmp_path):
     path = tmp_path / 'vit.pth'
     full = timm.create_model('test_vit')
     torch.save(full.state_dict(), path)
-    model = pretrained('test_vit', path, img_size=64, patch_size=8)
+    model = pretrained('test_vit', path, img_size=64, options=dict(patch_size=8))
     assert model.net.model.pos_embed.shape[1] == 1 + 8 * 8
     assert model.net.model.patch_embed.proj.weight.shape[-1] == 8
     block = model.net.model.blocks[0].attn.qkv.weight

@@ -160,7 +160,8 @@ def test_episodes_and_accumulation(name):
         shots = 5 if name.endswith('5shot') else 1
         is_drawn = loader == 'train' and name.endswith('anyshot')
         assert sampler.num_shots == ((1, 5) if is_drawn else shots)
-        assert sampler.mode == ('train' if loader == 'train' else 'eval')
+        kind = 'EpisodeSampler' if loader == 'train' else 'FixedEpisodeSampler'
+        assert sampler.type == kind
         given = cfg[f'{loader}_dataloader'].dataset
         (dataset,) = main_datasets(given)
         assert dataset.data_root == cfg.data_root

@@ -14,7 +14,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from ..datasets import EpisodeSampler
+from ..datasets import EpisodeSampler, FixedEpisodeSampler
 from ..datasets.categories import Category
 from ..datasets.multi_source_dataset import sources_of
 from ..errors import ConfigError, MissingDataError
@@ -182,7 +182,7 @@ def find_categories(
 
 
 def choose_episodes(
-    sampler: EpisodeSampler,
+    sampler: EpisodeSampler | FixedEpisodeSampler,
     num: int,
     category_ids: Sequence[Sequence[int]],
     seed: int | None,
@@ -192,17 +192,23 @@ def choose_episodes(
     Raises:
         ConfigError: none of the categories has an episode.
     """
-    if not sampler.restrict(category_ids):
+    is_random = isinstance(sampler, EpisodeSampler)
+    by_category: dict[int, list[Episode]] = {key: [] for key in category_ids[0]}
+    for episode in () if is_random else sampler:
+        if episode.category_id in by_category:
+            by_category[episode.category_id].append(episode)
+    drawable = any(by_category.values())
+    if is_random:
+        pairs = zip(sampler.pools_by_source, category_ids)
+        drawable = any(not pools.keys().isdisjoint(ids) for pools, ids in pairs)
+    if not drawable:
         raise ConfigError(
             f'--category: no episode can be made of {sum(category_ids, [])}: too few '
             f'usable instances for the shots and queries of this config'
         )
-    if sampler.mode == 'train':
+    if is_random:
+        sampler.restrict(category_ids)
         return list(itertools.islice(_epochs(sampler), num))
-    by_category: dict[int, list[Episode]] = {key: [] for key in category_ids[0]}
-    for episode in sampler:
-        if episode.category_id in by_category:
-            by_category[episode.category_id].append(episode)
     return _spread([group for group in by_category.values() if group], seed)[:num]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmpose.registry import DATASETS
 
-from ..datasets import EpisodeSampler, MP100EpisodeDataset
+from ..datasets import FixedEpisodeSampler, MP100EpisodeDataset
 from ..datasets.frozen_episodes import (
     OFFICIAL_EPISODES,
     OFFICIAL_QUERIES,
@@ -59,9 +59,7 @@ class Draw:
             distinct_images=self.distinct_images,
             draw_seed=self.draw_seed,
         )
-        sampler = EpisodeSampler(
-            self.dataset, mode='eval', num_shots=num_shots, **settings
-        )
+        sampler = FixedEpisodeSampler(self.dataset, num_shots=num_shots, **settings)
         return FrozenEpisodes(
             protocol=describe_protocol(**settings),
             num_shots=num_shots,
@@ -177,8 +175,8 @@ def _draw_of_loader(loader: Mapping, name: str, ann_file: str | Path | None) -> 
             f'{name}.sampler replays {sampler["episodes_file"]}: its episodes are '
             f'frozen already'
         )
-    if sampler.get('mode') != 'eval':
-        raise ConfigError(f"{name}.sampler is no EpisodeSampler with mode='eval'")
+    if sampler.get('type') != 'FixedEpisodeSampler':
+        raise ConfigError(f'{name}.sampler is no FixedEpisodeSampler')
     dataset_cfg = dict(
         loader['dataset'], pipeline=[], test_mode=True, check_images=False
     )

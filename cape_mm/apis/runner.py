@@ -12,6 +12,7 @@ from mmpose.registry import VISUALIZERS
 
 from ..compat.checkpoint import load_weights, read_checkpoint
 from ..compat.checkpoint_file import trusting
+from ..datasets.evaluation_plan import dataset_meta
 from ..engine.trained_categories import (
     describe_overlap,
     trained_categories_of,
@@ -136,6 +137,10 @@ def test(
     load_weights(runner.model, content, checkpoint)
     episodes = fixed_episodes(runner) if dump is not None else []
     check_report(runner, report)
+    loop = runner.test_loop
+    loop.evaluator.dataset_meta = dataset_meta(
+        loop.dataloader.dataset, loop.dataloader.sampler
+    )
     metrics = runner.test()
     num_trained = count_trained(runner, content)
     if num_trained:

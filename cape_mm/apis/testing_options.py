@@ -32,7 +32,7 @@ def fixed_episodes(runner: Runner) -> Sequence[Episode]:
     if episodes is None:
         raise ConfigError(
             '--dump needs a test sampler of fixed episodes, such as '
-            "dict(type='EpisodeSampler', mode='eval', ...)"
+            "dict(type='FixedEpisodeSampler', ...)"
         )
     return episodes
 

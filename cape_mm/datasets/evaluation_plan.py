@@ -1,9 +1,8 @@
 """How many pairs an evaluation would have on complete data, told to the metric.
 
 A metric sees only what the loader brings. A category that the sampler left out never
-reaches it, and a result without it would look complete. So the sampler writes what a
-full draw gives into the data set's meta information, which MMEngine hands to every
-metric as ``dataset_meta``, in every process alike.
+reaches it, and a result without it would look complete. So the evaluation loops hand
+the sampler's plan of a full draw to the metrics, as a part of ``dataset_meta``.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from ..structures import Episode
 from .mp100_dataset import MP100EpisodeDataset
 
 PLAN_KEY = 'evaluation_plan'
-"""Key of the plan in ``dataset.metainfo``."""
+"""Key of the plan in ``dataset_meta``."""
 NOT_IN_FILE = 'category not in the reduced annotation file'
 
 
@@ -72,7 +71,7 @@ def make_plan(
                 num_pairs=counts.get(category_id, usual),
                 left_out=None if category_id in counts else reason,
             )
-    for reduction in dataset.reductions.values():
+    for reduction in dataset.index.reductions.values():
         if reduction.num_left_out:
             absent = PlannedCategory(
                 name=reduction.name, num_pairs=usual, left_out=NOT_IN_FILE
@@ -82,10 +81,8 @@ def make_plan(
     return plan
 
 
-def announce_plan(dataset: MP100EpisodeDataset, plan: EvaluationPlan) -> None:
-    """Put a plan where the metric finds it: ``dataset.metainfo['evaluation_plan']``.
-
-    A data set without ``add_metainfo`` has no metric to tell.
-    """
-    if hasattr(dataset, 'add_metainfo'):
-        dataset.add_metainfo(**{PLAN_KEY: plan})
+def dataset_meta(dataset: object, sampler: object) -> dict:
+    """What a metric is told about the data of an evaluation."""
+    plan = getattr(sampler, 'evaluation_plan', None)
+    meta = dict(getattr(dataset, 'metainfo', None) or {})
+    return meta if plan is None else {**meta, PLAN_KEY: plan}

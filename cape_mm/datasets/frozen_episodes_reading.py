@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import AnnotationFormatError, ConfigError, MissingDataError
 from ..structures import Episode
 from ..utils.json_file import read_json
-from .entry_checks import MAX_ID
+from .annotation_checks import is_id, not_as_expected
 from .frozen_episodes import FrozenEpisodes, episodes_sha256, files_sha256
 from .mp100_dataset import MP100EpisodeDataset
 
@@ -150,7 +150,7 @@ def _read_episode(
     record: dict, place: int, lengths: tuple[int, int | None], where: str
 ) -> Episode:
     category_id, support, queries = (record[key] for key in EPISODE_KEYS)
-    if not _is_id(category_id):
+    if not is_id(category_id):
         raise _not_a(where, 'category_id', 'an id', category_id)
     _check_ids(support, lengths[0], 'support', where)
     _check_ids(queries, lengths[1], 'queries', where)
@@ -168,20 +168,14 @@ def _read_episode(
 
 def _check_ids(value: object, length: int | None, key: str, where: str) -> None:
     """Check a list of ids; ``length`` None asks for at least one."""
-    is_list = isinstance(value, list) and all(map(_is_id, value))
+    is_list = isinstance(value, list) and all(map(is_id, value))
     if not is_list or not value or len(value) != (length or len(value)):
         raise _not_a(where, key, f'a list of {length or "some"} annotation ids', value)
-
-
-def _is_id(value: object) -> bool:
-    return type(value) is int and 0 <= value <= MAX_ID
 
 
 def _not_a(
     where: str | Path, key: str, expected: str, value: object
 ) -> AnnotationFormatError:
-    shown = repr(value)
-    shown = shown if len(shown) <= 80 else f'{shown[:77]}...'
     return AnnotationFormatError(
-        f'{where}: "{key}" should be {expected}, but is {shown}. {REMEDY}'
+        f'{not_as_expected(where, key, expected, value)}. {REMEDY}'
     )

@@ -28,6 +28,8 @@ class Instance:
         keypoints: (x, y) in source pixels, float32 (K, 2); meaningless where invisible.
         is_visible: labelled with v > 0, bool (K,).
         visibility: COCO's v, 1 hidden, 2 seen; 0 for any other number, uint8 (K,).
+        twin_of: annotation id of which this is a second record, which stands in where
+            the instance is a query; None for the annotation itself.
     """
 
     ann_id: int
@@ -38,15 +40,27 @@ class Instance:
     keypoints: np.ndarray
     is_visible: np.ndarray
     visibility: np.ndarray
+    twin_of: int | None = None
 
 
 @dataclass
 class FilterReport:
-    """How many annotations were kept, and why the others were not."""
+    """How many annotations were kept, and why the others were not.
+
+    Attributes:
+        num_total: annotations of the file.
+        num_kept: the usable ones.
+        dropped_ids: ids of the others by reason.
+    """
 
     num_total: int = 0
     num_kept: int = 0
-    dropped: Counter = field(default_factory=Counter)
+    dropped_ids: dict[str, list[int]] = field(default_factory=dict)
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """Number of dropped annotations by reason."""
+        return Counter({reason: len(ids) for reason, ids in self.dropped_ids.items()})
 
     def __str__(self) -> str:
         text = f'kept {self.num_kept:,} of {self.num_total:,} annotations'
@@ -72,9 +86,6 @@ def select_instances(
         The usable instances and the count of the others by reason.
     """
     report = FilterReport(num_total=len(coco.dataset['annotations']))
-    listed = sum(len(coco.imgToAnns.get(img_id, ())) for img_id in coco.imgs)
-    if report.num_total > listed:
-        report.dropped['image not listed in the file'] = report.num_total - listed
     instances, seen = [], set()
     for img_id, image in coco.imgs.items():
         for ann in coco.imgToAnns.get(img_id, ()):
@@ -85,7 +96,14 @@ def select_instances(
                 seen.add(ann['id'])
                 instances.append(_make_instance(ann, image))
             else:
-                report.dropped[reason] += 1
+                report.dropped_ids.setdefault(reason, []).append(ann['id'])
+    unlisted = [
+        ann['id']
+        for ann in coco.dataset['annotations']
+        if ann['image_id'] not in coco.imgs
+    ]
+    if unlisted:
+        report.dropped_ids['image not listed in the file'] = unlisted
     report.num_kept = len(instances)
     return instances, report
 

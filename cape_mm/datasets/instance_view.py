@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -40,11 +39,11 @@ class InstanceView(Dataset):
         category_id = self.dataset.get_instance(ann_id).category_id
         episode = Episode(category_id, (ann_id,), (ITSELF,))
         try:
-            packed = self.dataset._load_instance(ann_id, episode)
+            packed = self.dataset.load_instance(ann_id, episode.seed)
         except InstanceLoadError as error:
             dropped = [dict(slot=0, ann_id=ann_id, reason=error.reason)]
-            return self.dataset._pack(episode, [], [], dropped)
-        item = self.dataset._pack(episode, [packed], [packed], [])
+            return self.dataset.pack(episode, [], [], dropped)
+        item = self.dataset.pack(episode, [packed], [packed], [])
         item['inputs']['query'] = item['inputs']['query'][:0]
         return item
 
@@ -81,7 +80,7 @@ class KnownInstances:
         )
         return ann_id
 
-    def load(self, ann_id: int, episode: Episode) -> dict:
+    def load(self, ann_id: int, episode_seed: int = 0) -> dict:
         """As the data set loads an instance, but from memory and without the image."""
         if ann_id in self.reasons:
             error = InstanceLoadError(f'annotation {ann_id}: {self.reasons[ann_id]}')
@@ -93,9 +92,8 @@ class KnownInstances:
         self, dataset: MP100EpisodeDataset, episodes: Iterable[Episode]
     ) -> list[EpisodeDataSample]:
         """The data samples that the data set would give, with all of its drops."""
-        served = copy.copy(dataset)
-        served._load_instance = self.load
-        return [served[episode]['data_samples'] for episode in episodes]
+        items = (dataset.assemble(episode, self.load) for episode in episodes)
+        return [item['data_samples'] for item in items]
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything as arrays of plain numbers and strings."""

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
-from mmengine.dataset import BaseDataset
+from mmengine.dataset import Compose
 from mmengine.logging import print_log
 from mmpose.registry import DATASETS
+from torch.utils.data import Dataset
 
 from ..errors import MissingDataError
 from ..structures import Episode, EpisodeDataSample
-from .categories import Category, read_categories
-from .dropping import load_or_drop
+from .annotation_index import AnnotationIndex
+from .categories import Category
+from .episode_loading import load_or_drop, load_or_redraw
 from .episode_packing import pack_episode
 from .image_files import (
     count_by_folder,
@@ -24,23 +28,22 @@ from .image_files import (
     find_missing_files,
     refuse_if_all_missing,
 )
-from .instance_filters import FilterReport, Instance, select_instances
-from .merged_annotations import read_annotation_files
-from .redrawing import load_or_redraw
-from .reduced_files import Reduction, read_reductions
+from .instance_filters import Instance
 from .splits import read_category_choice, split_files
 from .templates import Template, adopt_skeletons, load_template, read_template_file
 from .transforms.virtual_keypoints import refuse_virtual_keypoints
 
+METAINFO = dict(dataset_name='mp100')
+
 
 @DATASETS.register_module()
-class MP100EpisodeDataset(BaseDataset):
+class MP100EpisodeDataset(Dataset):
     """Turns an :class:`Episode` into images and labels.
 
     ``dataset[episode]`` returns ``dict(inputs=dict(support=..., query=...),
     data_samples=EpisodeDataSample)`` with uint8 BGR images (S, 3, H, W) and
     (Q, 3, H, W). Which episodes there are is the sampler's business
-    (:class:`~cape_mm.datasets.episode_sampler.EpisodeSampler`).
+    (:class:`~cape_mm.datasets.episode_samplers.EpisodeSampler`).
 
     Empty annotations are dropped when the index is built and counted by reason. Image
     files are looked for once: one warning counts the missing ones by folder, and
@@ -55,16 +58,16 @@ class MP100EpisodeDataset(BaseDataset):
     of the same draw, and no image of a support is read.
 
     Attributes:
-        ann_files: paths of the annotation files; ``ann_file`` is the only one, or all
-            of them for messages.
+        index: the usable annotations.
+        ann_files: paths of the annotation files; ``ann_file`` names all of them for
+            messages.
+        metainfo: every metric gets it as ``dataset_meta``.
         categories: by category id, in the file's order.
+        reductions: see :class:`AnnotationIndex`.
         instances_by_category: annotation and image ids that a sampler draws from.
-        filter_report: what became of the file's annotations.
         missing_images: number of missing image files by folder.
         num_without_image: usable instances that training leaves out of
             ``instances_by_category``, by category id; empty in evaluation.
-        reductions: what the complete file had, by category id, where the annotation
-            file is a reduced one (see :mod:`~cape_mm.datasets.reduced_files`).
 
     Args:
         ann_file: annotation JSON, relative to ``data_root``; ``{split}`` and
@@ -79,7 +82,7 @@ class MP100EpisodeDataset(BaseDataset):
         max_redraws: tries to complete one episode before giving up; None tries all
             instances of its category.
         check_images: look for every image file when the index is built.
-        metainfo: overrides of the dataset's meta information.
+        metainfo: further meta information.
         split: 1 to 5 for MP-100.
         subset: ``'train'``, ``'val'``, ``'test'``, or several of them.
         include_categories: category ids and names, or the name of a group of
@@ -95,8 +98,6 @@ class MP100EpisodeDataset(BaseDataset):
         ConfigError: a split, subset, group or name does not exist; in evaluation also
             templates that were made from annotations, and virtual keypoints.
     """
-
-    METAINFO = dict(dataset_name='mp100')
 
     def __init__(
         self,
@@ -114,96 +115,76 @@ class MP100EpisodeDataset(BaseDataset):
         exclude_categories: str | Sequence[int | str] | None = None,
         template_file: str | None = None,
     ) -> None:
+        self.data_root = data_root = data_root or ''
         names = split_files(ann_file, split, subset)
-        data_root = data_root or ''
         self.ann_files = tuple(os.path.join(data_root, name) for name in names)
-        self.included = read_category_choice(include_categories, 'include_categories')
-        self.excluded = read_category_choice(exclude_categories, 'exclude_categories')
-        self.template_file = template_file and os.path.join(data_root, template_file)
-        self.templates: dict[int, Template] = {}
-        self.max_redraws = max_redraws
-        self.check_images = check_images
-        self.filter_report = FilterReport()
-        self.categories: dict[int, Category] = {}
-        self.index_of: dict[int, int] = {}
-        self.instances_by_category: dict[int, list[tuple[int, int]]] = {}
-        self.missing_images: Counter[str] = Counter()
-        self.num_without_image: Counter[int] = Counter()
-        self.reductions: dict[int, Reduction] = {}
-        super().__init__(
-            ann_file='',
-            metainfo=metainfo,
-            data_root=data_root,
-            data_prefix=dict(data_prefix or dict(img='images/')),
-            serialize_data=False,
-            pipeline=pipeline,
-            test_mode=test_mode,
-        )
+        self.ann_file = ' + '.join(self.ann_files)
+        self.data_prefix = {
+            key: os.path.join(data_root, folder)
+            for key, folder in (data_prefix or dict(img='images/')).items()
+        }
+        self.metainfo = {**METAINFO, **(metainfo or {})}
+        self.pipeline = Compose(pipeline)
+        self.test_mode = test_mode
         if test_mode:
             refuse_virtual_keypoints(self.pipeline.transforms)
+        self.max_redraws = max_redraws
+        self.index = self._read_index(
+            read_category_choice(include_categories, 'include_categories'),
+            read_category_choice(exclude_categories, 'exclude_categories'),
+        )
+        self.categories = self.index.categories
+        self.reductions = self.index.reductions
+        missing = self._find_missing() if check_images else set()
+        self.missing_images: Counter[str] = count_by_folder(missing)
+        left_out = set() if test_mode else missing
+        self.instances_by_category = self.index.by_category(left_out)
+        self.num_without_image = Counter(
+            inst.category_id
+            for inst in self.index.instances
+            if inst.file_name in left_out
+        )
+        self.template_file = template_file and os.path.join(data_root, template_file)
+        self.templates: dict[int, Template] = {}
+        if self.template_file:
+            self._read_templates()
 
-    def add_metainfo(self, **values: object) -> None:
-        """Add to :attr:`metainfo`, which every metric gets as ``dataset_meta``."""
-        self._metainfo.update(values)
-
-    def load_data_list(self) -> list[Instance]:
-        """Read, filter and index the annotation files."""
+    def _read_index(self, *choice: frozenset[int | str] | None) -> AnnotationIndex:
         if self.data_root and not os.path.isdir(self.data_root):
             raise MissingDataError(
                 f'data_root not found: {self.data_root} (looked for its annotation '
                 f'file {self.ann_file}). Set data_root in the config, or run '
                 f'"make demo" to see the system on generated data.'
             )
-        coco = read_annotation_files(self.ann_files, self.included, self.excluded)
-        self.categories = read_categories(
-            coco.dataset['categories'], coco.dataset['annotations'], self.ann_file
-        )
-        self.reductions = read_reductions(coco.dataset, self.ann_file)
-        instances, self.filter_report = select_instances(coco, self.categories)
-        print_log(f'{self.ann_file}: {self.filter_report}', logger='current')
-        self.index_of = {inst.ann_id: i for i, inst in enumerate(instances)}
-        missing = self._find_missing(instances) if self.check_images else set()
-        self._fill_pools(instances, set() if self.test_mode else missing)
-        if self.template_file:
-            self._read_templates()
-        return instances
+        index = AnnotationIndex.read(self.ann_files, *choice)
+        print_log(f'{self.ann_file}: {index.filter_report}', logger='current')
+        return index
 
     def _read_templates(self) -> None:
         pools = self.instances_by_category
         used = {i: self.categories[i] for i, pool in pools.items() if pool}
         self.templates = read_template_file(self.template_file, used, self.test_mode)
-        self.categories |= adopt_skeletons(used, self.templates)
+        self.categories = self.categories | adopt_skeletons(used, self.templates)
 
-    def _load_template(self, episode: Episode) -> dict:
-        template = self.templates[episode.category_id]
-        return load_template(template, self.pipeline.transforms, episode.seed)
-
-    def _join_prefix(self) -> None:
-        super()._join_prefix()
-        self.ann_file = ' + '.join(self.ann_files)  # the parent knows of one file only
-
-    def _find_missing(self, instances: Sequence[Instance]) -> set[str]:
-        file_names = [inst.file_name for inst in instances]
+    def _find_missing(self) -> set[str]:
+        file_names = [inst.file_name for inst in self.index.instances]
         folder = self._image_folder
         missing = find_missing_files(file_names, folder)
         expected = self.data_prefix['img']  # not the folder looked in as a fallback
         refuse_if_all_missing(missing, file_names, expected, self.ann_file)
         if missing:
             message = describe_missing_files(missing, file_names, folder)
-            print_log(
-                f'{self.ann_file}: {message}', logger='current', level=logging.WARNING
-            )
-        self.missing_images = count_by_folder(missing)
+            print_log(f'{self.ann_file}: {message}', 'current', logging.WARNING)
         return set(missing)
 
-    def _fill_pools(self, instances: Sequence[Instance], left_out: set[str]) -> None:
-        self.instances_by_category = {key: [] for key in self.categories}
-        for inst in instances:
-            if inst.file_name in left_out:
-                self.num_without_image[inst.category_id] += 1
-            else:
-                by_category = self.instances_by_category[inst.category_id]
-                by_category.append((inst.ann_id, inst.img_id))
+    @cached_property
+    def _image_folder(self) -> str:
+        # asked of the disk once, not for every image
+        folder = self.data_prefix['img']
+        return folder if os.path.isdir(folder) else self.data_root
+
+    def __len__(self) -> int:
+        return len(self.index)
 
     @property
     def num_missing_images(self) -> int:
@@ -216,49 +197,93 @@ class MP100EpisodeDataset(BaseDataset):
         Raises:
             KeyError: the id is unknown, or the annotation was filtered out.
         """
-        if ann_id not in self.index_of:
-            raise KeyError(
-                f'annotation {ann_id} is not among the {len(self)} usable instances of '
-                f'{self.ann_file}: the episode was drawn from another file, or the '
-                f'annotation is empty'
-            )
-        return self.data_list[self.index_of[ann_id]]
+        return self.index[ann_id]
 
     def image_path(self, instance: Instance) -> str:
         """Path of an instance's image file."""
         return os.path.join(self._image_folder, instance.file_name)
 
-    @cached_property
-    def _image_folder(self) -> str:
-        # asked of the disk once, not for every image
-        folder = self.data_prefix['img']
-        return folder if os.path.isdir(folder) else self.data_root
+    def with_changes(
+        self,
+        instances: Iterable[Instance] = (),
+        categories: Mapping[int, Category] | None = None,
+        pipeline: Sequence[Callable] | None = None,
+    ) -> MP100EpisodeDataset:
+        """The data set with something else in it; this one stays as it is.
 
-    def __getitem__(self, episode: Episode) -> dict:
+        Args:
+            instances: further ones, or others in the place of those with the same id.
+            categories: others in the place of those with the same id.
+            pipeline: transforms instead of the present ones.
+        """
+        changed = copy.copy(self)
+        known = {inst.ann_id: inst for inst in self.index.instances}
+        known |= {inst.ann_id: inst for inst in instances}
+        changed.categories = self.categories | dict(categories or {})
+        changed.index = replace(
+            self.index, instances=list(known.values()), categories=changed.categories
+        )
+        if pipeline is not None:
+            changed.pipeline = Compose(pipeline)
+        return changed
+
+    def describe_instance(self, ann_id: int, episode_seed: int) -> dict:
+        """What the pipeline starts from: one annotation and its randomness."""
+        instance = self.index[ann_id]
+        return dict(
+            img_path=self.image_path(instance),
+            ann_id=instance.ann_id,
+            img_id=instance.img_id,
+            twin_of=instance.twin_of,
+            bbox=instance.bbox.copy(),
+            keypoints_orig=instance.keypoints.copy(),
+            is_visible=instance.is_visible.copy(),
+            visibility=instance.visibility,
+            episode_seed=episode_seed,
+            rng=np.random.default_rng([episode_seed, ann_id]),
+        )
+
+    def load_instance(self, ann_id: int, episode_seed: int) -> dict:
+        """Run one annotation through the pipeline; what ``PackInstance`` returns.
+
+        Raises:
+            InstanceLoadError: its image can't be loaded, or shows no keypoint.
+        """
+        return self.pipeline(self.describe_instance(ann_id, episode_seed))
+
+    def __getitem__(self, episode: Episode) -> dict[str, dict | EpisodeDataSample]:
         if not isinstance(episode, Episode):
             raise TypeError(
                 f'{type(self).__name__} is indexed by an Episode, got '
                 f'{type(episode).__name__}. Give the data loader '
                 f"sampler=dict(type='EpisodeSampler', ...)."
             )
-        return self._load_fixed(episode) if self.test_mode else self._load(episode)
+        if self.test_mode:
+            return self.assemble(episode, self.load_instance)
+        return self._load_training(episode)
 
-    def _load_instance(self, ann_id: int, episode: Episode) -> dict:
-        instance = self.get_instance(ann_id)
-        results = dict(
-            img_path=self.image_path(instance),
-            ann_id=instance.ann_id,
-            img_id=instance.img_id,
-            bbox=instance.bbox.copy(),
-            keypoints_orig=instance.keypoints.copy(),
-            is_visible=instance.is_visible.copy(),
-            visibility=instance.visibility,
-            episode_seed=episode.seed,
-            rng=np.random.default_rng([episode.seed, ann_id]),
+    def assemble(
+        self, episode: Episode, load: Callable[[int, int], dict]
+    ) -> dict[str, dict | EpisodeDataSample]:
+        """Put an evaluation episode together; drop the pairs that can't be loaded.
+
+        Args:
+            episode: the episode.
+            load: gives an instance by annotation id and episode seed, as
+                :meth:`load_instance` does, or raises its error.
+        """
+
+        def load_supports() -> list[dict]:
+            if self.templates:
+                return [self._load_template(episode)]
+            return [load(ann_id, episode.seed) for ann_id in episode.support_ids]
+
+        supports, queries, dropped = load_or_drop(
+            episode.query_ids, load_supports, lambda i: load(i, episode.seed)
         )
-        return self.pipeline(results)
+        return self.pack(episode, supports, queries, dropped)
 
-    def _load(self, episode: Episode) -> dict:
+    def _load_training(self, episode: Episode) -> dict[str, dict | EpisodeDataSample]:
         """Load a training episode; what can't be loaded is redrawn."""
         supports = [self._load_template(episode)] if self.templates else []
         wanted = () if supports else episode.support_ids
@@ -267,32 +292,22 @@ class MP100EpisodeDataset(BaseDataset):
             [*wanted, *episode.query_ids],
             num_shots=len(wanted),
             pool=self.instances_by_category[episode.category_id],
-            load=lambda ann_id: self._load_instance(ann_id, episode),
-            image_of=lambda ann_id: self.get_instance(ann_id).img_id,
+            load=lambda ann_id: self.load_instance(ann_id, episode.seed),
+            image_of=lambda ann_id: self.index[ann_id].img_id,
             seed=episode.seed,
             max_redraws=self.max_redraws,
-            source=self.ann_file,
-            category=f'{category.id} ({category.name})',
+            what=f'category {category.id} ({category.name}) of {self.ann_file}',
         )
         supports += loaded[: len(wanted)]
-        return self._pack(episode, supports, loaded[len(wanted) :], [], redrawn)
+        return self.pack(episode, supports, loaded[len(wanted) :], [], redrawn)
 
-    def _load_fixed(self, episode: Episode) -> dict:
-        """Load an evaluation episode; drop the pairs that can't be loaded."""
-        loaded = load_or_drop(
-            episode.query_ids,
-            load_supports=lambda: self._load_supports(episode),
-            load_query=lambda ann_id: self._load_instance(ann_id, episode),
-        )
-        return self._pack(episode, *loaded)
+    def _load_template(self, episode: Episode) -> dict:
+        template = self.templates[episode.category_id]
+        return load_template(template, self.pipeline.transforms, episode.seed)
 
-    def _load_supports(self, episode: Episode) -> list[dict]:
-        if self.templates:
-            return [self._load_template(episode)]
-        return [self._load_instance(i, episode) for i in episode.support_ids]
-
-    def _pack(
+    def pack(
         self, episode: Episode, supports: list, queries: list, *notes: list[dict]
     ) -> dict[str, dict | EpisodeDataSample]:
+        """See :func:`~.episode_packing.pack_episode`."""
         category = self.categories[episode.category_id]
         return pack_episode(episode, category, supports, queries, *notes)

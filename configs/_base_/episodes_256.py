@@ -26,7 +26,6 @@ train_dataloader = dict(
     collate_fn=dict(type='collate_episodes'),
     sampler=dict(
         type='EpisodeSampler',
-        mode='train',
         num_shots=1,
         num_queries=2,
         episodes_per_epoch=8000,
@@ -40,8 +39,7 @@ val_dataloader = dict(
     pin_memory=True,
     collate_fn=dict(type='collate_episodes'),
     sampler=dict(
-        type='EpisodeSampler',
-        mode='eval',
+        type='FixedEpisodeSampler',
         num_shots=1,
         num_queries=15,
         episodes_per_category=20,

@@ -6,12 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from cape_mm.datasets.episode_pools import (
-    largest_fit,
-    most_queries,
-    most_shots,
-    name_some,
-)
+from cape_mm.datasets.episode_pools import EpisodeSize, name_some
 
 
 def make_pool(*per_image):
@@ -32,13 +27,20 @@ def fewest_left(pool, num_shots):
 @pytest.mark.parametrize('pool', [make_pool(3, 1, 2), make_pool(1, 1, 1), make_pool(4)])
 def test_the_worst_draw_decides(pool):
     for num_shots in range(1, len(pool) + 1):
-        assert most_queries(pool, num_shots, True) == fewest_left(pool, num_shots)
-        assert most_queries(pool, num_shots, False) == len(pool) - num_shots
+        assert EpisodeSize(num_shots, 1).most_queries(pool) == fewest_left(
+            pool, num_shots
+        )
+        assert EpisodeSize(num_shots, 1, False).most_queries(pool) == (
+            len(pool) - num_shots
+        )
     for distinct in (True, False):
         for num_queries in range(1, len(pool) + 2):
-            shots = range(1, len(pool) + 1)
-            enough = [most_queries(pool, s, distinct) >= num_queries for s in shots]
-            assert most_shots(pool, num_queries, distinct) == sum(enough)
+            sizes = [
+                EpisodeSize(shots, num_queries, distinct)
+                for shots in range(1, len(pool) + 1)
+            ]
+            enough = sum(size.fits(pool) for size in sizes)
+            assert sizes[0].most_shots(pool) == enough
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,7 @@ def test_the_worst_draw_decides(pool):
     ],
 )
 def test_the_largest_episode_that_fits_all(pools, wanted, sentence):
-    text = largest_fit(pools, *wanted, True)
+    text = EpisodeSize(*wanted).suggest(pools)
     assert sentence in text
     assert bool(text) == bool(sentence)
 

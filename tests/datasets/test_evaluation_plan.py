@@ -3,11 +3,11 @@
 import pytest
 from episode_data import open_tree
 
-from cape_mm.datasets import EpisodeSampler
-from cape_mm.datasets.evaluation_plan import PLAN_KEY
+from cape_mm.datasets import FixedEpisodeSampler
+from cape_mm.datasets.evaluation_plan import PLAN_KEY, dataset_meta
 from cape_mm.datasets.frozen_episodes import FrozenEpisodes, files_sha256
 
-DRAW = dict(mode='eval', num_shots=1, num_queries=3, episodes_per_category=4)
+DRAW = dict(num_shots=1, num_queries=3, episodes_per_category=4)
 
 
 @pytest.fixture
@@ -24,8 +24,7 @@ def tree(coco_tree):
 
 
 def plan_of(dataset, **kwargs):
-    EpisodeSampler(dataset, **{**DRAW, **kwargs})
-    return dataset.metainfo[PLAN_KEY]
+    return FixedEpisodeSampler(dataset, **{**DRAW, **kwargs}).evaluation_plan
 
 
 def row(category_id, num_pairs=12, left_out=None):
@@ -48,24 +47,24 @@ def test_missing_images_change_no_plan(tree):
 
 def test_replay_plans_the_categories_that_the_file_has_not(tree):
     dataset = open_tree(tree)
-    sampler = EpisodeSampler(dataset, **DRAW, skip_small_categories=True)
+    sampler = FixedEpisodeSampler(dataset, **DRAW, skip_small_categories=True)
     episodes = tuple(e for e in sampler if e.category_id == 2)
     sha256 = files_sha256([dataset.ann_file])
     path = tree.root / 'episodes.json'
     path.write_text(FrozenEpisodes('draw', 1, sha256, episodes).to_text())
-    again = open_tree(tree)
-    EpisodeSampler(again, mode='eval', episodes_file=str(path))
+    replayed = FixedEpisodeSampler(open_tree(tree), episodes_file=str(path))
     left_out = 'category not in the episodes file'
-    assert again.metainfo[PLAN_KEY] == {
+    assert replayed.evaluation_plan == {
         5: row(5, left_out=left_out),
         9: row(9, left_out=left_out),
         2: row(2),
     }
 
 
-def test_training_announces_nothing(tree):
-    dataset = open_tree(tree, train=True)
-    EpisodeSampler(
-        dataset, num_queries=3, episodes_per_epoch=4, skip_small_categories=True
-    )
+def test_metrics_are_told_of_the_plan_and_the_data_set_stays_as_it_is(tree):
+    dataset = open_tree(tree)
+    sampler = FixedEpisodeSampler(dataset, **DRAW, skip_small_categories=True)
     assert PLAN_KEY not in dataset.metainfo
+    meta = dataset_meta(dataset, sampler)
+    assert meta == {**dataset.metainfo, PLAN_KEY: sampler.evaluation_plan}
+    assert dataset_meta(dataset, sampler=[]) == dataset.metainfo

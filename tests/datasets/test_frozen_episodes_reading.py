@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from episode_data import all_tensors, open_tree
 
-from cape_mm.datasets import EpisodeSampler, episode_sampler
+from cape_mm.datasets import FixedEpisodeSampler, episode_samplers
 from cape_mm.datasets.frozen_episodes import (
     FrozenEpisodes,
     episodes_sha256,
@@ -18,7 +18,7 @@ from cape_mm.datasets.frozen_episodes import (
 from cape_mm.datasets.frozen_episodes_reading import read_frozen_episodes
 from cape_mm.errors import AnnotationFormatError, ConfigError, MissingDataError
 
-DRAW = dict(mode='eval', num_shots=2, num_queries=3, episodes_per_category=6)
+DRAW = dict(num_shots=2, num_queries=3, episodes_per_category=6)
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def tree(coco_tree):
 
 def freeze(tree):
     """The tree's episodes, the categories mixed, and their file."""
-    episodes = EpisodeSampler(open_tree(tree), **DRAW).episodes[::-1]
+    episodes = FixedEpisodeSampler(open_tree(tree), **DRAW).episodes[::-1]
     episodes[5], episodes[6] = episodes[6], episodes[5]
     episodes = [replace(e, seed=i, index=i) for i, e in enumerate(episodes)]
     path = tree.root / 'episodes.json'
@@ -41,9 +41,7 @@ def freeze(tree):
 
 
 def replay(tree, path, **kwargs):
-    return EpisodeSampler(
-        open_tree(tree), mode='eval', episodes_file=str(path), **kwargs
-    )
+    return FixedEpisodeSampler(open_tree(tree), episodes_file=str(path), **kwargs)
 
 
 def edit(path, change, rehash=True):
@@ -76,7 +74,7 @@ def test_replay_is_the_stored_list(tree):
 def test_ranks_share_the_stored_list(tree, monkeypatch):
     episodes, path = freeze(tree)
     for rank in range(5):
-        monkeypatch.setattr(episode_sampler, 'get_dist_info', lambda r=rank: (r, 5))
+        monkeypatch.setattr(episode_samplers, 'get_dist_info', lambda r=rank: (r, 5))
         assert list(replay(tree, path)) == episodes[rank::5]
 
 
@@ -120,12 +118,6 @@ def test_contradicting_settings_are_refused(tree, given, message):
     _, path = freeze(tree)
     with pytest.raises(ConfigError, match=message):
         replay(tree, path, **given)
-
-
-def test_training_does_not_replay(tree):
-    _, path = freeze(tree)
-    with pytest.raises(ConfigError, match="episodes_file needs mode='eval'"):
-        EpisodeSampler(open_tree(tree), episodes_per_epoch=1, episodes_file=str(path))
 
 
 def test_another_annotation_file_is_refused(tree):

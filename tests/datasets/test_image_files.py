@@ -5,7 +5,7 @@ import shutil
 import pytest
 from episode_data import CocoTree, assert_same, open_tree
 
-from cape_mm.datasets import EpisodeSampler
+from cape_mm.datasets import EpisodeSampler, FixedEpisodeSampler
 from cape_mm.datasets.image_files import (
     count_by_folder,
     describe_missing_files,
@@ -81,8 +81,8 @@ def test_training_leaves_the_instances_out_of_its_pools(tree):
     assert {key: len(pool) for key, pool in pools.items()} == {1: 6, 2: 8, 3: 0, 4: 0}
     assert not {8, 9} & {img_id for _, img_id in pools[2]}
     assert dataset.num_without_image == {2: 4, 3: 4}
-    assert len(dataset) == len(dataset.index_of) == 6 + 12 + 4
-    gone = next(inst.ann_id for inst in dataset.data_list if inst.img_id == 8)
+    assert len(dataset) == 6 + 12 + 4
+    gone = next(inst.ann_id for inst in dataset.index.instances if inst.img_id == 8)
     assert dataset.get_instance(gone).category_id == 2
 
 
@@ -92,9 +92,7 @@ def test_evaluation_keeps_its_pools_and_its_draw(tree, tmp_path):
     whole.fill(2, num_images=6, per_image=2)
     whole.fill(3, num_images=4)
     datasets = [open_tree(tree), open_tree(whole)]
-    draws = [
-        list(EpisodeSampler(d, mode='eval', episodes_per_category=5)) for d in datasets
-    ]
+    draws = [list(FixedEpisodeSampler(d, episodes_per_category=5)) for d in datasets]
     assert draws[0] == draws[1]
     assert datasets[0].num_without_image == {}
 
@@ -121,8 +119,8 @@ def test_sampler_skips_it_on_demand_and_draws_only_what_is_there(tree, log_recor
 
 def test_redraws_never_try_a_missing_file(tree, log_records):
     dataset = open_tree(tree, train=True)
-    ids = [inst.ann_id for inst in dataset.data_list if inst.category_id == 2]
-    gone = next(inst.ann_id for inst in dataset.data_list if inst.img_id == 8)
+    ids = [inst.ann_id for inst in dataset.index.instances if inst.category_id == 2]
+    gone = next(inst.ann_id for inst in dataset.index.instances if inst.img_id == 8)
     log_records.clear()
     for seed in range(10):
         item = dataset[Episode(2, (ids[0],), (gone,), seed=seed)]

@@ -159,7 +159,10 @@ def test_second_use_of_an_annotation_id_is_dropped(tree):
 def test_report_reads_well():
     report = FilterReport(num_total=18475, num_kept=18063)
     assert str(report) == 'kept 18,063 of 18,475 annotations'
-    report.dropped.update({'no bounding box': 35, 'no visible keypoint': 1377})
+    report.dropped_ids = {
+        'no bounding box': list(range(35)),
+        'no visible keypoint': list(range(1377)),
+    }
     assert str(report) == (
         'kept 18,063 of 18,475 annotations: 1,377 no visible keypoint, '
         '35 no bounding box'

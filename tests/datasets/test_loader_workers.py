@@ -21,9 +21,7 @@ def test_same_batches_for_any_number_of_workers(coco_tree, epoch):
     coco_tree.fill(2, num_images=6, per_image=2, num_keypoints=3)
     coco_tree.image_path(2).write_bytes(b'no picture')  # redrawn wherever it is loaded
     dataset = open_tree(coco_tree, train=True)
-    sampler = EpisodeSampler(
-        dataset, mode='train', num_shots=1, num_queries=2, episodes_per_epoch=22
-    )
+    sampler = EpisodeSampler(dataset, num_shots=1, num_queries=2, episodes_per_epoch=22)
     sampler.set_epoch(epoch)
     seed_global_rngs(1)
     expected = load_batches(dataset, sampler, 0, collate_episodes)

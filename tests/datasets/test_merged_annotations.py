@@ -9,7 +9,7 @@ import pytest
 from episode_data import CocoTree
 
 from cape_mm.datasets import MP100EpisodeDataset
-from cape_mm.datasets.merged_annotations import read_annotation_files
+from cape_mm.datasets.annotation_file import read_annotation_files
 from cape_mm.errors import AnnotationFormatError, MissingDataError
 
 
@@ -54,7 +54,7 @@ def test_overlapping_files_give_every_entry_once(tree):
         ['a.json', 'b.json'], data_root=str(tree.root), test_mode=True
     )
     assert len(dataset) == 9
-    assert dataset.filter_report.dropped == {}
+    assert dataset.index.filter_report.dropped == {}
     assert dataset.ann_files == tuple(files)
 
 
@@ -69,7 +69,7 @@ def test_a_repetition_within_a_file_is_left_to_be_counted(tree):
     write_part(tree, 'a.json', {1, 2})
     write_part(tree, 'b.json', {3})
     dataset = MP100EpisodeDataset(['a.json', 'b.json'], data_root=str(tree.root))
-    assert dataset.filter_report.dropped == {'annotation id used before': 1}
+    assert dataset.index.filter_report.dropped == {'annotation id used before': 1}
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_dataset_draws_from_the_chosen_categories_only(tree):
         'a.json', data_root=str(tree.root), exclude_categories=[2]
     )
     assert set(dataset.instances_by_category) == {1, 3}
-    assert {inst.category_id for inst in dataset.data_list} == {1, 3}
+    assert {inst.category_id for inst in dataset.index.instances} == {1, 3}
 
 
 def test_files_of_the_real_splits_agree(mp100_annotations):

@@ -18,7 +18,12 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 from mmpose.registry import DATASETS
 
-from cape_mm.datasets import EpisodeSampler, MP100EpisodeDataset, collate_episodes
+from cape_mm.datasets import (
+    EpisodeSampler,
+    FixedEpisodeSampler,
+    MP100EpisodeDataset,
+    collate_episodes,
+)
 from cape_mm.datasets.synthetic.writer import annotation_path
 from cape_mm.errors import AnnotationFormatError, MissingDataError
 from cape_mm.structures import Episode
@@ -67,8 +72,8 @@ def test_length_is_the_number_of_usable_instances(coco_tree):
     coco_tree.fill(1, num_images=3, per_image=2)
     coco_tree.add_annotation(1, 1, num_keypoints=0)
     dataset = open_tree(coco_tree)
-    assert len(dataset) == dataset.filter_report.num_kept == 6
-    assert dataset.filter_report.dropped == {'num_keypoints is 0': 1}
+    assert len(dataset) == dataset.index.filter_report.num_kept == 6
+    assert dataset.index.filter_report.dropped == {'num_keypoints is 0': 1}
 
 
 def test_filter_report_is_logged_once(coco_tree, log_records):
@@ -247,7 +252,7 @@ def test_data_loader_with_workers_equals_direct_loading(coco_tree, collate):
 
 def test_synthetic_data_loads_as_it_is(synthetic_root):
     dataset = open_synthetic(synthetic_root, 'test', train=False)
-    sampler = EpisodeSampler(dataset, mode='eval', episodes_per_category=8)
+    sampler = FixedEpisodeSampler(dataset, episodes_per_category=8)
     assert len(sampler) == 16
     for episode in sampler:
         sample = dataset[episode]['data_samples']
@@ -263,7 +268,7 @@ def test_real_photographs_load(shared_data):
         pipeline=eval_pipeline(),
         test_mode=True,
     )
-    sampler = EpisodeSampler(dataset, mode='eval', episodes_per_category=1)
+    sampler = FixedEpisodeSampler(dataset, episodes_per_category=1)
     content = json.loads((root / 'annotations/realcape_val.json').read_text())
     assert len(sampler) == len(content['categories'])
     for episode in sampler:

@@ -9,7 +9,7 @@ import torch
 from episode_data import all_tensors, assert_same, open_tree
 from torch._utils import ExceptionWrapper
 
-from cape_mm.datasets import EpisodeSampler
+from cape_mm.datasets import FixedEpisodeSampler
 from cape_mm.errors import MissingDataError
 from cape_mm.structures import Episode
 
@@ -113,8 +113,8 @@ def test_redraws_are_bounded(gap, log_records, max_redraws):
 
 
 def evaluation_sampler(dataset):
-    return EpisodeSampler(
-        dataset, mode='eval', num_shots=1, num_queries=3, episodes_per_category=8
+    return FixedEpisodeSampler(
+        dataset, num_shots=1, num_queries=3, episodes_per_category=8
     )
 
 
@@ -204,9 +204,7 @@ def test_image_that_the_system_refuses_to_read_is_redrawn(gap, damage):
         tree.image_path(3).mkdir()
     else:
         instance = dataset.get_instance(ids[2])
-        dataset.data_list[dataset.index_of[ids[2]]] = replace(
-            instance, file_name='x' * 5000
-        )
+        dataset = dataset.with_changes([replace(instance, file_name='x' * 5000)])
     sample = dataset[Episode(1, (ids[0],), (ids[2],))]['data_samples']
     assert sample.gt_instances.ann_ids.tolist() != [ids[2]]
     assert sample.redrawn[0] == dict(ann_id=ids[2], reason='image can not be read')

@@ -10,6 +10,7 @@ from cape_mm.apis.config_checks import check_dataloader
 from cape_mm.apis.config_loading import load_config
 from cape_mm.datasets import (
     EpisodeSampler,
+    FixedEpisodeSampler,
     MultiSourceEpisodeDataset,
     collate_episodes,
 )
@@ -117,7 +118,7 @@ def test_source_without_data(sources, tmp_path):
 
 def test_evaluation_takes_one_data_set(sources):
     with pytest.raises(ConfigError, match='not several sources'):
-        EpisodeSampler(open_sources(*sources), mode='eval', episodes_per_category=1)
+        FixedEpisodeSampler(open_sources(*sources), episodes_per_category=1)
 
 
 def test_banner_and_checkpoint_name_the_sources(sources):

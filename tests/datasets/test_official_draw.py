@@ -5,7 +5,7 @@ import random
 import pytest
 from pycocotools.coco import COCO
 
-from cape_mm.datasets import EpisodeSampler, MP100EpisodeDataset
+from cape_mm.datasets import FixedEpisodeSampler, MP100EpisodeDataset
 
 NUM_QUERIES = 15
 
@@ -35,9 +35,8 @@ def official_pairs(path, num_shots, episodes_per_category):
 
 
 def our_pairs(dataset, num_shots, episodes_per_category, seed=None):
-    sampler = EpisodeSampler(
+    sampler = FixedEpisodeSampler(
         dataset,
-        mode='eval',
         num_shots=num_shots,
         num_queries=NUM_QUERIES,
         episodes_per_category=episodes_per_category,
@@ -72,6 +71,6 @@ def test_sixty_thousand_pairs_of_split_1(mp100_annotations):
 @pytest.mark.parametrize('name', ['mp100_split4_val.json', 'mp100_split5_test.json'])
 def test_five_shots_where_boxes_are_dropped(mp100_annotations, name):
     dataset = make_dataset(mp100_annotations, name)
-    assert dataset.filter_report.dropped
+    assert dataset.index.filter_report.dropped
     expected = official_pairs(mp100_annotations / name, 5, 20)
     assert our_pairs(dataset, 5, 20) == expected

@@ -8,16 +8,15 @@ import pytest
 from episode_data import open_tree
 
 from cape_mm.data_tools.checking import check_dataset, fix_skeletons, write_available
-from cape_mm.datasets import EpisodeSampler
-from cape_mm.datasets.annotation_file import read_annotation_file
-from cape_mm.datasets.evaluation_plan import NOT_IN_FILE, PLAN_KEY
-from cape_mm.datasets.merged_annotations import read_annotation_files
+from cape_mm.datasets import FixedEpisodeSampler
+from cape_mm.datasets.annotation_file import read_annotation_file, read_annotation_files
+from cape_mm.datasets.evaluation_plan import NOT_IN_FILE, dataset_meta
 from cape_mm.datasets.reduced_files import Reduction, read_reductions
 from cape_mm.errors import AnnotationFormatError
 from cape_mm.evaluation import EpisodePCK
 
 FEW = dict(num_shots=1, num_queries=2)
-DRAW = dict(mode='eval', episodes_per_category=3, **FEW)
+DRAW = dict(episodes_per_category=3, **FEW)
 
 
 @pytest.fixture
@@ -92,8 +91,8 @@ def test_files_read_as_one_are_added(tree):
 def test_plan_counts_the_complete_file(tree):
     tree.write()
     dataset = open_file(tree, reduce(tree))
-    EpisodeSampler(dataset, **DRAW)
-    assert dataset.metainfo[PLAN_KEY] == {
+    sampler = FixedEpisodeSampler(dataset, **DRAW)
+    assert sampler.evaluation_plan == {
         1: dict(name='cat1', num_pairs=6, left_out=None, num_left_out=1),
         2: dict(name='cat2', num_pairs=6, left_out=None),
         3: dict(name='cat3', num_pairs=6, left_out=NOT_IN_FILE, num_left_out=3),
@@ -116,9 +115,9 @@ def test_result_is_partial(tree, excluded, text):
     path = reduce(tree)
     kwargs = dict(exclude_categories=excluded) if excluded else {}
     dataset = open_file(tree, path, **kwargs)
-    sampler = EpisodeSampler(dataset, **DRAW)
+    sampler = FixedEpisodeSampler(dataset, **DRAW)
     metric = EpisodePCK()
-    metric.dataset_meta = dataset.metainfo
+    metric.dataset_meta = dataset_meta(dataset, sampler)
     for episode in sampler:
         sample = dataset[episode]['data_samples']
         sample.pred_instances = sample.gt_instances.clone()

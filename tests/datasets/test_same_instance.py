@@ -5,13 +5,18 @@ from __future__ import annotations
 import pytest
 from episode_data import assert_same, open_tree
 
-from cape_mm.datasets import EpisodeSampler
+from cape_mm.datasets import EpisodeSampler, FixedEpisodeSampler
 from cape_mm.errors import ConfigError, ImpossibleEpisodeError
 
 DRAWS = {
-    'train': dict(mode='train', episodes_per_epoch=6, seed=0),
-    'eval': dict(mode='eval', episodes_per_category=2),
+    'train': (EpisodeSampler, dict(episodes_per_epoch=6, seed=0)),
+    'eval': (FixedEpisodeSampler, dict(episodes_per_category=2)),
 }
+
+
+def draw(mode, dataset, **options):
+    sampler_type, length = DRAWS[mode]
+    return sampler_type(dataset, **length, **options)
 
 
 def fill(tree, num_images: int = 4) -> dict[int, list[int]]:
@@ -25,7 +30,7 @@ def test_every_query_is_its_support(coco_tree, mode, distinct):
     ids = fill(coco_tree)
     dataset = open_tree(coco_tree, train=mode == 'train')
     options = dict(num_shots=2, num_queries=3, distinct_images=distinct)
-    sampler = EpisodeSampler(dataset, same_instance=True, **DRAWS[mode], **options)
+    sampler = draw(mode, dataset, same_instance=True, **options)
     episodes = list(sampler)
     assert len(episodes) == 6
     assert len({episode.category_id for episode in episodes}) > 1
@@ -39,7 +44,7 @@ def test_every_query_is_its_support(coco_tree, mode, distinct):
 def test_support_and_query_are_the_same_to_the_last_bit(coco_tree):
     fill(coco_tree)
     dataset = open_tree(coco_tree)
-    sampler = EpisodeSampler(dataset, same_instance=True, **DRAWS['eval'])
+    sampler = draw('eval', dataset, same_instance=True)
     item = dataset[next(iter(sampler))]
     sample = item['data_samples']
     swapped = dict(
@@ -54,15 +59,15 @@ def test_one_instance_is_enough(coco_tree):
     fill(coco_tree, num_images=1)
     dataset = open_tree(coco_tree)
     with pytest.raises(ImpossibleEpisodeError, match='1 usable instances'):
-        EpisodeSampler(dataset, **DRAWS['eval'])
-    assert len(EpisodeSampler(dataset, same_instance=True, **DRAWS['eval'])) == 6
+        draw('eval', dataset)
+    assert len(draw('eval', dataset, same_instance=True)) == 6
 
 
 @pytest.mark.parametrize('mode', DRAWS)
 def test_the_first_categories_alone(coco_tree, mode):
     fill(coco_tree)
     dataset = open_tree(coco_tree, train=mode == 'train')
-    sampler = EpisodeSampler(dataset, max_categories=1, **DRAWS[mode])
+    sampler = draw(mode, dataset, max_categories=1)
     assert {episode.category_id for episode in sampler} == {1}
     episode = next(iter(sampler))
     assert episode.support_ids != episode.query_ids
@@ -71,8 +76,7 @@ def test_the_first_categories_alone(coco_tree, mode):
 def test_what_was_left_out_is_announced(coco_tree):
     fill(coco_tree)
     dataset = open_tree(coco_tree)
-    EpisodeSampler(dataset, max_categories=2, **DRAWS['eval'])
-    plan = dataset.metainfo['evaluation_plan']
+    plan = draw('eval', dataset, max_categories=2).evaluation_plan
     reasons = [plan[i]['left_out'] for i in (1, 2, 3)]
     assert reasons[:2] == [None, None]
     assert 'not among the first 2' in reasons[2]
@@ -82,15 +86,15 @@ def test_what_was_left_out_is_announced(coco_tree):
 def test_the_official_evaluation_is_refused(coco_tree, episodes):
     fill(coco_tree)
     dataset = open_tree(coco_tree)
-    official = dict(mode='eval', num_queries=15, distinct_images=False)
+    official = dict(num_queries=15, distinct_images=False)
     with pytest.raises(
         ConfigError, match='same_instance=True shows .* official MP-100'
     ):
-        EpisodeSampler(
+        FixedEpisodeSampler(
             dataset, episodes_per_category=episodes, same_instance=True, **official
         )
     own = dict(official, draw_seed=2)
-    EpisodeSampler(dataset, episodes_per_category=200, same_instance=True, **own)
+    FixedEpisodeSampler(dataset, episodes_per_category=200, same_instance=True, **own)
 
 
 @pytest.mark.parametrize('option', [dict(same_instance=True), dict(max_categories=1)])
@@ -99,15 +103,15 @@ def test_stored_episodes_are_not_replaced(coco_tree, tmp_path, option):
     dataset = open_tree(coco_tree)
     from cape_mm.datasets.frozen_episodes import FrozenEpisodes, files_sha256
 
-    episodes = EpisodeSampler(dataset, **DRAWS['eval']).episodes
+    episodes = draw('eval', dataset).episodes
     path = tmp_path / 'episodes.json'
     sha256 = files_sha256(dataset.ann_files)
     path.write_text(FrozenEpisodes('own', 1, sha256, tuple(episodes)).to_text())
     with pytest.raises(ConfigError, match='are not drawn. Leave them out'):
-        EpisodeSampler(dataset, mode='eval', episodes_file=str(path), **option)
+        FixedEpisodeSampler(dataset, episodes_file=str(path), **option)
 
 
 def test_no_category_is_refused(coco_tree):
     fill(coco_tree)
     with pytest.raises(ConfigError, match='max_categories must be at least 1, got 0'):
-        EpisodeSampler(open_tree(coco_tree), max_categories=0, **DRAWS['eval'])
+        draw('eval', open_tree(coco_tree), max_categories=0)

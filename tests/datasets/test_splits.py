@@ -179,11 +179,11 @@ def check_held_out(root: Path, name: str, group: str) -> None:
     assert {i for i, pool in test.instances_by_category.items() if pool} == held_out
     assert set(train.categories) == set(range(1, 101)) - held_out
     for key in ('ann_id', 'img_id', 'category_id', 'file_name'):
-        seen = {getattr(instance, key) for instance in train.data_list}
-        tested = {getattr(instance, key) for instance in test.data_list}
+        seen = {getattr(instance, key) for instance in train.index.instances}
+        tested = {getattr(instance, key) for instance in test.index.instances}
         assert seen
         assert not seen & tested, key
-    ids = [inst.ann_id for data in (train, test) for inst in data.data_list]
+    ids = [inst.ann_id for data in (train, test) for inst in data.index.instances]
     assert len(ids) == len(set(ids)) == open_all(root)
 
 

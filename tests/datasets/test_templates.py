@@ -16,7 +16,7 @@ from mmengine.structures import InstanceData
 from tiny_cape import build_cape, fill_zero_weights
 
 from cape_mm.apis import load_config
-from cape_mm.datasets import EpisodeSampler, MP100EpisodeDataset
+from cape_mm.datasets import FixedEpisodeSampler, MP100EpisodeDataset
 from cape_mm.datasets.transforms import EpisodeRotation
 from cape_mm.errors import AnnotationFormatError, ConfigError, MissingDataError
 from cape_mm.evaluation.copy_support import copy_support
@@ -94,9 +94,7 @@ def test_template_made_of_a_support_equals_that_support(tree):
 def test_only_the_support_differs_from_the_same_draw_without_template(tree):
     plain, dataset = open_tree(tree), open_with(tree)
     samplers = [
-        EpisodeSampler(
-            d, num_shots=2, num_queries=2, mode='eval', episodes_per_category=3
-        )
+        FixedEpisodeSampler(d, num_shots=2, num_queries=2, episodes_per_category=3)
         for d in (plain, dataset)
     ]
     assert samplers[0].episodes_sha256 == samplers[1].episodes_sha256

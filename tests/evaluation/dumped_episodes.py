@@ -10,7 +10,7 @@ import torch
 from episode_data import CocoTree, open_tree
 from mmengine.structures import InstanceData
 
-from cape_mm.datasets.episode_sampler import EpisodeSampler
+from cape_mm.datasets.episode_samplers import FixedEpisodeSampler
 from cape_mm.evaluation import EpisodePCK, PredictionDump
 from cape_mm.evaluation.prediction_dump import write_dump
 from cape_mm.structures import Episode, EpisodeDataSample
@@ -67,9 +67,7 @@ def evaluate_tree(
 ) -> Evaluated:
     """Draw episodes of a tree and predict by chance, as a model would hand it over."""
     dataset = open_tree(tree)
-    sampler = EpisodeSampler(
-        dataset, num_shots, 3, mode='eval', episodes_per_category=2
-    )
+    sampler = FixedEpisodeSampler(dataset, num_shots, 3, episodes_per_category=2)
     rng = np.random.default_rng(1)
     samples = []
     for episode in sampler:

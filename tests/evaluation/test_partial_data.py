@@ -24,7 +24,8 @@ from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 
 from cape_mm.apis.launching import leave_processes
-from cape_mm.datasets import EpisodeSampler, MP100EpisodeDataset
+from cape_mm.datasets import FixedEpisodeSampler, MP100EpisodeDataset
+from cape_mm.datasets.evaluation_plan import dataset_meta
 from cape_mm.evaluation import EpisodePCK, format_table, write_metrics
 from cape_mm.evaluation.breakdowns import QuietDict
 
@@ -72,17 +73,15 @@ def whole_root(tmp_path_factory):
 
 
 DATASET = dict(ann_file='data.json', pipeline=eval_pipeline(), test_mode=True)
-SAMPLER = dict(
-    mode='eval', num_queries=3, episodes_per_category=4, skip_small_categories=True
-)
+SAMPLER = dict(num_queries=3, episodes_per_category=4, skip_small_categories=True)
 
 
 def evaluate(root, prefix=None):
     """What one process of however many finds."""
     dataset = MP100EpisodeDataset(data_root=str(root), **DATASET)
-    sampler = EpisodeSampler(dataset, **SAMPLER)
+    sampler = FixedEpisodeSampler(dataset, **SAMPLER)
     metric = EpisodePCK(prefix=prefix)
-    metric.dataset_meta = dataset.metainfo
+    metric.dataset_meta = dataset_meta(dataset, sampler)
     for episode in sampler:
         metric.process(None, [predict(dataset[episode]['data_samples'])])
     return metric.evaluate(size=1)
@@ -143,7 +142,7 @@ def run_validation(root, work_dir, batch_size=1, drop_last=False):
     MMLogger._instance_dict.clear()
     config = dict(
         dataset=dict(type='MP100EpisodeDataset', data_root=str(root), **DATASET),
-        sampler=dict(type='EpisodeSampler', **SAMPLER),
+        sampler=dict(type='FixedEpisodeSampler', **SAMPLER),
         batch_size=batch_size,
         drop_last=drop_last,
         collate_fn=dict(type='collate_episodes'),
@@ -158,6 +157,9 @@ def run_validation(root, work_dir, batch_size=1, drop_last=False):
         experiment_name=work_dir.name,
         cfg=Config(),
     )
+    loader = runner.val_dataloader
+    meta = dataset_meta(loader.dataset, loader.sampler)
+    runner.val_loop.evaluator.dataset_meta = meta
     metrics = runner.val()
     MMLogger._instance_dict.clear()
     return metrics, next(work_dir.rglob('*.log')).read_text()

@@ -8,13 +8,13 @@ from collections import Counter
 from episode_data import eval_pipeline, train_pipeline
 from mutated_json import mutate
 
-from cape_mm.datasets import EpisodeSampler, MP100EpisodeDataset
+from cape_mm.datasets import EpisodeSampler, FixedEpisodeSampler, MP100EpisodeDataset
 from cape_mm.errors import CapeError
 
 NUM_FILES = 200
 SETTINGS = {
-    True: dict(mode='eval', episodes_per_category=2),
-    False: dict(mode='train', episodes_per_epoch=3),
+    True: (FixedEpisodeSampler, dict(episodes_per_category=2)),
+    False: (EpisodeSampler, dict(episodes_per_epoch=3)),
 }
 
 
@@ -24,7 +24,8 @@ def use(path, test_mode):
     dataset = MP100EpisodeDataset(
         path.name, data_root=str(path.parent), pipeline=pipeline, test_mode=test_mode
     )
-    sampler = EpisodeSampler(dataset, num_shots=1, num_queries=1, **SETTINGS[test_mode])
+    sampler_type, length = SETTINGS[test_mode]
+    sampler = sampler_type(dataset, num_shots=1, num_queries=1, **length)
     for episode in sampler:
         dataset[episode]
 

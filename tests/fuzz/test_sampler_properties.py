@@ -11,7 +11,7 @@ pytest.importorskip('hypothesis', reason='property tests need hypothesis')
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cape_mm.datasets import EpisodeSampler
+from cape_mm.datasets import EpisodeSampler, FixedEpisodeSampler
 from cape_mm.datasets.categories import Category
 from cape_mm.errors import CapeError
 
@@ -31,7 +31,7 @@ def make_dataset(images_by_category):
         num_without_image=Counter(),
         ann_file='x.json',
         templates={},
-        reductions={},
+        index=SimpleNamespace(reductions={}),
         template_file=None,
         test_mode=False,
     )
@@ -54,7 +54,7 @@ settings_of_train = st.fixed_dictionaries(
 def test_training_episodes_are_sound_and_repeatable(images, options, epoch):
     dataset = make_dataset(images)
     try:
-        sampler = EpisodeSampler(dataset, mode='train', **options)
+        sampler = EpisodeSampler(dataset, **options)
     except CapeError as error:
         assert 'x.json' in str(error)  # which file, so that one can act
         return
@@ -81,12 +81,12 @@ def test_evaluation_episodes_are_sound_and_fixed(images, options):
     dataset = make_dataset(images)
     dataset.test_mode = True
     try:
-        sampler = EpisodeSampler(dataset, mode='eval', **options)
+        sampler = FixedEpisodeSampler(dataset, **options)
     except CapeError:
         return
     episodes = list(sampler)
     assert episodes == list(sampler)
-    assert episodes == list(EpisodeSampler(dataset, mode='eval', **options))
+    assert episodes == list(FixedEpisodeSampler(dataset, **options))
     assert len(episodes) == len(sampler)
     for episode in episodes:
         check(episode, dataset, options, options['distinct_images'])

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from mmengine.dataset import Compose
 from torch.utils.data import DataLoader
 
 from ...datasets import MP100EpisodeDataset
@@ -52,7 +51,7 @@ class EvaluationData:
             raise ConfigError(
                 'robustness is measured on fixed episodes: test_dataloader needs '
                 "dataset=dict(type='MP100EpisodeDataset', test_mode=True, ...) and "
-                "sampler=dict(type='EpisodeSampler', mode='eval', ...)"
+                "sampler=dict(type='FixedEpisodeSampler', ...)"
             )
         if dataset.templates:
             raise ConfigError(
@@ -72,13 +71,14 @@ class EvaluationData:
         categories |= {i: change(categories[i]) for i in self.category_ids}
         return self._with_dataset(categories=categories)
 
+    @property
+    def free_id(self) -> int:
+        """From here on no annotation of the data set has an id."""
+        return 1 + max(inst.ann_id for inst in self.dataset.index.instances)
+
     def with_instances(self, instances: Iterable[Instance]) -> EvaluationData:
         """Further instances, or others in the place of those with the same id."""
-        data_list, index_of = list(self.dataset.data_list), dict(self.dataset.index_of)
-        for instance in instances:
-            place = index_of.setdefault(instance.ann_id, len(data_list))
-            data_list[place : place + 1] = [instance]
-        return self._with_dataset(data_list=data_list, index_of=index_of)
+        return self._with_dataset(instances=instances)
 
     def with_transforms(
         self,
@@ -100,12 +100,10 @@ class EvaluationData:
         place = places[0]
         steps[place + 1 : place + 1] = after_warp
         steps[place:place] = before_warp
-        return self._with_dataset(pipeline=Compose(steps))
+        return self._with_dataset(pipeline=steps)
 
     def _with_dataset(self, **attributes) -> EvaluationData:
-        dataset = copy.copy(self.dataset)
-        vars(dataset).update(attributes)
-        return replace(self, dataset=dataset)
+        return replace(self, dataset=self.dataset.with_changes(**attributes))
 
 
 def first_of_each_category(

@@ -15,13 +15,9 @@ import numpy as np
 
 from ...datasets.categories import Category
 from ...datasets.instance_filters import Instance
-from ...datasets.transforms.perturbations import QUERY_TWINS
 from ...errors import ConfigError
 from ...structures import Episode
 from .evaluation_data import EvaluationData
-
-SUPPORT_TWINS = 2 * QUERY_TWINS
-"""Annotation ids of supports that were changed start here."""
 
 Skeleton = tuple[tuple[int, int], ...]
 
@@ -101,7 +97,7 @@ def keep_points(data: EvaluationData, number: int, seed: int) -> EvaluationData:
             continue
         rng = np.random.default_rng([seed, episode.index])
         chosen = rng.permutation(common)[:number]
-        start = SUPPORT_TWINS + len(twins)
+        start = data.free_id + len(twins)
         own = [_mark_only(inst, chosen, start + i) for i, inst in enumerate(shown)]
         twins += own
         ids = tuple(inst.ann_id for inst in own)
@@ -147,7 +143,7 @@ def swap_supports(data: EvaluationData, seed: int) -> EvaluationData:
     }
     twins: dict[tuple[int, int], Instance] = {}
     episodes = tuple(
-        _swap_episode(episode, pools[episode.category_id], seed, twins)
+        _swap_episode(episode, pools[episode.category_id], seed, twins, data.free_id)
         for episode in data.episodes
         if episode.category_id in pools
     )
@@ -191,6 +187,7 @@ def _swap_episode(
     pool: list[Instance],
     seed: int,
     twins: dict[tuple[int, int], Instance],
+    free_id: int,
 ) -> Episode:
     rng = np.random.default_rng([seed, episode.index])
     ids = []
@@ -199,7 +196,7 @@ def _swap_episode(
         if key not in twins:
             twins[key] = replace(
                 pool[place],
-                ann_id=SUPPORT_TWINS + len(twins),
+                ann_id=free_id + len(twins),
                 category_id=episode.category_id,
             )
         ids.append(twins[key].ann_id)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from types import SimpleNamespace
 
 import numpy as np
 from pycocotools.coco import COCO
 
 from ...datasets.categories import Category
-from ...datasets.instance_filters import select_instances
 from .findings import GAP, NOTE, Finding, found
 
 TOLERANCE = 1.0
@@ -18,64 +16,11 @@ TOLERANCE = 1.0
 
 FEW_VISIBLE = 3
 
-SECOND_USE = 'annotation id used before'
-
 EMPTY_REASONS = {
     *('no keypoints', 'no visible keypoint', 'num_keypoints is 0', 'no bounding box'),
     *('bounding box of negative size', 'bounding box of zero area', 'crowd'),
 }
 """Reasons that the official protocol has, too: nothing was there to be lost."""
-
-
-def explain_drops(
-    coco: COCO, categories: dict[int, Category], kept_ids: set[int]
-) -> dict[str, list[int]]:
-    """Annotation ids by the reason why the filters drop them.
-
-    Args:
-        coco: an indexed annotation file.
-        categories: its categories by id.
-        kept_ids: ids of the instances that :func:`select_instances` keeps.
-
-    Returns:
-        Ids by reason, in the file's order; their numbers are those of the
-        :class:`~cape_mm.datasets.instance_filters.FilterReport`.
-    """
-    dropped: dict[str, list[int]] = defaultdict(list)
-    ids = [ann['id'] for ann in coco.dataset['annotations']]
-    is_repeated = len(set(ids)) < len(ids)
-    seen: set[int] = set()
-    for ann in _in_order(coco):
-        if ann['id'] in kept_ids and not is_repeated:
-            continue
-        reason = _reason_alone(ann, coco, categories)
-        if reason is None and ann['id'] in seen:
-            reason = SECOND_USE
-        if reason is None:
-            seen.add(ann['id'])
-        else:
-            dropped[reason].append(ann['id'])
-    return dict(dropped)
-
-
-def _in_order(coco: COCO) -> list[dict]:
-    listed = [a for key in coco.imgs for a in coco.imgToAnns.get(key, ())]
-    if len(listed) == len(coco.dataset['annotations']):
-        return listed
-    others = [a for a in coco.dataset['annotations'] if a['image_id'] not in coco.imgs]
-    return listed + others
-
-
-def _reason_alone(ann: dict, coco: COCO, categories: dict[int, Category]) -> str | None:
-    """What the filters say about a file that has this annotation only."""
-    image_id = ann['image_id']
-    alone = SimpleNamespace(
-        dataset=dict(annotations=[ann]),
-        imgs={image_id: coco.imgs[image_id]} if image_id in coco.imgs else {},
-        imgToAnns={image_id: [ann]},
-    )
-    _, report = select_instances(alone, categories)
-    return next(iter(report.dropped), None)
 
 
 def drop_findings(dropped: dict[str, list[int]]) -> list[Finding]:

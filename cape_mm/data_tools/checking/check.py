@@ -16,7 +16,6 @@ from .annotations import (
     crowded_image_findings,
     drop_findings,
     duplicate_id_findings,
-    explain_drops,
     geometry_findings,
 )
 from .decoding import decode_images
@@ -139,8 +138,7 @@ class _FileCheck:
         report, coco = self.report, self.coco
         instances, filtered = select_instances(coco, self.categories)
         report.num_kept = filtered.num_kept
-        kept_ids = {inst.ann_id for inst in instances}
-        report.dropped = explain_drops(coco, self.categories, kept_ids)
+        report.dropped = filtered.dropped_ids
         report.available_image_ids = {
             key for key, image in self.images.items() if image.is_available
         }

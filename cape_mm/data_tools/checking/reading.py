@@ -7,26 +7,20 @@ out and reported, so that one run finds all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from pycocotools.coco import COCO
 
+from ...datasets.annotation_checks import find_defects
 from ...datasets.annotation_file import (
     REQUIRED_LISTS,
     index_annotations,
     read_annotation_file,
 )
-from ...datasets.entry_checks import check_annotations, check_categories, check_images
 from ...errors import AnnotationFormatError, MissingDataError
 from ...utils.json_file import read_json
 from .findings import REFUSED, Finding, found
-
-CHECKS: dict[str, Callable[[list[dict], str], None]] = dict(
-    images=check_images, annotations=check_annotations, categories=check_categories
-)
 
 
 @dataclass(frozen=True)
@@ -84,35 +78,15 @@ def _salvage(path: Path, message: str) -> ReadFile:
         return _unreadable(path, message, is_other_json=True)
     findings, num_refused = [], {}
     for name in REQUIRED_LISTS:
-        sound, defects = _sort_out(content[name], name, path.name)
+        sound, defects = _sort_out(content[name], name)
         num_refused[name] = len(defects)
         findings += found(f'{name} entries refused', REFUSED, 'entries', defects)
         content = {**content, name: sound}
     return ReadFile(path, index_annotations(content), findings, num_refused)
 
 
-def _sort_out(entries: list, name: str, source: str) -> tuple[list[dict], list[str]]:
+def _sort_out(entries: list, name: str) -> tuple[list[dict], list[str]]:
     """The sound entries, and what is wrong with each of the others."""
-    sound: list[dict] = []
-    defects: list[str] = []
-    first_of: dict[int, dict] = {}
-    for position, entry in enumerate(entries):
-        try:
-            _check_entry(entry, name, source)
-            if name == 'images' and entry['id'] in first_of:
-                check_images([first_of[entry['id']], entry], source)
-        except AnnotationFormatError as error:
-            text = str(error).removeprefix(f'{source}: ')
-            defects.append(f'{name}[{position}]: {text}')
-            continue
-        first_of[entry['id']] = entry
-        sound.append(entry)
-    return sound, defects
-
-
-def _check_entry(entry: Any, name: str, source: str) -> None:
-    if not isinstance(entry, dict):
-        raise AnnotationFormatError(
-            f'should be an object, but is of type {type(entry).__name__}'
-        )
-    CHECKS[name]([entry], source)
+    defects = dict(find_defects(name, entries))
+    sound = [entry for place, entry in enumerate(entries) if place not in defects]
+    return sound, [f'{name}[{place}]: {text}' for place, text in defects.items()]

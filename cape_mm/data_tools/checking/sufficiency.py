@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from types import SimpleNamespace
+from collections import defaultdict
 
 from ...datasets.categories import Category
-from ...datasets.episode_sampler import EpisodeSampler
+from ...datasets.episode_pools import EpisodeSize
 from ...datasets.instance_filters import Instance
-from ...errors import ImpossibleEpisodeError
 from .findings import GAP, NOTE, Finding, found
 from .skeletons import label
 
@@ -26,21 +24,7 @@ class Pools:
         self.kept = _by_category(kept)
         self.available = _by_category(available)
         self.num_shots, self.num_queries = num_shots, num_queries
-
-    def is_enough(self, pool: list[tuple[int, int]]) -> bool:
-        """Whether the sampler accepts a category with this pool."""
-        source = SimpleNamespace(
-            ann_file='',
-            categories={0: SimpleNamespace(name='')},
-            instances_by_category={0: pool},
-            num_without_image=Counter(),
-        )
-        numbers = dict(num_shots=self.num_shots, num_queries=self.num_queries)
-        try:
-            EpisodeSampler(source, **numbers, episodes_per_epoch=1, seed=0)
-        except ImpossibleEpisodeError:
-            return False
-        return True
+        self.is_enough = EpisodeSize(num_shots, num_queries).fits
 
     def findings(self, categories: dict[int, Category]) -> list[Finding]:
         """Categories that are too small, from the start or for want of images."""

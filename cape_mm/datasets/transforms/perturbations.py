@@ -14,19 +14,15 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-QUERY_TWINS = 2**50
-"""An annotation id from here on names an instance in its role as a query."""
-
 
 @TRANSFORMS.register_module()
 class PerturbQuery(BaseTransform):
     """Apply transforms to the instances that stand in as queries, and to no other.
 
-    Those are told by their annotation id, which is ``QUERY_TWINS`` above that of the
-    annotation file. A generator of ``seed`` and the id takes the place of the episode's
-    ``rng`` meanwhile.
+    Those are second records of annotations (``twin_of``). A generator of ``seed`` and
+    the annotation's id takes the place of the episode's ``rng`` meanwhile.
 
-    Required keys: ``ann_id``, and those of the transforms.
+    Required keys: ``twin_of``, and those of the transforms.
 
     Args:
         transforms: configs or callables; they may read ``rng``.
@@ -41,10 +37,10 @@ class PerturbQuery(BaseTransform):
         ]
 
     def transform(self, results: dict) -> dict:
-        number = results['ann_id'] - QUERY_TWINS
-        if number < 0:
+        if results['twin_of'] is None:
             return results
-        changed = dict(results, rng=np.random.default_rng([self.seed, number]))
+        rng = np.random.default_rng([self.seed, results['twin_of']])
+        changed = dict(results, rng=rng)
         for step in self.transforms:
             changed = step(changed)
         del changed['rng']

@@ -142,7 +142,7 @@ def choose_indices(sampler: object, num_episodes: int) -> frozenset[int]:
         raise ConfigError(
             f'ValidationPicturesHook needs a fixed list of episodes, but the '
             f'validation draws them by {type(sampler).__name__}. Use '
-            f"dict(type='EpisodeSampler', mode='eval', ...), or set the hook to "
+            f"dict(type='FixedEpisodeSampler', ...), or set the hook to "
             f'enabled=False.'
         )
     return frozenset(one.index for one in spread_episodes(episodes, num_episodes))

@@ -18,6 +18,7 @@ from mmpose.registry import LOOPS
 from torch.utils.data import DataLoader
 
 from ...datasets import MP100EpisodeDataset, collate_episodes
+from ...datasets.evaluation_plan import dataset_meta
 from ...datasets.instance_view import InstanceView
 from ...errors import ConfigError
 from ...structures import Episode
@@ -53,10 +54,10 @@ class EpisodeLoopMixin:
 
     Args:
         runner: the runner.
-        dataloader: a loader of :class:`MP100EpisodeDataset` with an evaluating
-            :class:`EpisodeSampler`, or its config. Its ``batch_size`` has no meaning
-            here: see ``image_batch`` and ``pair_batch``. A random pipeline shows an
-            instance in one way to all its episodes.
+        dataloader: a loader of :class:`MP100EpisodeDataset` with a
+            :class:`FixedEpisodeSampler`, or its config. Its ``batch_size`` has no
+            meaning here: see ``image_batch`` and ``pair_batch``. A random pipeline
+            shows an instance in one way to all its episodes.
         evaluator: the metrics, or their config.
         fp16: the same as ``precision='float16'``, as in MMEngine's loops.
         image_batch: instances per batch of the backbone.
@@ -100,6 +101,9 @@ class EpisodeLoopMixin:
         self.precision = precision
         self.log_seconds = log_seconds
         super().__init__(runner, dataloader, evaluator, fp16=precision == 'float16')
+        # so that the metrics know of what the sampler left out
+        loader = self.dataloader
+        self.evaluator.dataset_meta = dataset_meta(loader.dataset, loader.sampler)
 
     @torch.no_grad()
     def run(self) -> dict:

@@ -11,7 +11,6 @@ from torch.utils.data import DataLoader
 from cape_mm.analysis.robustness.catalogue import CATALOGUE, choose_perturbations
 from cape_mm.analysis.robustness.evaluation_data import EvaluationData, make_loader
 from cape_mm.analysis.robustness.support_edits import (
-    SUPPORT_TWINS,
     draw_order,
     keep_points,
     permute_keypoints,
@@ -20,8 +19,7 @@ from cape_mm.analysis.robustness.support_edits import (
     relabel,
     swap_supports,
 )
-from cape_mm.datasets import EpisodeSampler, collate_episodes
-from cape_mm.datasets.transforms.perturbations import QUERY_TWINS
+from cape_mm.datasets import FixedEpisodeSampler, collate_episodes
 from cape_mm.engine.loops.episode_eval_loop import check_fast
 from cape_mm.errors import ConfigError
 from cape_mm.structures.skeleton import hop_distances
@@ -36,7 +34,7 @@ def open_data(tree: CocoTree, num_shots: int = 1, sizes: dict | None = None, **s
         tree.fill(category_id, 5, num_keypoints=num_keypoints)
     dataset = open_tree(tree)
     settings = dict(num_shots=num_shots, num_queries=2, episodes_per_category=2)
-    episodes = EpisodeSampler(dataset, mode='eval', **(settings | sampler))
+    episodes = FixedEpisodeSampler(dataset, **(settings | sampler))
     return DataLoader(dataset, 2, sampler=episodes, collate_fn=collate_episodes)
 
 
@@ -49,7 +47,7 @@ def snapshot(data: EvaluationData) -> list:
     """All labels that the episodes are made from."""
     return [
         (inst.ann_id, inst.keypoints.tobytes(), inst.is_visible.tobytes())
-        for inst in data.dataset.data_list
+        for inst in data.dataset.index.instances
     ] + [category.skeleton for category in data.dataset.categories.values()]
 
 
@@ -143,7 +141,7 @@ def test_wrong_supports_are_of_the_nearest_category_cut_to_size(data):
     assert "category 2 ('cat2') left out" in edited.notes[0]
     for episode in edited.episodes:
         (support,) = (edited.dataset.get_instance(i) for i in episode.support_ids)
-        assert support.ann_id >= SUPPORT_TWINS
+        assert support.ann_id >= data.free_id
         assert support.file_name.startswith(f'cat{4 - episode.category_id}/')
         assert support.category_id == episode.category_id
         item = edited.dataset[episode]['data_samples']
@@ -171,7 +169,8 @@ def test_query_twins_are_queries_and_supports_are_not(data):
     edited = CATALOGUE['rotation'].edit(data, 90, 0)
     for old, new in zip(data.episodes, edited.episodes):
         assert new.support_ids == old.support_ids
-        assert new.query_ids == tuple(QUERY_TWINS + i for i in old.query_ids)
+        twins = [edited.dataset.get_instance(i).twin_of for i in new.query_ids]
+        assert tuple(twins) == old.query_ids
         samples = [d.dataset[e] for d, e in ((data, old), (edited, new))]
         one, other = samples
         assert (one['inputs']['support'] == other['inputs']['support']).all()

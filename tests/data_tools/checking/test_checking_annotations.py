@@ -5,11 +5,9 @@ import json
 import pytest
 
 from cape_mm.data_tools.checking.annotations import (
-    SECOND_USE,
     crowded_image_findings,
     drop_findings,
     duplicate_id_findings,
-    explain_drops,
     geometry_findings,
 )
 from cape_mm.data_tools.checking.findings import GAP, NOTE
@@ -39,11 +37,9 @@ def read(path):
 
 
 def drops_of(path):
-    coco, categories = read(path)
-    instances, report = select_instances(coco, categories)
-    dropped = explain_drops(coco, categories, {i.ann_id for i in instances})
-    assert {why: len(ids) for why, ids in dropped.items()} == dict(report.dropped)
-    return dropped
+    _, report = select_instances(*read(path))
+    assert {why: len(ids) for why, ids in report.dropped_ids.items()} == report.dropped
+    return report.dropped_ids
 
 
 def odd(tree):
@@ -83,7 +79,10 @@ def test_second_use_of_an_id(tree):
     tree.add_annotation(2, 1, id=100)
     tree.add_annotation(2, 1, id=100, bbox=None)
     path = tree.write()
-    assert drops_of(path) == {SECOND_USE: [100], 'no bounding box': [100]}
+    assert drops_of(path) == {
+        'annotation id used before': [100],
+        'no bounding box': [100],
+    }
     (finding,) = duplicate_id_findings(read(path)[0])
     assert (finding.severity, finding.items) == (GAP, (100,))
 

@@ -38,7 +38,7 @@ def test_truncated_file(tree):
     assert f'{path} is not a JSON file' in only_text(content)
 
 
-@pytest.mark.parametrize('encoding', ['utf-16', 'latin-1', 'utf-8-sig'])
+@pytest.mark.parametrize('encoding', ['utf-16', 'latin-1'])
 def test_wrong_encoding(tree, encoding):
     tree.content['categories'][0]['name'] = 'zèbre'
     path = tree.write()
@@ -105,7 +105,7 @@ def test_every_defective_entry_is_named_and_the_others_stay(tree):
     expected = [
         'images[1]: image \'2\': "id" should be a non-negative integer',
         'images[4]: image 1 is listed twice',
-        'images[5]: should be an object, but is of type int',
+        'images[5]: every entry of "images" is an object, but one is of type int',
         'images[6]: image 50 points outside the data root',
         'annotations[2]: annotation 102: "keypoints" should be a flat list',
         'annotations[3]: annotation 103: "category_id" should be a non-neg',

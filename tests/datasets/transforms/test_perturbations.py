@@ -14,15 +14,15 @@ from cape_mm.datasets.transforms import (
     PerturbQuery,
     RandomOcclusion,
 )
-from cape_mm.datasets.transforms.perturbations import QUERY_TWINS
 from cape_mm.structures.geometry import apply_affine
 
 
-def make_results(ann_id: int, rng: np.random.Generator) -> dict:
+def make_results(ann_id: int, rng: np.random.Generator, is_query=True) -> dict:
     """The dictionary of an instance, as it is before ``WarpInstance``."""
     img = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
     return dict(
         ann_id=ann_id,
+        twin_of=ann_id if is_query else None,
         img=cv2.GaussianBlur(img, (0, 0), 3),
         img_path='x.jpg',
         img_id=1,
@@ -35,10 +35,10 @@ def make_results(ann_id: int, rng: np.random.Generator) -> dict:
     )
 
 
-def run(steps: list, ann_id: int, episode_seed: int = 0) -> dict:
+def run(steps: list, ann_id: int, is_query: bool = True) -> dict:
     """Crop, perturb and warp an instance."""
     crop, warp = eval_pipeline()[1:3]
-    results = crop(make_results(ann_id, np.random.default_rng(episode_seed)))
+    results = crop(make_results(ann_id, np.random.default_rng(0), is_query))
     before = [step for step in steps if isinstance(step, PerturbQuery)]
     for step in before:
         results = step(results)
@@ -51,8 +51,8 @@ def perturb(*transforms: dict, seed: int = 0) -> PerturbQuery:
 
 def test_supports_stay_as_they_are():
     step = perturb(dict(type='FixedInstanceAffine', rotation=90.0))
-    plain, support = run([], 7), run([step], 7)
-    query = run([step], QUERY_TWINS + 7)
+    plain, support = run([], 7), run([step], 7, is_query=False)
+    query = run([step], 7)
     assert np.array_equal(plain['img'], support['img'])
     assert np.array_equal(plain['keypoints'], support['keypoints'])
     assert not np.array_equal(plain['keypoints'], query['keypoints'])
@@ -62,9 +62,7 @@ def test_chance_is_the_instances_own_and_not_the_episodes():
     occlude = perturb(dict(type='RandomOcclusion', prob=1.0))
     images = []
     for ann_id, episode_seed in ((1, 0), (1, 1), (2, 0)):
-        results = make_results(
-            QUERY_TWINS + ann_id, np.random.default_rng(episode_seed)
-        )
+        results = make_results(ann_id, np.random.default_rng(episode_seed))
         results['keypoints'] = results['keypoints_orig'].copy()
         own = results['rng']
         state = own.bit_generator.state
@@ -79,7 +77,7 @@ def test_chance_is_the_instances_own_and_not_the_episodes():
 def test_another_seed_is_another_disturbance():
     images = []
     for seed in (0, 1):
-        results = make_results(QUERY_TWINS + 1, np.random.default_rng(0))
+        results = make_results(1, np.random.default_rng(0))
         results['keypoints'] = results['keypoints_orig'].copy()
         step = PerturbQuery([RandomOcclusion(prob=1.0)], seed)
         images.append(step(results)['img'])
@@ -88,9 +86,9 @@ def test_another_seed_is_another_disturbance():
 
 def test_a_quarter_turn_moves_the_truth_with_the_picture():
     """By hand: about the crop's centre, (x, y) goes to (-y, x) or (y, -x)."""
-    plain = run([], QUERY_TWINS + 3)['keypoints']
+    plain = run([], 3)['keypoints']
     step = perturb(dict(type='FixedInstanceAffine', rotation=90.0))
-    turned = run([step], QUERY_TWINS + 3)
+    turned = run([step], 3)
     center = np.array(INPUT_SIZE) / 2
     x, y = (plain - center).T
     either = [np.stack([-y, x], 1), np.stack([y, -x], 1)]
@@ -102,14 +100,14 @@ def test_a_quarter_turn_moves_the_truth_with_the_picture():
 
 def test_both_directions_of_rotation_occur():
     step = perturb(dict(type='FixedInstanceAffine', rotation=90.0))
-    points = {run([step], QUERY_TWINS + i)['keypoints'].tobytes() for i in range(12)}
+    points = {run([step], i)['keypoints'].tobytes() for i in range(12)}
     assert len(points) == 2
 
 
 def test_scale_two_doubles_distances_from_the_centre():
     step = perturb(dict(type='FixedInstanceAffine', scale=2.0))
-    plain = run([], QUERY_TWINS)['keypoints']
-    larger = run([step], QUERY_TWINS)['keypoints']
+    plain = run([], 0)['keypoints']
+    larger = run([step], 0)['keypoints']
     center = np.array(INPUT_SIZE) / 2
     np.testing.assert_allclose(larger - center, 2 * (plain - center), atol=1e-4)
 

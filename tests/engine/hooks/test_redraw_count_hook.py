@@ -27,9 +27,7 @@ def test_counts_by_reason_and_category(coco_tree, num_workers):
     ids = coco_tree.fill(1, num_images=6)
     coco_tree.fill(2, num_images=6, num_keypoints=5)
     dataset = open_tree(coco_tree, train=True)
-    sampler = EpisodeSampler(
-        dataset, mode='train', num_shots=1, num_queries=2, episodes_per_epoch=24
-    )
+    sampler = EpisodeSampler(dataset, num_shots=1, num_queries=2, episodes_per_epoch=24)
     episodes = list(sampler)
     coco_tree.image_path(1).unlink()
     coco_tree.image_path(8).write_bytes(b'no picture')

@@ -13,8 +13,8 @@ from mmengine.hooks import CheckpointHook
 from mmengine.logging import MMLogger
 
 from cape_mm.engine.hooks import MissedValidationHook, ResumableEarlyStoppingHook
-from cape_mm.engine.hooks.resume_hooks import VALIDATED_KEY
 from cape_mm.engine.hooks.resumable_early_stopping_hook import STATE_KEY, Plateau
+from cape_mm.engine.hooks.resume_hooks import VALIDATED_KEY
 from cape_mm.errors import ConfigError
 
 

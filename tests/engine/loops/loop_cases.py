@@ -17,7 +17,8 @@ from mmengine.runner import Runner
 from tiny_cape import build_cape
 from torch.utils.data import DataLoader
 
-from cape_mm.datasets import EpisodeSampler, MP100EpisodeDataset, collate_episodes
+from cape_mm.datasets import FixedEpisodeSampler, MP100EpisodeDataset, collate_episodes
+from cape_mm.datasets.evaluation_plan import dataset_meta
 from cape_mm.evaluation import EpisodePCK
 from cape_mm.structures import EpisodeDataSample
 
@@ -72,7 +73,7 @@ def open_loader(
     return DataLoader(
         data,
         batch_size=2,
-        sampler=EpisodeSampler(data, mode='eval', **wanted),
+        sampler=FixedEpisodeSampler(data, **wanted),
         collate_fn=collate_episodes,
         num_workers=num_workers,
     )
@@ -122,6 +123,8 @@ def evaluate(
     runner = build_runner(
         work_dir, model, loader, settings, [EpisodePCK(), recorder], hooks
     )
+    meta = dataset_meta(loader.dataset, loader.sampler)
+    runner.test_loop.evaluator.dataset_meta = meta
     return runner.test(), recorder
 
 

@@ -261,7 +261,7 @@ def test_labels_of_queries_are_not_looked_at(hidden_root, tmp_path):
     supports = {e.support_ids[0] for e in loader.sampler.episodes}
     _, before = evaluate(tmp_path / 'a', build_model(), loader)
     rng = np.random.default_rng(0)
-    for instance in loader.dataset.data_list:
+    for instance in loader.dataset.index.instances:
         if instance.ann_id not in supports:
             instance.keypoints[:] = rng.uniform(0, 60, instance.keypoints.shape)
     _, after = evaluate(tmp_path / 'b', build_model(), loader)

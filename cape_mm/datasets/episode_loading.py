@@ -1,4 +1,8 @@
-"""Training episodes stay complete: what does not load is redrawn in its category."""
+"""Loading the instances of an episode, some of which may turn out not to load.
+
+Evaluation episodes stay what they are: what does not load is dropped, and noted.
+Training episodes stay complete: what does not load is redrawn in its category.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,42 @@ from mmengine.logging import print_log
 from ..errors import InstanceLoadError, MissingDataError
 
 
+def load_or_drop(
+    query_ids: Sequence[int],
+    load_supports: Callable[[], list[dict]],
+    load_query: Callable[[int], dict],
+) -> tuple[list[dict], list[dict], list[dict]]:
+    """Load the instances of an evaluation episode; drop the pairs that can't be.
+
+    A support that can't be loaded drops all pairs of its episode.
+
+    Args:
+        query_ids: annotation ids of the queries.
+        load_supports: loads all supports.
+        load_query: loads an annotation id.
+
+    Returns:
+        The supports, or none if no query is left; the queries that could be loaded;
+        ``dict(slot, ann_id, reason)`` of every dropped pair.
+    """
+    try:
+        supports = load_supports()
+    except InstanceLoadError as error:
+        reason = f'support: {error.reason}'
+        return [], [], [_drop(*pair, reason) for pair in enumerate(query_ids)]
+    queries, dropped = [], []
+    for slot, ann_id in enumerate(query_ids):
+        try:
+            queries.append(load_query(ann_id))
+        except InstanceLoadError as error:
+            dropped.append(_drop(slot, ann_id, f'query: {error.reason}'))
+    return supports if queries else [], queries, dropped
+
+
+def _drop(slot: int, ann_id: int, reason: str) -> dict:
+    return dict(slot=slot, ann_id=ann_id, reason=reason)
+
+
 def load_or_redraw(
     wanted: Sequence[int],
     num_shots: int,
@@ -20,8 +60,7 @@ def load_or_redraw(
     image_of: Callable[[int], int],
     seed: int,
     max_redraws: int | None,
-    source: str,
-    category: str,
+    what: str,
 ) -> tuple[list[dict], list[dict]]:
     """Load the instances of a training episode; replace those that can't be.
 
@@ -36,8 +75,7 @@ def load_or_redraw(
         image_of: image id of an annotation id.
         seed: the episode's seed.
         max_redraws: tries before giving up; None tries the whole category.
-        source: annotation file, for the message.
-        category: the category, for the message.
+        what: the category, for the message.
 
     Returns:
         What ``load`` returned, in the order of ``wanted``, and ``dict(ann_id, reason)``
@@ -63,7 +101,6 @@ def load_or_redraw(
             allowed = (i for i in candidates if image_of(i) not in images)
             chosen = next(allowed, None)
             if chosen is None or len(failed) > limit:
-                what = f'category {category} of {source}'
                 raise _give_up(what, failed, len(pool), len(wanted), error) from error
             _log_redraw(error, len(failed), limit)
             candidates.remove(chosen)

@@ -10,7 +10,7 @@ import torch
 from episode_data import global_rng_states, seed_global_rngs
 from mmengine.runner import Runner
 
-from cape_mm.datasets import EpisodeSampler, episode_sampler
+from cape_mm.datasets import EpisodeSampler, FixedEpisodeSampler, episode_samplers
 from cape_mm.datasets.frozen_episodes import episodes_sha256
 from cape_mm.errors import ConfigError, ImpossibleEpisodeError
 
@@ -30,7 +30,7 @@ def make_dataset(images_of, per_image=2, without_image=()):
         num_without_image=Counter(without_image),
         categories=categories,
         ann_file='data/train.json',
-        reductions={},
+        index=SimpleNamespace(reductions={}),
     )
 
 
@@ -45,14 +45,14 @@ def train(dataset=DATASET, length=50, seed=5, epoch=0, **kwargs):
 
 
 def evaluation(dataset=DATASET, count=10, **kwargs):
-    return EpisodeSampler(dataset, mode='eval', episodes_per_category=count, **kwargs)
+    return FixedEpisodeSampler(dataset, episodes_per_category=count, **kwargs)
 
 
 @pytest.fixture
 def be_rank(monkeypatch):
     def set_rank(rank, world_size):
         info = (rank, world_size)
-        monkeypatch.setattr(episode_sampler, 'get_dist_info', lambda: info)
+        monkeypatch.setattr(episode_samplers, 'get_dist_info', lambda: info)
 
     return set_rank
 
@@ -223,17 +223,18 @@ def test_category_that_missing_files_made_too_small():
 @pytest.mark.parametrize(
     'kwargs, message',
     [
-        (dict(mode='test', episodes_per_epoch=1), "'train' or 'eval', got 'test'"),
-        (dict(mode='train'), 'needs episodes_per_epoch >= 1, got None'),
-        (dict(mode='train', episodes_per_epoch=0), 'episodes_per_epoch >= 1, got 0'),
-        (dict(mode='eval', episodes_per_epoch=3), 'needs episodes_per_category >= 1'),
-        (dict(episodes_per_epoch=3, num_shots=0), 'at least 1, got 0 and 1'),
-        (dict(episodes_per_epoch=3, num_queries=-1), 'at least 1, got 1 and -1'),
+        (dict(), 'episodes_per_epoch must be at least 1, got 0'),
+        (dict(episodes_per_epoch=0), 'episodes_per_epoch must be at least 1, got 0'),
+        (dict(episodes_per_epoch=3, num_shots=0), 'num_shots must be at least 1'),
+        (dict(episodes_per_epoch=3, num_queries=-1), 'num_queries .* 1, got -1'),
     ],
 )
 def test_bad_arguments(kwargs, message):
     with pytest.raises(ConfigError, match=message):
         EpisodeSampler(DATASET, **kwargs)
+    fixed = {name.replace('epoch', 'category'): n for name, n in kwargs.items()}
+    with pytest.raises(ConfigError, match=message.replace('epoch', 'category')):
+        FixedEpisodeSampler(DATASET, **fixed)
 
 
 def test_evaluation_goes_through_the_categories_in_the_files_order():
@@ -267,8 +268,6 @@ def test_fingerprint_of_the_evaluation_draw(be_rank):
     assert evaluation(draw_seed=2).episodes_sha256 != expected
     be_rank(1, 3)
     assert evaluation().episodes_sha256 == expected  # of all ranks' episodes
-    with pytest.raises(AttributeError, match="only mode='eval'"):
-        train().episodes_sha256  # noqa: B018
 
 
 @pytest.mark.parametrize('make', [train, evaluation])
@@ -288,7 +287,7 @@ class IndexedPools(torch.utils.data.Dataset):
     num_without_image = DATASET.num_without_image
     categories = DATASET.categories
     ann_file = DATASET.ann_file
-    reductions = DATASET.reductions
+    index = DATASET.index
 
     def __getitem__(self, episode):
         return episode
@@ -303,14 +302,14 @@ def test_the_runners_seed_decides_training_but_not_the_evaluation_draw():
             batch_size=1,
             num_workers=0,
             dataset=IndexedPools(),
-            sampler=dict(type='mmpose.EpisodeSampler', **sampler),
+            sampler={'type': 'mmpose.EpisodeSampler', **sampler},
         )
         return list(Runner.build_dataloader(config, seed=seed).sampler)
 
     training = dict(episodes_per_epoch=20)
     assert episodes_of(3, **training) == list(train(length=20, seed=3))
     assert episodes_of(4, **training) != episodes_of(3, **training)
-    fixed = dict(mode='eval', episodes_per_category=10)
+    fixed = dict(type='mmpose.FixedEpisodeSampler', episodes_per_category=10)
     assert episodes_of(3, **fixed) == episodes_of(4, **fixed) == list(evaluation())
     assert episodes_of(3, **fixed, draw_seed=2) != list(evaluation())
 
@@ -348,11 +347,11 @@ def test_number_of_shots_that_is_none(num_shots):
 
 
 def test_pair_that_starts_at_zero():
-    with pytest.raises(ConfigError, match=r'at least 1, got \(0, 2\) and 1'):
+    with pytest.raises(ConfigError, match='num_shots must be at least 1, got 0'):
         train(num_shots=(0, 2))
 
 
 @pytest.mark.parametrize('num_shots', [(1, 5), (1, 1)])
 def test_evaluation_takes_one_number_of_shots(num_shots):
-    with pytest.raises(ConfigError, match=r"'eval' takes one number of shots, got \(1"):
+    with pytest.raises(ConfigError, match=r'takes one number of shots, got \(1'):
         evaluation(num_shots=num_shots)

@@ -124,7 +124,8 @@ def evaluate(
         work_dir, model, loader, settings, [EpisodePCK(), recorder], hooks
     )
     meta = dataset_meta(loader.dataset, loader.sampler)
-    runner.test_loop.evaluator.dataset_meta = meta
+    if settings['type'] == 'TestLoop':  # ours asks the sampler itself
+        runner.test_loop.evaluator.dataset_meta = meta
     return runner.test(), recorder
 
 

@@ -44,10 +44,12 @@ setup(
         'torch>=2.1',
         'torchvision>=0.16',
         'mmengine>=0.10.0,<1.0',
+        'jinja2>=3.0',
         'numpy>=1.22',
         'pillow',
         'pycocotools>=2.0.6',
         'six',
+        'tabulate>=0.8',
         'timm>=1.0.15',
     ],
     extras_require={

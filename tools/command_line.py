@@ -45,8 +45,14 @@ def add_launcher(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
 
 
+def export_local_rank(args: argparse.Namespace) -> None:
+    """Hand ``--local-rank`` on as PyTorch expects it, and take it out of ``args``."""
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    del args.local_rank
+
+
 def library_arguments(args: argparse.Namespace) -> dict:
-    """What a tool's library call takes: options parsed, the launcher's rank exported.
+    """What a tool's library call takes: the options parsed, the local rank exported.
 
     Imports ``cape_mm``; call it within :func:`run_tool`.
 
@@ -55,9 +61,9 @@ def library_arguments(args: argparse.Namespace) -> dict:
     """
     from cape_mm.apis import parse_cfg_options
 
+    if hasattr(args, 'local_rank'):
+        export_local_rank(args)
     values = dict(vars(args))
-    if 'local_rank' in values:
-        os.environ.setdefault('LOCAL_RANK', str(values.pop('local_rank')))
     if 'cfg_options' in values:
         values['cfg_options'] = parse_cfg_options(values['cfg_options'])
     return values

@@ -121,7 +121,7 @@ lint: $(TEST_STAMP)
 
 clean:
 	rm -rf $(DEMO_DATA) $(DEMO_WORK) .pytest_cache .ruff_cache build dist cape_mm.egg-info
-	find cape_mm tests tools configs -name __pycache__ -type d -prune \
+	find benchmarks cape_mm tests tools configs -name __pycache__ -type d -prune \
 	    -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean

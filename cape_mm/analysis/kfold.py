@@ -20,11 +20,11 @@ from ..apis import config_loading, runner
 from ..apis.config_checks import iterate_datasets
 from ..apis.config_options import LOADERS, parse_cfg_options
 from ..apis.resuming import list_checkpoints
-from ..atomic_write import write_text_atomically
+from ..utils.atomic_write import write_text_atomically
 from ..datasets.splits import uses_split
 from ..errors import CheckpointError, ConfigError, MissingDataError
 from ..evaluation.report import OVERALL_ROWS, write_metrics
-from ..json_file import read_json_object
+from ..utils.json_file import read_json
 
 PLACEHOLDER = '{split}'
 ALL_SPLITS = (1, 2, 3, 4, 5)
@@ -121,7 +121,7 @@ def claim_folder(folder: Path, config: str | Path, cfg_options: Sequence[str]) -
     path = folder / 'kfold_options.json'
     wanted = dict(config=str(config), cfg_options=list(cfg_options))
     if path.is_file():
-        begun = read_json_object(
+        begun = read_json(
             path, 'the options of a k-fold', error_type=ConfigError
         )
         if begun != wanted:
@@ -183,7 +183,7 @@ def report(
     """
     paths = {split: folder / f'split{split}/metrics.json' for split in splits}
     results = {
-        split: read_json_object(path, 'a metrics file', error_type=ConfigError)
+        split: read_json(path, 'a metrics file', error_type=ConfigError)
         if path.is_file()
         else None
         for split, path in paths.items()

@@ -8,12 +8,12 @@ from typing import Any
 
 from mmengine.runner import Runner
 
+from ...apis.run_description import describe_environment
 from ...datasets import MP100EpisodeDataset
 from ...datasets.frozen_episodes import files_sha256
 from ...datasets.frozen_episodes_reading import annotation_paths
 from ...errors import ConfigError
 from ...evaluation import EpisodePCK, PredictionDump
-from ..benchmark.environment import describe_environment
 from .content import Evaluation, build_report
 from .episode_choice import choose_episodes
 from .episode_pictures import draw_chosen

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What docs/results.md says of one GPU, measured again, part by part.
 #
-#   DATA=data/synthetic OUT=measured bash tests/speed/on_a_gpu.sh PART ...
+#   DATA=data/synthetic OUT=measured bash benchmarks/on_a_gpu.sh PART ...
 #
 #   data       writes the `standard` generated data set to DATA, if it is not there
 #   loader     training steps of 64 episodes through the real loader, with CUDA graphs
@@ -12,10 +12,9 @@
 #   shots      one training with 1 to 5 supports per episode, tests with 1, 3 and 5
 #   ablations  trainings of ABLATIONS side by side, their tests
 #
-# Every part leaves JSON or logs in OUT. QUICK=1 tries the commands in a minute or two,
-# on a CPU too, at sizes that say nothing.
+# Every part leaves JSON or logs in OUT.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 PYTHON=${PYTHON:-python}
 DATA=${DATA:-data/synthetic}
@@ -28,13 +27,6 @@ SYNTHETIC=configs/cape_synthetic.py
 BATCH=64 STEPS=20 PAIRS=3 EPOCHS=7 EPISODES=12800 QUERIES='64 512' KEYPOINTS='17 68'
 SIZES='256 512' SIZE=standard
 AMP=--amp
-TEST=()
-if [ -n "${QUICK:-}" ]; then
-    BATCH=2 STEPS=1 PAIRS=1 EPOCHS=1 EPISODES=4 QUERIES=2 KEYPOINTS=5 SIZES=64
-    WORKERS=1 SIZE=tiny AMP=''
-    TEST=(test_dataloader.sampler.episodes_per_category=1
-        test_dataloader.sampler.num_queries=2)
-fi
 mkdir -p "$OUT"
 
 benchmark() {
@@ -59,14 +51,8 @@ train() { # NAME CONFIG WORKERS OPTION ...
 
 score() { # NAME CONFIG CHECKPOINT OPTION ...
     "$PYTHON" tools/test.py "$2" "$3" --work-dir "$OUT/$1_test" \
-        --out "$OUT/$1.json" --cfg-options "${ROOT[@]}" "${TEST[@]}" "${@:4}" \
+        --out "$OUT/$1.json" --cfg-options "${ROOT[@]}" "${@:4}" \
         > "$OUT/$1_test.log" 2>&1
-    "$PYTHON" - "$OUT/$1.json" << 'PY'
-import json, sys
-found = json.load(open(sys.argv[1]))
-keys = ('PCK@0.05', 'PCK@0.2', 'mPCK5', 'AUC', 'NME', 'ECE@0.2')
-print(sys.argv[1], *(f'{key} {100 * found[key]:.1f}' for key in keys if key in found))
-PY
 }
 
 part_data() {
@@ -77,9 +63,9 @@ part_data() {
 part_loader() {
     local options=("${ROOT[@]}" "${RECIPE[@]}" "train_dataloader.num_workers=$WORKERS")
     for round in $(seq "$PAIRS"); do
-        benchmark $SYNTHETIC --mode train --loader $AMP --steps $((3 * STEPS)) \
+        benchmark $SYNTHETIC --mode train --loader $AMP --rounds 1 --steps $((3 * STEPS)) \
             --out "$OUT/loader_graph_$round.json" --cfg-options "${options[@]}"
-        benchmark $SYNTHETIC --mode train --loader $AMP --steps $((3 * STEPS)) \
+        benchmark $SYNTHETIC --mode train --loader $AMP --rounds 1 --steps $((3 * STEPS)) \
             --out "$OUT/loader_eager_$round.json" \
             --cfg-options "${options[@]}" "${EAGER[@]}"
     done
@@ -90,7 +76,7 @@ part_memory() {
         for way in '2 1' '2 4' '8 1'; do
             read -r batch count <<< "$way"
             benchmark configs/cape_mp100.py --mode train $AMP --input-size "$size" \
-                --batch-size "$batch" --steps $((4 * STEPS)) --warmup 4 \
+                --batch-size "$batch" --steps 1 --warmup 8 \
                 --out "$OUT/memory_${size}_${count}x${batch}.json" --cfg-options \
                 model.backbone.init_cfg=None "optim_wrapper.accumulative_counts=$count"
         done
@@ -99,9 +85,11 @@ part_memory() {
 
 part_decode() {
     for queries in $QUERIES; do
-        benchmark $SYNTHETIC --mode decode $AMP --steps "$((STEPS / 4 + 1))" --warmup 2 \
-            --num-keypoints $KEYPOINTS --num-queries "$queries" \
-            --out "$OUT/decode_$queries.json"
+        for script in decoding_modes key_value_cache; do
+            "$PYTHON" benchmarks/$script.py $SYNTHETIC $AMP --steps "$((STEPS / 4 + 1))" \
+                --num-keypoints $KEYPOINTS --num-queries "$queries" \
+                | tee "$OUT/${script}_$queries.log"
+        done
     done
 }
 
@@ -133,7 +121,7 @@ part_ablations() {
     done
 }
 
-[ $# -gt 0 ] || { sed -n '2,18s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2; }
+[ $# -gt 0 ] || { sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2; }
 for part in "$@"; do
     declare -F "part_$part" > /dev/null || { echo "no part $part" >&2; exit 2; }
     "part_$part"

@@ -20,7 +20,7 @@ def test_sizes_and_names(tmp_path):
     source = tmp_path / 'part.json'
     annotations = [dict(id=1, image_id=7), dict(id=2, image_id=8)]
     source.write_text(json.dumps(dict(images=IMAGES, annotations=annotations)))
-    script = REPO / 'tests/speed/stand_in_pictures.py'
+    script = REPO / 'benchmarks/stand_in_pictures.py'
     command = [sys.executable, script, source, tmp_path / 'out']
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert result.stdout.startswith('2 pictures')

@@ -23,8 +23,8 @@ from torch.utils.data import DataLoader
 
 from cape_mm.analysis.random_model import build_model, prediction_dtype
 from cape_mm.apis import load_config, parse_cfg_options
-from cape_mm.utils.devices import check_device
 from cape_mm.evaluation import EpisodePCK
+from cape_mm.utils.devices import check_device
 
 
 class KeptPoints(BaseMetric):

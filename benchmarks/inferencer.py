@@ -61,12 +61,14 @@ def main() -> None:
     pictures = list(rng.integers(0, 256, shape, dtype=np.uint8))
     points = rng.uniform(0.2, 0.8, (args.num_keypoints, 2)) * PICTURE[::-1]
     edges = [(i, i + 1) for i in range(args.num_keypoints - 1)]
+    own = ('model.', 'test_dataloader.')  # all that prediction reads
+    of_model = {k: v for k, v in options.items() if k.startswith(own)}
     inferencers = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'random.pth'
         torch.save(dict(state_dict=model.state_dict()), path)
         for name, override in WAYS.items():
-            one = CapeInferencer(args.config, path, device, options | override)
+            one = CapeInferencer(args.config, path, device, of_model | override)
             one.set_support(pictures[0], points, edges)
             inferencers[name] = one
     side = complete_sizes(cfg, {}, training=False)['input_size']

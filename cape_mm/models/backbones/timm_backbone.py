@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from functools import partial
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +13,15 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ...errors import ConfigError
+from .timm_models import (
+    check_indices,
+    check_name,
+    choose_maps,
+    create,
+    is_plain,
+    options_of_plain,
+    split_modules,
+)
 from .timm_weights import check_source, checkpoint_of, load_weights
 
 
@@ -81,25 +88,7 @@ class TimmBackbone(BaseModule):
         self.name = name
         self.norm_eval = norm_eval
         self.with_cp = with_cp
-        with torch.random.fork_rng(devices=[]):
-            probe = create(name, options)
-        maps = probe.feature_info.info
-        self.is_plain = len(maps) > 1 and len({m['reduction'] for m in maps}) == 1
-        if out_indices is None:
-            out_indices = self._choose_maps(maps, out_strides)
-        self.out_indices = check_indices(name, out_indices, maps, out_strides)
-        chosen = options | dict(out_indices=self.out_indices)
-        if self.is_plain:
-            chosen = _options_of_plain(probe) | chosen
-        self._create = partial(create, name, chosen)
-        self.net = self._create()
-        self.native_stride = maps[0]['reduction']
-        native = [maps[i]['reduction'] for i in self.out_indices]
-        self.strides = tuple(native if out_strides is None else out_strides)
-        self.resampled = tuple(
-            self.is_plain or a != b for a, b in zip(self.strides, native)
-        )
-        self.channels = tuple(self.net.feature_info.channels())
+        maps = self._build(options, out_indices, out_strides)
         weights = self.net.pretrained_cfg
         self.pixel_mean = tuple(255 * value for value in weights['mean'])
         self.pixel_std = tuple(255 * value for value in weights['std'])
@@ -146,7 +135,7 @@ class TimmBackbone(BaseModule):
         """
         height, width = (int(side) for side in images.shape[-2:])  # also when traced
         if self.is_plain:
-            images = _fit_to_patches(images, self.native_stride)
+            images = _fit_to_patches(images, self._patch)
         try:
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.is_frozen):
                 maps = self.net(images)
@@ -158,32 +147,44 @@ class TimmBackbone(BaseModule):
             ) from error
         if getattr(self.net, 'output_fmt', None) == 'NHWC':
             maps = [feature_map.permute(0, 3, 1, 2) for feature_map in maps]
+        chosen = zip(self._places, self.strides, self._is_resampled)
         return tuple(
-            _resample(feature_map, -(-height // stride), -(-width // stride))
+            _resample(maps[place], -(-height // stride), -(-width // stride))
             if is_resampled
-            else feature_map
-            for feature_map, stride, is_resampled in zip(
-                maps, self.strides, self.resampled
-            )
+            else maps[place]
+            for place, stride, is_resampled in chosen
         )
 
-    def _choose_maps(
-        self, maps: Sequence[dict], strides: Sequence[int] | None
-    ) -> list[int]:
-        """The last map of every stride, or tokens at even distances."""
-        if strides is None:
-            raise ConfigError('TimmBackbone needs out_strides or out_indices, or both')
+    def _build(
+        self,
+        options: dict,
+        out_indices: Sequence[int] | None,
+        out_strides: Sequence[int] | None,
+    ) -> list[dict]:
+        """Make the network and note which of its maps go where; returns all of them."""
+        with torch.random.fork_rng(devices=[]):
+            probe = create(self.name, options)
+        maps = probe.feature_info.info
+        if out_indices is None:
+            out_indices = choose_maps(self.name, maps, out_strides)
+        self.out_indices = check_indices(self.name, out_indices, maps, out_strides)
+        used = sorted(set(self.out_indices))  # the order in which timm gives them
+        self.is_plain = is_plain(maps)
+        options = options | dict(out_indices=used)
         if self.is_plain:
-            count = len(strides)
-            return [round(len(maps) * (i + 1) / count) - 1 for i in range(count)]
-        last = {feature_map['reduction']: i for i, feature_map in enumerate(maps)}
-        for stride in strides:
-            if stride not in last:
-                raise ConfigError(
-                    f'out_strides={tuple(strides)}: {self.name} has maps at strides '
-                    f'{tuple(last)} only. out_indices says which of them to resample.'
-                )
-        return [last[stride] for stride in strides]
+            options = options_of_plain(probe) | options
+        self._create = partial(create, self.name, options)
+        self.net = self._create()
+        self._places = [used.index(index) for index in self.out_indices]
+        native = [maps[index]['reduction'] for index in self.out_indices]
+        self.strides = tuple(native if out_strides is None else out_strides)
+        self._is_resampled = [
+            self.is_plain or own != given for own, given in zip(native, self.strides)
+        ]
+        channels = self.net.feature_info.channels()
+        self.channels = tuple(channels[place] for place in self._places)
+        self._patch = native[0]
+        return maps
 
     def _freeze(self, stages: int | str, maps: Sequence[dict]) -> list[nn.Module]:
         """Stop the gradients of the first stages; returns what stays in evaluation."""
@@ -209,103 +210,6 @@ class TimmBackbone(BaseModule):
             for parameter in module.parameters(recurse=False):
                 parameter.requires_grad_(False)
         return whole
-
-
-def check_name(name: str) -> None:
-    """Check that timm has a model of that name, and weights of that tag.
-
-    Raises:
-        ConfigError: it has not; names the nearest ones.
-    """
-    import timm
-
-    architecture, _, tag = name.partition('.')
-    if timm.is_model(architecture):
-        known = timm.list_pretrained(f'{architecture}.*')
-        if not tag or name in known:
-            return
-        near = known
-    else:
-        near = get_close_matches(architecture, timm.list_models(), n=5, cutoff=0.5)
-    hint = f'Nearest: {", ".join(near)}' if near else 'timm.list_models() has them all'
-    raise ConfigError(f'timm {timm.__version__} has no model {name!r}. {hint}.')
-
-
-def check_indices(
-    name: str,
-    indices: Sequence[int],
-    maps: Sequence[dict],
-    strides: Sequence[int] | None,
-) -> tuple[int, ...]:
-    """Indices of feature maps, counted from 0.
-
-    Raises:
-        ConfigError: there is no such map, or not one per stride.
-    """
-    for index in indices:
-        if not -len(maps) <= index < len(maps):
-            raise ConfigError(
-                f'out_indices={tuple(indices)}: {name} has {len(maps)} feature maps, '
-                f'0 to {len(maps) - 1}, of strides {[m["reduction"] for m in maps]}'
-            )
-    if strides is not None and len(strides) != len(indices):
-        raise ConfigError(
-            f'out_indices={tuple(indices)} and out_strides={tuple(strides)} must be '
-            f'of equal length'
-        )
-    return tuple(index % len(maps) for index in indices)
-
-
-def create(name: str, options: dict, **weights: Any) -> nn.Module:
-    """A timm model that gives feature maps.
-
-    Raises:
-        ConfigError: it has none, or can't be built with these options.
-    """
-    import timm
-
-    try:
-        return timm.create_model(name, features_only=True, **options, **weights)
-    except (AssertionError, ArithmeticError, ValueError) as error:
-        raise ConfigError(
-            f'timm can not build {name} with {options}: {error}'
-        ) from error
-    except RuntimeError as error:
-        if 'features_only' not in str(error):
-            raise
-        raise ConfigError(f'{name} has no feature maps in timm: {error}') from error
-
-
-def _options_of_plain(net: nn.Module) -> dict:
-    """Any input size where the model can, and the norm that its weights expect."""
-    if not isinstance(getattr(net, 'norm', None), bool):  # not timm's FeatureGetterNet
-        return {}
-    chosen = dict(feature_cls=partial(type(net), norm=True))
-    if hasattr(net.model, 'dynamic_img_size'):
-        chosen['dynamic_img_size'] = True
-    return chosen
-
-
-def split_modules(net: nn.Module, last: str) -> tuple[list[nn.Module], list[nn.Module]]:
-    """Modules defined before the end of one; timm defines them in the order of use.
-
-    Args:
-        net: the feature extractor.
-        last: timm's name of the module that ends it, as in ``feature_info``.
-
-    Returns:
-        All of them, and those that hold no later ones; empty if there is no ``last``.
-    """
-
-    def plain(name: str) -> str:  # the extractor calls stages.0 stages_0, or model.*
-        return f'{name}.'.removeprefix('model.').replace('_', '.')
-
-    modules = list(net.named_modules())
-    inside = [i for i, (n, _) in enumerate(modules) if plain(n).startswith(plain(last))]
-    before = modules[: max(inside, default=-1) + 1]
-    later = [plain(name) for name, _ in modules[len(before) :]]
-    whole = [m for n, m in before if not any(k.startswith(plain(n)) for k in later)]
-    return [module for _, module in before], [m for m in whole if m is not net]
 
 
 def _fit_to_patches(images: torch.Tensor, patch: int) -> torch.Tensor:

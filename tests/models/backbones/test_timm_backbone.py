@@ -72,8 +72,21 @@ def test_tokens_of_a_vit_are_normed_and_resampled():
 def test_blocks_at_even_distances():
     assert TimmBackbone('test_vit').out_indices == (1, 3, 5)
     assert TimmBackbone('test_vit', out_strides=(16,)).out_indices == (5,)
-    model = TimmBackbone('test_vit', out_strides=None, out_indices=(-1, 0))
-    assert (model.out_indices, model.strides) == ((5, 0), (16, 16))
+
+
+@pytest.mark.parametrize('name', ['test_vit', 'test_resnet'])
+def test_maps_come_in_the_order_asked_for(name):
+    """Also one of them twice, as the last block's tokens at several strides."""
+    model = TimmBackbone(name, None, out_indices=(-1, 1, -1)).eval()
+    single = TimmBackbone(name, None, out_indices=(1,)).eval()
+    single.net.load_state_dict(model.net.state_dict(), strict=False)
+    images = noise(1, 3, 64, 64)
+    last, first, again = model(images)
+    assert torch.equal(last, again)
+    assert torch.equal(first, single(images)[0])
+    assert [m.shape[1] for m in (last, first, again)] == list(model.channels)
+    sides = [64 // stride for stride in model.strides]
+    assert [m.shape[2] for m in (last, first, again)] == sides
 
 
 @pytest.mark.parametrize('size', [(64, 64), (70, 100), (57, 40)])

@@ -1,9 +1,8 @@
 """Measure how much PCK a checkpoint loses where its input is disturbed.
 
-The same frozen episodes are run as they are and with another skeleton, another order of
-keypoints, fewer marked points, a support of a wrong category, and queries that are
-covered, turned, scaled, compressed or blurred. One table (text, JSON, Markdown) and one
-plot put every run beside the clean one and beside copying the support.
+The same frozen episodes are run as they are and with another skeleton, another order
+of keypoints, and queries that are covered, turned, scaled, compressed or blurred. One
+table (text, JSON, Markdown) and one plot put every run beside the clean one.
 """
 
 from __future__ import annotations
@@ -32,9 +31,6 @@ NAMES = """perturbations:
   random_skeleton  as many edges, between any keypoints
   permuted_skeleton  the same graph on the keypoints in another order
   keypoint_order   keypoints listed in another order: must change nothing
-  wrong_category   supports of another category with as many keypoints or more, of
-                   which the first K are taken, K being the query's
-  support_points   only 1, 2, 4 or 8 points are marked on the support
   occlusion, rotation, scale, jpeg, blur   of the queries; supports stay as they are
 """
 

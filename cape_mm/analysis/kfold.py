@@ -28,7 +28,7 @@ from ..utils.json_file import read_json
 
 PLACEHOLDER = '{split}'
 ALL_SPLITS = (1, 2, 3, 4, 5)
-FLOOR = 'copy_support/'
+FLOORS = ('copy_support', 'matching')
 STATISTICS = dict(mean='mean', std='sd', min='min', max='max')
 """Names of the statistics, and their headings."""
 
@@ -223,7 +223,7 @@ def summarise(
         ``missing``, ``partial`` (by split, why), ``complete``, ``mean_of`` (the splits
         behind the mean, empty where it is refused), ``folds`` (what each was measured
         on) and ``metrics``: per name ``values`` by split, ``mean``, ``std``, ``min``,
-        ``max``, and under ``copy_support`` the same of the floor.
+        ``max``, and under ``copy_support`` and ``matching`` the same of the floors.
 
     Raises:
         MissingDataError: no split is finished.
@@ -244,12 +244,14 @@ def summarise(
     names = [
         name
         for name, value in next(iter(finished.values())).items()
-        if not name.startswith((FLOOR, 'num_')) and _is_number(value)
+        if not name.startswith((*FLOORS, 'num_')) and _is_number(value)
     ]
     table = {name: _aggregate(finished, name, is_given) for name in names}
     for name in names:
-        if any(_is_number(m.get(FLOOR + name)) for m in finished.values()):
-            table[name]['copy_support'] = _aggregate(finished, FLOOR + name, is_given)
+        for floor in FLOORS:
+            key = f'{floor}/{name}'
+            if any(_is_number(metrics.get(key)) for metrics in finished.values()):
+                table[name][floor] = _aggregate(finished, key, is_given)
     return dict(
         missing=missing,
         partial=partial,
@@ -308,6 +310,9 @@ def _aggregate(
 def format_table(summary: Mapping[str, Any], style: str) -> str:
     """The official values of all splits in a format of ``tabulate``; * is partial."""
     mark = '' if summary['complete'] else '*'
+    entries = summary['metrics'].values()
+    has_matcher = any('matching' in entry for entry in entries)
+    floors = FLOORS if has_matcher else FLOORS[:1]
     header = ['metric']
     header += [f'split {s}{"*" * (s in summary["partial"])}' for s in summary['folds']]
     header += [f'{heading}{mark}' for heading in STATISTICS.values()]
@@ -315,10 +320,10 @@ def format_table(summary: Mapping[str, Any], style: str) -> str:
     for name in (name for name in OVERALL_ROWS if name in summary['metrics']):
         entry, scale = summary['metrics'][name], 1 if name == 'EPE' else 100
         values = [*entry['values'].values(), *(entry[key] for key in STATISTICS)]
-        values.append((entry.get('copy_support') or {}).get('mean'))
+        values += [(entry.get(floor) or {}).get('mean') for floor in floors]
         cells = ('-' if v is None else f'{scale * v:.1f}' for v in values)
         rows.append([name, *cells])
-    header.append(f'copy support{mark}')
+    header += [f'{floor.replace("_", " ")}{mark}' for floor in floors]
     align = ('left', *['right'] * (len(header) - 1))
     return tabulate(rows, header, style, colalign=align, disable_numparse=True)
 
@@ -327,7 +332,7 @@ def describe_notes(summary: Mapping[str, Any]) -> list[str]:
     """What a reader has to know about the numbers, a sentence each."""
     notes = [
         'PCK, mPCK, AUC and NME in percent, EPE in pixels; sd is the sample standard '
-        'deviation over splits (n - 1); copy support is the floor, a mean too'
+        'deviation over splits (n - 1); copy support and matching are floors, means too'
     ]
     runs = [run or {} for run in summary['folds'].values()]
     versions = sorted({run.get('cape_mm_version', 'unknown') for run in runs})

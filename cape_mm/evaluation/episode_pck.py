@@ -53,7 +53,9 @@ class EpisodePCK(BaseMetric):
         - ``PCK_macro@0.2``, ``mPCK5_macro`` and so on: the mean over categories of the
           official value, every category weighing the same. The best checkpoint is
           chosen by it, since categories may have unequal numbers of pairs
-        - ``copy_support/PCK@0.2`` and so on: the same of a floor, see ``scoring``
+        - ``copy_support/PCK@0.2`` and so on: the same of a floor, see ``scoring``;
+          ``matching/PCK@0.2`` likewise, of the matcher without parameters, from a model
+          that gives ``matched_keypoints_orig``
         - the tables ``confidence_intervals`` (95 %, over episodes within categories and
           over categories), ``per_supercategory``, ``by_visibility`` (where the labels
           tell v = 1 from v = 2) and ``pck_curve``, and in every row of

@@ -34,6 +34,8 @@ ENTRY_TYPES = dict(
 )
 PLAN_KEYS = {'name', 'num_pairs', 'left_out', 'num_left_out'}
 REMEDY = 'Write it afresh with tools/test.py --dump.'
+NUMBER_SIZES = dict(keypoints=3, keypoints_visible=1, matched_keypoints=2)
+"""Lists in an entry and their numbers per keypoint; all but the first are optional."""
 LARGEST = 3.4e38
 """What float32 can hold."""
 
@@ -117,6 +119,7 @@ def _entries(data_sample: Mapping) -> list[Entry]:
     support = instance_arrays(data_sample['support_instances'])
     points, scores = predicted['keypoints_orig'], predicted.get('keypoint_scores')
     visible = predicted.get('keypoints_visible')
+    matched = predicted.get('matched_keypoints_orig')
     is_known = support['is_visible_orig'].any(axis=0)
     third = np.full(points.shape[:2], NO_CONFIDENCE) if scores is None else scores
     triplets = np.concatenate([points, third[..., None]], axis=2)
@@ -134,7 +137,9 @@ def _entries(data_sample: Mapping) -> list[Entry]:
         )
         if visible is not None:
             entry['keypoints_visible'] = visible[row]
-        numbers = entry['keypoints'], entry.get('keypoints_visible', 0.0)
+        if matched is not None:
+            entry['matched_keypoints'] = matched[row].reshape(-1)
+        numbers = [entry[key] for key in NUMBER_SIZES if key in entry]
         if not all(np.isfinite(part).all() for part in numbers):
             raise NonFinitePredictionError(
                 f'the prediction for query {slot} of episode {entry["episode_index"]} '
@@ -156,9 +161,10 @@ def write_dump(
     An entry has COCO's ``image_id``, ``category_id``, ``keypoints`` (x, y in pixels of
     the source image and the confidence, or 2 where the model has none, K times) and
     ``score`` (mean confidence); also ``episode_index``, ``slot`` and ``ann_id`` of the
-    query, ``support_ids``, and ``keypoints_visible`` where the model tells it. The
-    first entry has in addition ``evaluation``, all that it takes to see that a pair is
-    missing: ``format``, ``run``, ``plan`` (see ``evaluation_plan``), ``dropped_pairs``
+    query, ``support_ids``, and where the model tells them ``keypoints_visible`` and
+    ``matched_keypoints`` (x, y of the floor ``matching``). The first entry has in
+    addition ``evaluation``, all that it takes to see that a pair is missing:
+    ``format``, ``run``, ``plan`` (see ``evaluation_plan``), ``dropped_pairs``
     [episode_index, slot, reason] and ``episodes`` [category_id, support_ids,
     query_ids].
 
@@ -278,7 +284,7 @@ def _problem_of(record: object, episodes: tuple[Episode, ...]) -> str | None:
     for key, kind in ENTRY_TYPES.items():
         if type(record.get(key)) is not kind:
             return f'has no "{key}" of type {kind.__name__}'
-    for key in ('keypoints', 'keypoints_visible'):
+    for key in NUMBER_SIZES:
         values = record.get(key, [])
         is_list = isinstance(values, list) and {*map(type, values)} <= {int, float}
         # compared, not converted: an integer may be too large for a float

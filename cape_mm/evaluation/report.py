@@ -167,14 +167,21 @@ def _category_block(
 ) -> str:
     rows = []
     for name, row in per_category.items():
-        pck, below = row['PCK@0.2'], [row.get(f'{floor}/PCK@0.2') for floor in floors]
-        gain = '-' if _is_missing(pck) else f'{100 * (pck - below[0]):+.1f}'
+        cells = [shorten(name), _number(row['PCK@0.2'])]
+        for below in (row.get(f'{floor}/PCK@0.2') for floor in floors):
+            cells += [_number(below), _gain(row['PCK@0.2'], below)]
         counts = f'{row["num_pairs"]:,}', f'{row.get("num_pairs_dropped", 0):,}'
-        numbers = map(_number, (pck, *below))
-        rows.append([shorten(name), *numbers, gain, _number(row['mPCK5']), *counts])
-    names = [name.replace('_', ' ') for name in floors]
-    head = ['category (id name)', 'PCK@0.2', *names]
-    return _table(rows, [*head, 'gain', 'mPCK5', 'pairs', 'dropped'])
+        rows.append([*cells, _number(row['mPCK5']), *counts])
+    head = ['category (id name)', 'PCK@0.2']
+    for floor in floors:
+        head += [floor.replace('_', ' '), 'gain']
+    return _table(rows, [*head, 'mPCK5', 'pairs', 'dropped'])
+
+
+def _gain(value: float | None, floor: float | None) -> str:
+    if _is_missing(value) or _is_missing(floor):
+        return '-'
+    return f'{100 * (value - floor):+.1f}'
 
 
 def _pair_block(metrics: Mapping[str, Any]) -> str:

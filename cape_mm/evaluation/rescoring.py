@@ -15,7 +15,7 @@ from ..datasets.instance_filters import Instance, select_instances
 from ..errors import ConfigError
 from ..structures import Episode
 from .episode_pck import EpisodePCK
-from .prediction_dump import NO_CONFIDENCE, Dump, Entry, read_dump
+from .prediction_dump import NO_CONFIDENCE, NUMBER_SIZES, Dump, Entry, read_dump
 from .report import format_table, write_metrics
 from .result_file import results_path, write_results
 
@@ -178,6 +178,9 @@ def _predictions(entries: Sequence[Entry]) -> dict[str, np.ndarray]:
     if 'keypoints_visible' in entries[0]:
         visible = [entry['keypoints_visible'] for entry in entries]
         predicted['keypoints_visible'] = np.array(visible, np.float64)
+    if 'matched_keypoints' in entries[0]:
+        matched = np.array([entry['matched_keypoints'] for entry in entries])
+        predicted['matched_keypoints_orig'] = matched.reshape(len(entries), -1, 2)
     return predicted
 
 
@@ -186,9 +189,12 @@ def _check_entries(
 ) -> None:
     for entry in entries:
         image_id = labels.instances[entry['ann_id']].img_id
-        num_visible = len(entry.get('keypoints_visible', range(num_keypoints)))
-        found = entry['image_id'], len(entry['keypoints']) // 3, num_visible
-        if found != (image_id, num_keypoints, num_keypoints):
+        found = entry['image_id'], len(entry['keypoints']) // 3
+        agree = all(
+            len(entry.get(key, ())) == NUMBER_SIZES[key] * num_keypoints
+            for key in NUMBER_SIZES.keys() & entries[0].keys()
+        )
+        if found != (image_id, num_keypoints) or not agree:
             raise ConfigError(
                 f'{source}: the prediction for annotation {entry["ann_id"]} is of '
                 f'image {found[0]} and has {found[1]} keypoints, but {labels.ann_file} '

@@ -23,7 +23,7 @@ SCORE_TOLERANCE = 1e-3
 """A sum of rounded probabilities may exceed 1 by a little."""
 ARRAY_NAMES = (
     *('keypoints_orig', 'is_visible_orig', 'bboxes'),
-    *('keypoint_scores', 'keypoints_visible'),
+    *('keypoint_scores', 'keypoints_visible', 'matched_keypoints_orig'),
     *('visibility', 'ann_ids', 'img_ids'),
 )
 
@@ -136,7 +136,7 @@ def _score_loaded(data_sample: Mapping) -> ResultTable:
         name: Floor(
             pair_values(points, *truth), normalized_distances(points, *truth)[is_known]
         )
-        for name, points in floor_predictions(support, query).items()
+        for name, points in floor_predictions(support, query, predicted).items()
     }
     points = np.zeros(is_known.sum(), POINT_TYPE)
     rows, points['index'] = np.nonzero(is_known)
@@ -158,12 +158,16 @@ def _score_loaded(data_sample: Mapping) -> ResultTable:
     )
 
 
-def floor_predictions(support: Arrays, query: Arrays) -> dict[str, np.ndarray]:
+def floor_predictions(
+    support: Arrays, query: Arrays, predicted: Arrays
+) -> dict[str, np.ndarray]:
     """Keypoints by every method that is reported beside the model's.
 
     Args:
         support: ``keypoints_orig``, ``is_visible_orig`` and ``bboxes`` of S supports.
         query: ``bboxes`` of Q queries.
+        predicted: ``matched_keypoints_orig`` (Q, K, 2), what a matcher without
+            parameters finds on the model's features, if it has one.
 
     Returns:
         By name, which becomes the prefix of its metrics, (Q, K, 2) in pixels of the
@@ -175,7 +179,10 @@ def floor_predictions(support: Arrays, query: Arrays) -> dict[str, np.ndarray]:
         support['bboxes'],
         query['bboxes'],
     )
-    return dict(copy_support=copied)
+    floors = dict(copy_support=copied)
+    if 'matched_keypoints_orig' in predicted:
+        floors['matching'] = predicted['matched_keypoints_orig']
+    return floors
 
 
 def _label_visibility(query: Arrays, is_known: np.ndarray) -> np.ndarray:

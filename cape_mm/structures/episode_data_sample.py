@@ -28,8 +28,10 @@ class EpisodeDataSample(BaseDataElement):
     - ``bboxes`` float32 (N, 4), ``ann_ids`` and ``img_ids`` int64 (N,)
 
     ``pred_instances`` (N = Q) holds ``keypoints``, ``keypoints_orig``,
-    ``keypoint_scores`` float32 (Q, K), the confidence, and, where the head tells it,
-    ``keypoints_visible`` float32 (Q, K), the probability that the query shows them.
+    ``keypoint_scores`` float32 (Q, K), the confidence, and, where the head tells them,
+    ``keypoints_visible`` float32 (Q, K), the probability that the query shows them, and
+    ``matched_keypoints_orig`` float32 (Q, K, 2), the floor of a matcher that has no
+    parameters.
 
     Meta data: ``category_id``, ``category_name``, ``supercategory``, ``skeleton`` (list
     of index pairs), ``num_keypoints``, ``episode_index``, ``input_size`` (w, h),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 COMPANIONS = {
     'copy_support': ('copying the support', ':'),
+    'matching': ('the matcher', '-.'),
 }
 """Drawn beside a metric: prefix of the key, name in the legend, line style."""
 

@@ -34,7 +34,8 @@ class FakeRuns:
         assert checkpoint == work_dir / 'epoch_2.pth'
         number = int(work_dir.name.removeprefix('split'))
         values = {'PCK@0.2': number / 10, 'EPE': 10.0 * number, 'num_pairs': 40}
-        values |= {'copy_support/PCK@0.2': 0.4, 'num_pairs_dropped': 0, 'partial': None}
+        values |= {'copy_support/PCK@0.2': 0.4, 'matching/PCK@0.2': number / 5}
+        values |= {'num_pairs_dropped': 0, 'partial': None}
         run = dict(episodes_sha256=f'hash of {number}', cape_mm_version='1')
         content = dict(values, run=run) | self.changes.get(work_dir.name, {})
         (work_dir / 'metrics.json').write_text(json.dumps(content))
@@ -145,10 +146,12 @@ def test_mean_and_spread_by_hand_in_all_three_files(run, folder, capsys):
     assert pck['std'] == pytest.approx(0.1)  # of a sample: n - 1
     assert (pck['min'], pck['max']) == (0.1, 0.3)
     assert pck['copy_support']['mean'] == pytest.approx(0.4)
+    assert pck['matching']['mean'] == pytest.approx(0.4)
     assert set(summary['metrics']) == {'PCK@0.2', 'EPE'}
     assert summary['complete'] and summary['mean_of'] == [1, 2, 3]
     text = (folder / 'kfold.md').read_text()
-    cells = ['PCK@0.2', '10.0', '20.0', '30.0', '20.0', '10.0', '10.0', '30.0', '40.0']
+    cells = ['PCK@0.2', '10.0', '20.0', '30.0', '20.0', '10.0', '10.0', '30.0']
+    cells += ['40.0', '40.0']  # the floors
     assert cells in [
         line.strip('| ').replace('|', ' ').split() for line in text.split('\n')
     ]

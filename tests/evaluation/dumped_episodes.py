@@ -63,7 +63,10 @@ def fill_tree(tree: CocoTree) -> CocoTree:
 
 
 def evaluate_tree(
-    tree: CocoTree, scores: tuple[str, ...] = (), num_shots: int = 2
+    tree: CocoTree,
+    scores: tuple[str, ...] = (),
+    num_shots: int = 2,
+    has_matcher: bool = False,
 ) -> Evaluated:
     """Draw episodes of a tree and predict by chance, as a model would hand it over."""
     dataset = open_tree(tree)
@@ -79,6 +82,8 @@ def evaluate_tree(
             for name in scores
         }
         points = (truth + noise).float()
+        if has_matcher:
+            fields['matched_keypoints_orig'] = (truth - 0.7 * noise).float()
         sample.pred_instances = InstanceData(keypoints_orig=points, **fields)
         samples.append(sample)
     return Evaluated(Path(dataset.ann_file), sampler.episodes, samples)

@@ -16,6 +16,7 @@ from cape_mm.evaluation import EpisodePCK
 from cape_mm.evaluation.episode_pck import QuietDict
 from cape_mm.structures import EpisodeDataSample
 
+NESTED = {'per_category', 'pck_curve', 'confidence_intervals'}
 PARITY = SHARED / 'parity/evaluate_capeformer.npz'
 
 
@@ -62,6 +63,25 @@ def test_pairs_by_hand():
     assert metrics['copy_support/PCK@0.2'] == pytest.approx(0.5)
     assert metrics['copy_support/EPE'] == pytest.approx(25)
     assert metrics['copy_support/mPCK5'] == pytest.approx(0.5)
+
+
+def test_a_matcher_is_a_second_floor_on_the_same_pairs():
+    sample = hand_sample()
+    # 0.3 and nothing off; its keypoints that are not scored do not count
+    matched = sample.gt_instances.keypoints_orig.clone()
+    matched[0, :2] += torch.tensor([30.0, 0])
+    matched[1, 1:] += 1000
+    sample.pred_instances.matched_keypoints_orig = matched
+    metrics = evaluate(sample)
+    assert metrics['matching/PCK@0.2'] == pytest.approx((0 + 1) / 2)
+    assert metrics['matching/NME'] == pytest.approx((0.3 + 0) / 2)
+    assert metrics['per_category']['1 cat']['matching/PCK@0.2'] == pytest.approx(0.5)
+    assert metrics['pck_curve']['matching/PCK'][20] == pytest.approx(0.5)
+    plain = evaluate(hand_sample())
+    assert not [key for key in plain if key.startswith('matching')]
+    assert {key: metrics[key] for key in plain.keys() - NESTED} == {
+        key: plain[key] for key in plain.keys() - NESTED
+    }
 
 
 def test_pair_without_scorable_keypoint_counts_zero():

@@ -53,6 +53,18 @@ def test_values_stand_beside_the_floor(metrics):
     assert 'partial' not in table
 
 
+def test_a_second_floor_has_columns_of_its_own(metrics):
+    metrics['matching/PCK@0.2'] = 0.7
+    for row in metrics['per_category'].values():
+        row['matching/PCK@0.2'] = 0.65
+    table = format_table(metrics)
+    assert line_of(table, 'PCK@0.2 ')[-3:] == ['87.6', '48.1', '70.0']
+    gains = ['90.0', '50.0', '+40.0', '65.0', '+25.0', '90.0']
+    assert line_of(table, '18 face')[2:8] == gains
+    head = ['copy', 'support', 'gain', 'matching', 'gain', 'mPCK5']
+    assert line_of(table, 'category')[4:10] == head
+
+
 def test_columns_are_aligned(metrics):
     metrics['per_category']['7 ' + 'x' * 80] = category_row(0.5, 0.5)
     block = format_table(metrics).split('\n\n')[1].splitlines()

@@ -18,15 +18,18 @@ def edit(path, change):
 
 
 @pytest.mark.parametrize('num_shots', [1, 2])
-@pytest.mark.parametrize('scores', [(), BOTH])
-def test_equals_the_run_to_the_last_bit(coco_tree, tmp_path, scores, num_shots):
-    evaluated = evaluate_tree(fill_tree(coco_tree), scores, num_shots)
+@pytest.mark.parametrize('scores, has_matcher', [((), False), (BOTH, True)])
+def test_equals_the_run_to_the_last_bit(
+    coco_tree, tmp_path, scores, has_matcher, num_shots
+):
+    evaluated = evaluate_tree(fill_tree(coco_tree), scores, num_shots, has_matcher)
     live = evaluated.metric()
     expected = live.evaluate(1)
     metrics = score_dump(evaluated.dump(tmp_path / 'preds.json'), evaluated.ann_file)
     assert {key: metrics[key] for key in expected} == expected
     assert metrics.keys() - expected.keys() <= {'run', 'by_visibility'}
     assert ('ECE@0.2' in metrics) == bool(scores)
+    assert ('matching/PCK@0.2' in metrics) == has_matcher
     pairs = read_results(tmp_path / 'preds.metrics.json')
     assert pairs.table.values.tobytes() == live.pairs.values.tobytes()
     assert pairs.run['checkpoint'] == 'w.pth'

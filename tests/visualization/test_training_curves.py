@@ -29,8 +29,8 @@ def make_run(name: str, scale: float = 1.0) -> RunLog:
             'loss': Curve(steps, noisy, is_training=True),
             'lr': Curve(steps, noisy, is_training=True),
             'PCK@0.2': Curve(epochs, values, is_training=False),
-            'train_side/PCK@0.2': Curve(epochs, (0.8, 0.9), is_training=False),
             'copy_support/PCK@0.2': Curve(epochs, (0.4, 0.4), is_training=False),
+            'matching/PCK@0.2': Curve(epochs, (0.8, 0.9), is_training=False),
         },
     )
 
@@ -47,12 +47,12 @@ def test_a_panel_per_key_and_a_colour_per_run():
     assert (loss.get_xlabel(), pck.get_xlabel()) == ('iteration', 'epoch')
     assert [line.get_color() for line in loss.lines] == ['C0', 'C1']
     styles = [(line.get_color(), line.get_linestyle()) for line in pck.lines]
-    one = [('C0', '-'), ('C0', '--'), ('C0', ':')]
+    one = [('C0', '-'), ('C0', ':'), ('C0', '-.')]
     assert styles == one + [('C1', style) for _, style in one]
     assert heights(pck.lines[0]) == [50, 60]
-    assert heights(pck.lines[1]) == [80, 90]
+    assert heights(pck.lines[2]) == [80, 90]
     names = [text.get_text() for text in pck.get_legend().get_texts()]
-    assert names == ['novel categories', 'train categories', 'copying the support']
+    assert names == ['novel categories', 'copying the support', 'the matcher']
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ['a', 'b']
 
 

@@ -18,9 +18,9 @@ from .notices import find_warnings
 from .numbers import interval, percent
 from .reliability import measure_reliability
 from .result_sections import (
-    FLOOR,
     PCK,
     category_section,
+    floors_of,
     group_section,
     keypoint_section,
     overall_section,
@@ -106,7 +106,10 @@ def _cards(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     ends = interval((found.get('over_episodes') or {}).get(PCK))
     cards = [
         (PCK, f'{percent(metrics[PCK])} %', f'95 %: {ends}'),
-        ('copy support', f'{percent(metrics.get(FLOOR))} %', 'the floor'),
+        *(
+            (name, f'{percent(metrics.get(f"{prefix}/{PCK}"))} %', 'the floor')
+            for prefix, name in floors_of(metrics).items()
+        ),
         ('mPCK5', f'{percent(metrics.get("mPCK5"))} %', '0.05 to 0.25'),
         ('pairs', f'{metrics["num_pairs"]:,}', f'{_dropped(metrics)} dropped'),
         ('categories', f'{metrics["num_categories"]:,}', 'with a scored pair'),

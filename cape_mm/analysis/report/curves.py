@@ -13,7 +13,7 @@ from matplotlib.style import context
 from .blocks import Figure
 from .reliability import Reliability
 
-METHOD, COPY, GRID = '#1f6fb2', '#c23b22', '#dde1e6'
+METHOD, COPY, MATCHING, GRID = '#1f6fb2', '#c23b22', '#8a5fb0', '#dde1e6'
 SIZE = (5.2, 3.4)  # inches
 MARGINS = dict(left=0.11, right=0.96, bottom=0.14, top=0.97)
 MAX_POINTS = 400
@@ -32,10 +32,11 @@ LOOKS = {
 
 
 def pck_figure(curve: Mapping[str, Sequence[float]]) -> Figure:
-    """PCK over the threshold, with the floor.
+    """PCK over the threshold, with the floors.
 
     Args:
-        curve: ``thresholds``, ``PCK`` and ``copy_support/PCK`` as fractions.
+        curve: ``thresholds``, ``PCK``, ``copy_support/PCK`` and, of a model with a
+            matcher, ``matching/PCK`` as fractions.
     """
 
     def draw(axes: Axes) -> None:
@@ -43,14 +44,17 @@ def pck_figure(curve: Mapping[str, Sequence[float]]) -> Figure:
         for key, name, color, dash in (
             ('PCK', 'method', METHOD, '-'),
             ('copy_support/PCK', 'copy support', COPY, '--'),
+            ('matching/PCK', 'matching', MATCHING, '-.'),
         ):
-            axes.plot(thresholds, _percent(curve[key]), dash, color=color, label=name)
+            if key in curve:
+                values = _percent(curve[key])
+                axes.plot(thresholds, values, dash, color=color, label=name)
         axes.axvline(0.2, color='#99a', linewidth=0.8, linestyle=':')
         _label(axes, 'threshold, as a share of max(w, h)', 'PCK [%]')
         axes.set(xlim=(0, thresholds[-1]), ylim=(0, 102))
         axes.legend(loc='lower right')
 
-    caption = 'PCK over the threshold, beside the copied support. Dotted: 0.2.'
+    caption = 'PCK over the threshold, beside the floors. Dotted: 0.2.'
     return _figure('pck_curve', caption, draw)
 
 

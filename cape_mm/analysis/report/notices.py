@@ -39,6 +39,12 @@ def find_warnings(metrics: Mapping[str, Any], run: Mapping[str, Any]) -> list[Te
             'The model is not better than copying the points of the support, which '
             'looks at no image.'
         )
+    matching = metrics.get(f'matching/{PCK}')
+    if matching is not None and metrics[PCK] <= matching:
+        found.append(
+            'The model is not better than matching the features of its backbone, '
+            'which learns nothing.'
+        )
     return [Text(text, is_warning=True) for text in found]
 
 

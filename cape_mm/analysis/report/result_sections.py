@@ -11,11 +11,22 @@ from .blocks import Bar, Block, Folded, Section, Table, Text
 from .numbers import DASH, difference, interval, is_missing, percent, pixels, share
 
 PCK, FLOOR = 'PCK@0.2', 'copy_support/PCK@0.2'
+FLOORS = {'copy_support': 'copy support', 'matching': 'matching'}
+"""Names by the prefix of their metrics; the second only of models with a matcher."""
 VISIBILITY_NAMES = {'v=1': 'hidden (v = 1)', 'v=2': 'seen (v = 2)'}
 
 BAR_TITLE = 'red: copy support'
 
 Metrics = Mapping[str, Any]
+
+
+def floors_of(metrics: Metrics) -> dict[str, str]:
+    """The floors that stand beside the method, of ``FLOORS``."""
+    return {
+        prefix: name
+        for prefix, name in FLOORS.items()
+        if prefix == 'copy_support' or f'{prefix}/{PCK}' in metrics
+    }
 
 
 def overall_section(metrics: Metrics) -> Section:
@@ -24,20 +35,27 @@ def overall_section(metrics: Metrics) -> Section:
     episodes, categories = (
         found.get(name) or {} for name in ('over_episodes', 'over_categories')
     )
+    floors = floors_of(metrics)
     rows = []
     for key in OVERALL_ROWS + tuple(map(macro_key, (PCK, 'mPCK5'))):
         if key in metrics:
             name, show, scale = _kind(key)
-            value, floor = metrics[key], metrics.get(f'copy_support/{key}')
+            value, cells = metrics[key], []
+            for floor in (metrics.get(f'{prefix}/{key}') for prefix in floors):
+                cells += [show(floor), difference(value, floor, scale)]
             ends = (interval(rows.get(key), scale) for rows in (episodes, categories))
-            gain = difference(value, floor, scale)
-            rows.append((name, show(value), show(floor), gain, *ends))
+            rows.append((name, show(value), *cells, *ends))
     level = f'{100 * found.get("level", 0.95):g} %'
     header = (
-        *('', 'method', 'copy support', 'difference'),
+        *('', 'method', *_floor_header(floors)),
         *(f'{level}, other episodes', f'{level}, other categories'),
     )
-    return Section('overall', 'Overall', [Table(header, rows), Text(_explain(found))])
+    text = _explain(found, 'matching' in floors)
+    return Section('overall', 'Overall', [Table(header, rows), Text(text)])
+
+
+def _floor_header(floors: Mapping[str, str]) -> list[str]:
+    return [cell for name in floors.values() for cell in (name, 'difference')]
 
 
 def _kind(key: str) -> tuple[str, Any, float]:
@@ -53,12 +71,17 @@ def _kind(key: str) -> tuple[str, Any, float]:
     return f'{name} [%]', percent, 100
 
 
-def _explain(found: Metrics) -> str:
+def _explain(found: Metrics, has_matcher: bool) -> str:
     text = (
         'Copy support pastes the points of the support into the box of the query '
-        'without looking at an image: the floor of every result. NME and EPE are '
-        'errors, lower is better.'
+        'without looking at an image: the floor of every result. '
     )
+    if has_matcher:
+        text += (
+            'Matching compares the features of the backbone, without anything learned '
+            'on top of them. '
+        )
+    text += 'NME and EPE are errors, lower is better.'
     if not found:
         return text
     return (
@@ -74,13 +97,13 @@ def category_section(metrics: Metrics) -> Section:
     table = metrics.get('per_category') or {}
     if not table:
         return Section('categories', 'Categories', [Text('There is none.')])
+    floors = floors_of(metrics)
     rows = [
         (
             name,
             percent(row[PCK]),
             interval(row.get(f'{PCK}_interval')),
-            percent(row[FLOOR]),
-            difference(row[PCK], row[FLOOR]),
+            *_floor_cells(row, floors),
             percent(row['mPCK5']),
             f'{row["num_pairs"]:,}',
             f'{row.get("num_pairs_dropped", 0):,}',
@@ -89,7 +112,7 @@ def category_section(metrics: Metrics) -> Section:
     ]
     bars = [Bar(share(row[PCK]), share(row[FLOOR])) for row in table.values()]
     header = (
-        *('category (id name)', f'{PCK} [%]', '95 %', 'copy support', 'difference'),
+        *('category (id name)', f'{PCK} [%]', '95 %', *_floor_header(floors)),
         *('mPCK5', 'pairs', 'dropped'),
     )
     blocks: list[Block] = [Table(header, rows, bars, BAR_TITLE)]
@@ -99,6 +122,15 @@ def category_section(metrics: Metrics) -> Section:
         warning = f'Nothing was scored of {len(lost)} of {len(table)} categories: '
         blocks.insert(0, Text(f'{warning}{listed}.', is_warning=True))
     return Section('categories', 'Categories', blocks)
+
+
+def _floor_cells(row: Metrics, floors: Mapping[str, str]) -> list[str]:
+    values = [row.get(f'{prefix}/{PCK}') for prefix in floors]
+    return [
+        cell
+        for value in values
+        for cell in (percent(value), difference(row[PCK], value))
+    ]
 
 
 def group_section(metrics: Metrics) -> Section:

@@ -77,15 +77,22 @@ def fill_predictions(
 
 def _to_instances(predicted: Prediction, sample: EpisodeDataSample) -> InstanceData:
     pixels = unit_to_pixels(predicted.points, sample.input_size)
-    original = apply_affine(sample.crop_to_image, pixels.double().numpy())
     instances = InstanceData(
         keypoints=pixels,
-        keypoints_orig=torch.from_numpy(original).float(),
+        keypoints_orig=_in_source_image(pixels, sample),
         keypoint_scores=predicted.scores,
     )
     if predicted.visibility is not None:
         instances.keypoints_visible = predicted.visibility
+    if predicted.matched is not None:
+        matched = unit_to_pixels(predicted.matched, sample.input_size)
+        instances.matched_keypoints_orig = _in_source_image(matched, sample)
     return instances
+
+
+def _in_source_image(pixels: torch.Tensor, sample: EpisodeDataSample) -> torch.Tensor:
+    original = apply_affine(sample.crop_to_image, pixels.double().numpy())
+    return torch.from_numpy(original).float()
 
 
 def _check_finite(sample: EpisodeDataSample) -> None:

@@ -94,20 +94,30 @@ class Prediction(NamedTuple):
         scores: confidence that a point is right, in [0, 1], float32 (N, K).
         visibility: probability that the keypoint shows in the query, float32 (N, K);
             None from a head that does not tell.
+        matched: (x, y) that a matcher without parameters finds on the same features, in
+            [0, 1] of the crop, float32 (N, K, 2), a floor beside the head's own points;
+            None from a head that has no such matcher.
     """
 
     points: torch.Tensor
     scores: torch.Tensor
     visibility: torch.Tensor | None = None
+    matched: torch.Tensor | None = None
 
     def hide_unknown(self, is_known: torch.Tensor) -> Prediction:
         """Keypoints that no support shows get the crop's centre and zeros."""
-        points = torch.where(is_known[..., None], self.points, 0.5)
-        scores = self.scores.masked_fill(~is_known, 0)
-        visibility = self.visibility
+        is_hidden = ~is_known
+        visibility, matched = self.visibility, self.matched
         if visibility is not None:
-            visibility = visibility.masked_fill(~is_known, 0)
-        return Prediction(points, scores, visibility)
+            visibility = visibility.masked_fill(is_hidden, 0)
+        if matched is not None:
+            matched = matched.masked_fill(is_hidden[..., None], 0.5)
+        return Prediction(
+            self.points.masked_fill(is_hidden[..., None], 0.5),
+            self.scores.masked_fill(is_hidden, 0),
+            visibility,
+            matched,
+        )
 
 
 class BaseHead(BaseModule, metaclass=ABCMeta):

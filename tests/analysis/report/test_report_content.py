@@ -43,6 +43,23 @@ def test_overall_values_stand_beside_the_floor_and_their_intervals():
     assert 'PCK@0.2, mean over categories [%]' in rows(evaluation, 'overall')
 
 
+def test_a_matcher_stands_beside_the_floor():
+    pairs = [make_pair(i, 0, i % 2, [0.1, 0.1, 0.9, 0.9]) for i in range(4)]
+    for pair in pairs:
+        copied = pair.floors['copy_support']
+        pair.floors['matching'] = replace(copied, values=1.5 * pair.values)
+    evaluation = evaluate(pairs)
+    (row, *_) = rows(evaluation, 'categories').values()
+    assert row['matching'] == rows(evaluation, 'overall')['PCK@0.2 [%]']['matching']
+    assert row['matching'] == '75.0'
+    report = build_report(evaluation)
+    assert ('matching', '75.0 %', 'the floor') in report.cards
+    (warning,) = report.warnings
+    assert 'not better than matching' in warning.text
+    plain = build_report(evaluate([make_pair(0, 0, 1, [0.1])]))
+    assert 'atching' not in to_markdown(plain)
+
+
 def test_every_row_of_the_categories():
     evaluation = evaluate([*random_pairs(2), make_pair(99, 0, 5, None)])
     found = rows(evaluation, 'categories')

@@ -67,7 +67,15 @@ def test_any_encoder(hidden_root, tmp_path, parts):
 
 
 class CentreHead(BaseHead):
-    """Points at the brightest cell, whatever is asked for; tells no visibility."""
+    """Points at the brightest cell, whatever is asked for; tells no visibility.
+
+    Args:
+        has_matcher: hand out the points, moved a little, as a matcher's too.
+    """
+
+    def __init__(self, has_matcher=False):
+        super().__init__()
+        self.has_matcher = has_matcher
 
     def loss(self, context, targets):
         raise NotImplementedError
@@ -77,7 +85,8 @@ class CentreHead(BaseHead):
         cells = context.fine_map[:, 0].flatten(1).argmax(dim=1)
         place = torch.stack([cells % width / width, cells // width / height], dim=-1)
         points = place[:, None].expand(rows, context.hops.shape[-1], 2)
-        return Prediction(points, torch.full_like(points[..., 0], 0.5))
+        matched = points.flip(-1) if self.has_matcher else None
+        return Prediction(points, torch.full_like(points[..., 0], 0.5), None, matched)
 
 
 def test_any_head(hidden_root, tmp_path):
@@ -85,7 +94,11 @@ def test_any_head(hidden_root, tmp_path):
     model.head = ProposalHead(EMBED_DIMS)
     compare(tmp_path / 'a', model, open_loader(hidden_root))
     model.head = CentreHead()
-    compare(tmp_path / 'b', model, open_loader(hidden_root))
+    metrics = compare(tmp_path / 'b', model, open_loader(hidden_root))
+    assert 'matching/PCK@0.2' not in metrics
+    model.head = CentreHead(has_matcher=True)
+    metrics = compare(tmp_path / 'c', model, open_loader(hidden_root))
+    assert 0 < metrics['matching/NME'] != metrics['NME']
 
 
 def test_batches_and_workers_do_not_matter(hidden_root, tmp_path):

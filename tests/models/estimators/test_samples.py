@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from tiny_cape import make_episode, prepare
 
-from cape_mm.models.estimators.samples import collect_targets
+from cape_mm.models.estimators.samples import collect_targets, fill_predictions
+from cape_mm.models.heads import Prediction
 
 
 def weighted(weight, num_queries):
@@ -47,3 +48,24 @@ def test_without_virtual_keypoints_nothing_is_weighed(cape):
     assert targets.weights is None
     is_scored = torch.ones(1, 6, dtype=torch.bool)
     assert targets.weigh(is_scored) is is_scored
+
+
+def test_points_of_a_matcher_reach_the_source_image_as_those_of_the_head():
+    items = [make_episode(1, 5, 1, 2), make_episode(2, 6, 1, 1)]
+    samples = [item['data_samples'] for item in items]
+    points = torch.rand(3, 6, 2, generator=torch.Generator().manual_seed(0))
+    scores = points[..., 0]
+    fill_predictions(samples, Prediction(points.flip(-1), scores, None, points))
+    matched = [sample.pred_instances.matched_keypoints_orig for sample in samples]
+    fill_predictions(samples, Prediction(points, scores))
+    for sample, found in zip(samples, matched, strict=True):
+        assert torch.equal(found, sample.pred_instances.keypoints_orig)
+        assert 'matched_keypoints_orig' not in sample.pred_instances
+
+
+def test_keypoints_that_no_support_shows_have_no_match():
+    points, is_known = torch.ones(1, 2, 2), torch.tensor([[True, False]])
+    hidden = Prediction(points, points[..., 0], None, points).hide_unknown(is_known)
+    assert hidden.matched.tolist() == [[[1, 1], [0.5, 0.5]]]
+    assert hidden.visibility is None
+    assert Prediction(points, points[..., 0]).hide_unknown(is_known).matched is None

@@ -36,11 +36,11 @@ model = dict(
     ),
     # on a GPU, steps replayed as one graph, for which batches need few shapes
     train_cfg=dict(cuda_graph=True),
-    data_preprocessor=dict(keypoint_multiple=16),
 )
 train_dataloader = dict(
     batch_size=16,  # x 4 accumulated = 64
     num_workers=8,
+    collate_fn=dict(keypoint_multiple=16),
     sampler=dict(num_queries=1, episodes_per_epoch=12800),
     dataset=dict(pipeline=train_pipeline),
 )

@@ -270,7 +270,7 @@ def test_unknown_key_elsewhere(train, tmp_path, option, fragments):
         ('head.window_radius=-1', ['window_radius must be', 'at least 0']),
         ('joint_encoder.foo=1', ["unexpected keyword argument 'foo'"]),
         ('backbone.norm_cfg.foo=1', ["unexpected keyword argument 'foo'"]),
-        ('data_preprocessor.keypoint_multiple=0', ['keypoint_multiple must be']),
+        ('data_preprocessor.std=(1,0,1)', ['every std must be']),
     ],
 )
 def test_wrong_value_in_the_model(train, test, option, fragments):

@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from mmengine.dataset import pseudo_collate
 from mmengine.optim import OptimWrapper
 from tiny_cape import PLAIN_PREFIX, build_cape, compute_loss, make_episode
 from torch.nn.utils import clip_grad_norm_
+
+from cape_mm.datasets import collate_episodes
 
 COUNTS = 4
 PARTS = (
@@ -90,7 +91,7 @@ def accumulated(model, episodes, clip_grad=None):
     wrapper = OptimWrapper(optimizer, accumulative_counts=COUNTS, clip_grad=clip_grad)
     wrapper.initialize_count_status(model, 0, COUNTS)
     for start in range(0, len(episodes), 2):
-        model.train_step(pseudo_collate(episodes[start : start + 2]), wrapper)
+        model.train_step(collate_episodes(episodes[start : start + 2]), wrapper)
     (gradient,) = steps
     return gradient
 

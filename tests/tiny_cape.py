@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from mmengine.dataset import pseudo_collate
 from mmengine.structures import InstanceData
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 import cape_mm  # noqa: F401  (registers everything)
+from cape_mm.datasets import collate_episodes
 from cape_mm.models.heads import EpisodeContext
 from cape_mm.models.layers import HopBias
 from cape_mm.structures import EpisodeDataSample
@@ -215,7 +215,7 @@ def permute_keypoints(item: dict, order: list[int]) -> dict:
 
 def prepare(model: nn.Module, items: list[dict]) -> dict:
     """Collate and preprocess copies of data set items."""
-    return model.data_preprocessor(pseudo_collate(deepcopy(items)))
+    return model.data_preprocessor(collate_episodes(deepcopy(items)))
 
 
 def predict(
@@ -224,7 +224,7 @@ def predict(
     """Predictions for copies of data set items, one record per episode."""
     model.eval()
     model.test_cfg = dict(mode=mode)
-    samples = model.test_step(pseudo_collate(deepcopy(items)))
+    samples = model.test_step(collate_episodes(deepcopy(items)))
     return [sample.pred_instances for sample in samples]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+from scipy.sparse.csgraph import shortest_path
 
 Edge = tuple[int, int]
 
@@ -36,18 +37,11 @@ def check_skeleton(edges: Sequence[Sequence[int]], num_keypoints: int) -> None:
 @lru_cache(maxsize=4096)
 def _cached_hops(edges: tuple[Edge, ...], num_keypoints: int) -> np.ndarray:
     check_skeleton(edges, num_keypoints)
-    hops = np.full((num_keypoints, num_keypoints), UNREACHABLE, dtype=np.int64)
-    neighbours: list[set[int]] = [set() for _ in range(num_keypoints)]
+    adjacency = np.zeros((num_keypoints, num_keypoints))
     for start, end in edges:
-        neighbours[start].add(end)
-        neighbours[end].add(start)
-    for root in range(num_keypoints):
-        frontier, distance, seen = {root}, 0, {root}
-        while frontier:
-            hops[root, list(frontier)] = distance
-            frontier = set().union(*(neighbours[node] for node in frontier)) - seen
-            seen |= frontier
-            distance += 1
+        adjacency[start, end] = 1
+    lengths = shortest_path(adjacency, directed=False, unweighted=True)
+    hops = np.where(np.isinf(lengths), UNREACHABLE, lengths).astype(np.int64)
     hops.setflags(write=False)
     return hops
 

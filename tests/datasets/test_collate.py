@@ -1,4 +1,4 @@
-"""A batch travels as two tensors and still reads like a list."""
+"""Batches: few pieces, padded in the worker, that still read like lists."""
 
 import pickle
 
@@ -26,16 +26,7 @@ def test_reads_like_pseudo_collate(items):
         assert len(got) == len(items)
         for mine, theirs in zip(got, expected['inputs'][name]):
             assert torch.equal(mine, theirs) or len(mine) == len(theirs) == 0
-    assert batch['data_samples'] == expected['data_samples']
-
-
-def test_the_model_sees_the_same(items):
-    prepare = EpisodeDataPreprocessor()
-    mine = prepare(collate_episodes(items))['inputs']
-    theirs = prepare(pseudo_collate(items))['inputs']
-    for name, value in vars(theirs).items():
-        same = torch.equal if isinstance(value, torch.Tensor) else int.__eq__
-        assert same(getattr(mine, name), value), name
+    assert list(batch['data_samples']) == expected['data_samples']
 
 
 def test_survives_the_way_out_of_a_worker(items):
@@ -77,8 +68,9 @@ def test_any_number_of_shots_reaches_the_model(coco_tree):
         for row, sample in enumerate(samples):
             shots, k = sample.support_instances.is_visible.shape
             seen.add(shots)
-            images = {n: [v[row]] for n, v in batch['inputs'].items()}
-            alone = prepare(dict(inputs=images, data_samples=[sample]))['inputs']
+            images = {n: batch['inputs'][n][row] for n in ('support', 'query')}
+            item = dict(inputs=images, data_samples=sample)
+            alone = prepare(collate_episodes([item]))['inputs']
             for name in ('support_images', 'support_keypoints', 'support_visible'):
                 mine, theirs = getattr(together, name)[row], getattr(alone, name)[0]
                 if name != 'support_images':
@@ -93,6 +85,7 @@ def test_any_number_of_shots_reaches_the_model(coco_tree):
 def test_nothing_could_be_loaded():
     batch = collate_episodes([make_episode(num_queries=0)])
     assert len(batch['inputs']['query'][0]) == 0
+    assert batch['inputs']['graph'] is None
 
 
 def test_configs_find_it_by_name():

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from episode_data import open_tree
-from mmengine.dataset import pseudo_collate
 from tiny_cape import build_cape, fill_zero_weights
 
+from cape_mm.datasets import collate_episodes
 from cape_mm.datasets.annotation_file import read_annotation_file
 from cape_mm.datasets.categories import read_categories
 from cape_mm.structures import Episode
@@ -42,7 +42,7 @@ def test_an_isolated_keypoint_is_found_and_follows_its_support(item):
 
     def predict():
         with torch.no_grad():
-            (sample,) = model.test_step(pseudo_collate([item]))
+            (sample,) = model.test_step(collate_episodes([item]))
         return sample.pred_instances
 
     before = predict()

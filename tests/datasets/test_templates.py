@@ -11,12 +11,11 @@ import pytest
 import torch
 from config_models import CONFIG_DIR
 from episode_data import CocoTree, assert_same, open_tree
-from mmengine.dataset import pseudo_collate
 from mmengine.structures import InstanceData
 from tiny_cape import build_cape, fill_zero_weights
 
 from cape_mm.apis import load_config
-from cape_mm.datasets import FixedEpisodeSampler, MP100EpisodeDataset
+from cape_mm.datasets import FixedEpisodeSampler, MP100EpisodeDataset, collate_episodes
 from cape_mm.datasets.transforms import EpisodeRotation
 from cape_mm.errors import AnnotationFormatError, ConfigError, MissingDataError
 from cape_mm.evaluation.copy_support import copy_support
@@ -272,7 +271,7 @@ def test_missing_templates_are_named(tree):
 def predict_with(model: torch.nn.Module, item: dict, picture: torch.Tensor):
     item = deepcopy(item)
     item['inputs']['support'] = picture
-    (sample,) = model.test_step(pseudo_collate([item]))
+    (sample,) = model.test_step(collate_episodes([item]))
     return sample.pred_instances
 
 
@@ -307,7 +306,7 @@ def test_prediction_depends_on_the_template(tree):
         dataset = open_with(tree, templates=templates)
         ids = [ann_id for ann_id, _ in dataset.instances_by_category[1]]
         item = dataset[Episode(1, (ids[0],), (ids[1],))]
-        (sample,) = model.test_step(pseudo_collate([item]))
+        (sample,) = model.test_step(collate_episodes([item]))
         found.append(sample.pred_instances.keypoints_orig)
     assert not torch.equal(*found)
 

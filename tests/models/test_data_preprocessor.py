@@ -8,17 +8,17 @@ from dataclasses import replace
 import pytest
 import torch
 from mmengine.dataset import pseudo_collate
-from mmengine.structures import InstanceData
 from tiny_cape import assert_same_fields, make_episode, mixed_episodes
 
+from cape_mm.datasets import collate_episodes
+from cape_mm.errors import ConfigError
 from cape_mm.models import EpisodeDataPreprocessor
-from cape_mm.structures import ImageStack
 from cape_mm.structures.skeleton import UNREACHABLE
 
 
 def run(items, **kwargs):
     layer = EpisodeDataPreprocessor(**kwargs)
-    return layer(pseudo_collate(deepcopy(items)))['inputs']
+    return layer(collate_episodes(deepcopy(items)))['inputs']
 
 
 def test_channels_are_swapped_then_normalised():
@@ -75,8 +75,8 @@ def test_hops_are_padded_as_unreachable():
 @pytest.mark.parametrize(('multiple', 'padded'), [(1, 7), (4, 8), (7, 7), (16, 16)])
 def test_keypoints_are_padded_to_a_multiple(multiple, padded):
     items = [make_episode(1, 5), make_episode(2, 7)]
-    preprocessor = EpisodeDataPreprocessor(keypoint_multiple=multiple)
-    inputs = preprocessor(pseudo_collate(items))['inputs']
+    batch = collate_episodes(items, keypoint_multiple=multiple)
+    inputs = EpisodeDataPreprocessor()(batch)['inputs']
     plain = run(items)
     assert inputs.hops.shape == (2, padded, padded)
     assert inputs.support_keypoints.shape[2] == padded
@@ -116,44 +116,41 @@ def test_missing_shots_are_invisible():
 def test_dropped_episodes_take_no_part():
     items = mixed_episodes()
     dropped = make_episode(9, num_queries=0)
-    batch = pseudo_collate([dropped, items[0], dropped, items[1]])
+    batch = collate_episodes([dropped, items[0], dropped, items[1]])
     prepared = EpisodeDataPreprocessor()(batch)
     assert len(prepared['data_samples']) == 4
     assert_same_fields(prepared['inputs'], run(items[:2]))
 
 
-def test_stacked_images_read_like_lists():
-    """What ``collate_episodes`` gives, with an empty episode in the middle."""
-    items = mixed_episodes()
-    items.insert(1, make_episode(9, num_queries=0))
-    batch = pseudo_collate(items)
-    for key, images in batch['inputs'].items():
-        batch['inputs'][key] = ImageStack.from_list(images)
-    assert_same_fields(EpisodeDataPreprocessor()(batch)['inputs'], run(items))
+def test_another_collate_function_is_refused():
+    with pytest.raises(ConfigError, match='not collated by collate_fn=.*collate_ep'):
+        EpisodeDataPreprocessor()(pseudo_collate(mixed_episodes()))
 
 
 def test_nothing_loaded_gives_no_inputs():
-    prepared = EpisodeDataPreprocessor()(pseudo_collate([make_episode(num_queries=0)]))
+    prepared = EpisodeDataPreprocessor()(
+        collate_episodes([make_episode(num_queries=0)])
+    )
     assert prepared['inputs'] is None
     assert len(prepared['data_samples']) == 1
 
 
 @pytest.mark.parametrize('kind', ['garbage', 'absent'])
 def test_inputs_hold_nothing_of_the_queries_labels(kind):
-    """They may be of any kind, of any number, or not there at all."""
     items, spoilt = mixed_episodes(), mixed_episodes()
     for item in spoilt:
         if kind == 'absent':
             del item['data_samples'].gt_instances
         else:
-            labels = InstanceData(keypoints=torch.full((9, 2, 2), float('nan')))
-            item['data_samples'].gt_instances = labels
+            labels = item['data_samples'].gt_instances
+            labels.keypoints[:] = float('nan')
+            labels.is_visible = ~labels.is_visible
     assert_same_fields(run(spoilt), run(items))
 
 
 def test_batch_is_left_as_it_came():
     items = mixed_episodes()
-    batch = pseudo_collate(items)
+    batch = collate_episodes(items)
     before = deepcopy(batch)
     EpisodeDataPreprocessor()(batch)
     for key in ('support', 'query'):
@@ -172,12 +169,12 @@ def test_statistics_stay_out_of_checkpoints():
 def test_batch_prepared_ahead_is_what_forward_makes():
     items = mixed_episodes()
     layer = EpisodeDataPreprocessor()
-    batch = pseudo_collate(deepcopy(items))
+    batch = collate_episodes(deepcopy(items))
     ahead = layer.prepare_ahead(batch)
     assert ahead['inputs'] is batch['inputs']  # hooks see the batch as it was
     again = layer(ahead, training=True)
     assert_same_fields(again['inputs'], layer(batch)['inputs'])
-    assert again['data_samples'] == batch['data_samples']
+    assert again['data_samples'] is batch['data_samples']
 
 
 class Dimmed(EpisodeDataPreprocessor):
@@ -192,7 +189,7 @@ class Dimmed(EpisodeDataPreprocessor):
 
 
 def test_what_a_subclass_adds_is_done_once():
-    batch, layer = pseudo_collate(mixed_episodes()), Dimmed()
+    batch, layer = collate_episodes(mixed_episodes()), Dimmed()
     wanted = EpisodeDataPreprocessor()(batch)['inputs'].query_images / 2
     found = layer(layer.prepare_ahead(batch), True)['inputs'].query_images
     assert torch.equal(found, wanted)
@@ -200,7 +197,7 @@ def test_what_a_subclass_adds_is_done_once():
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 def test_batch_on_a_gpu_equals_that_on_a_cpu():
-    batch = pseudo_collate(mixed_episodes())
+    batch = collate_episodes(mixed_episodes())
     found = EpisodeDataPreprocessor().cuda()(batch)['inputs']
     assert all(tensor.is_cuda for tensor in found.tensors())
     wanted = EpisodeDataPreprocessor()(batch)['inputs']

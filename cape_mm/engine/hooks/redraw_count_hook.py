@@ -46,12 +46,11 @@ class RedrawCountHook(Hook):
     ) -> None:
         """Look at the data samples of one batch."""
         is_mapping = isinstance(data_batch, Mapping)
-        for sample in data_batch.get('data_samples', ()) if is_mapping else ():
-            self._num_episodes += 1
-            for entry in getattr(sample, 'redrawn', ()):
-                self._reasons[entry['reason']] += 1
-                name = f'{sample.category_id} ({sample.category_name})'
-                self._categories[name] += 1
+        samples = data_batch.get('data_samples', ()) if is_mapping else ()
+        self._num_episodes += len(samples)
+        for entry in getattr(samples, 'redrawn', ()):
+            self._reasons[entry['reason']] += 1
+            self._categories[entry['category']] += 1
         count = self._reasons.total()
         runner.message_hub.update_scalar('train/redrawn', count, resumed=False)
 

@@ -16,7 +16,7 @@ from mmengine.model import BaseModel
 from ...datasets.instance_view import KnownInstances
 from ...models.estimators import InstanceFeatures, fill_predictions
 from ...structures import Episode, EpisodeDataSample, EpisodeInputs
-from ...structures.device_copies import copy_without_waiting
+from ...structures.episode_batch import copy_without_waiting
 
 EpisodeItem = tuple[Episode, EpisodeDataSample]
 
@@ -111,7 +111,7 @@ def encode_instances(
             if ann_id in encoded.known.labels:
                 encoded.rows[ann_id] = len(encoded.rows)
                 encoded.images[ann_id] = images[index][0]
-        batch = {**batch, 'inputs': dict(support=images, query=images)}
+        batch = {**batch, 'inputs': {**batch['inputs'], 'query': images}}
         inputs = model.data_preprocessor(batch, False)['inputs']
         if inputs is None:  # none of them could be loaded
             continue

@@ -10,7 +10,7 @@ from mmengine.model import BaseModel
 from mmpose.registry import MODELS
 
 from ...errors import ConfigError
-from ...structures import EpisodeDataSample, EpisodeInputs
+from ...structures import EpisodeDataSample, EpisodeInputs, PackedSamples
 from ...utils.value_checks import check_at_least, check_choice, check_options
 from ..encoders import pool_shots
 from ..heads import EpisodeContext, Prediction, QueryTargets
@@ -182,10 +182,10 @@ class CAPE(BaseModel):
         raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
 
     def loss(
-        self, inputs: EpisodeInputs, data_samples: list[EpisodeDataSample]
+        self, inputs: EpisodeInputs, data_samples: PackedSamples
     ) -> dict[str, torch.Tensor]:
         """Losses of a batch, see the head."""
-        targets = collect_targets(data_samples, inputs)
+        targets = collect_targets(data_samples, inputs.hops.device)
         if not self.train_cfg['cuda_graph']:
             return self.head.loss(self.encode(inputs), targets)
 

@@ -147,8 +147,8 @@ class LossGraphs:
     def _say_full(self) -> None:
         print_log(
             f'train_cfg.cuda_graph: {self.capacity} batch shapes are recorded; others '
-            f'run without a graph. data_preprocessor.keypoint_multiple makes shapes '
-            f'fewer.',
+            f'run without a graph. train_dataloader.collate_fn.keypoint_multiple makes '
+            f'shapes fewer.',
             logger='current',
             level=logging.DEBUG,
         )

@@ -112,7 +112,6 @@ def test_an_encoder_of_another_type(monkeypatch):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (dict(keypoint_multiple=0), 'keypoint_multiple must be a whole number'),
         (dict(std=(1, 0, 1)), 'every std must be a number above 0, got 0'),
         (dict(mean=(1, 'a', 1)), "every mean must be a number, got 'a'"),
         (dict(mean=(1, 1)), 'mean must be a list of 3 numbers'),

@@ -7,8 +7,15 @@ the keypoints drawn on them. Started again after an interruption, it goes on.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
+
+from command_line import (
+    add_cfg_options,
+    add_trust_option,
+    library_arguments,
+    new_parser,
+    run_tool,
+)
 
 EXAMPLE = """examples:
   python tools/predict.py work_dirs/cape_tiny/epoch_4.pth --support labels.json \\
@@ -20,11 +27,7 @@ EXAMPLE = """examples:
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser(__doc__, EXAMPLE)
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--config', help='config file (that in the checkpoint)')
     parser.add_argument('--out', required=True, help='folder for the results')
@@ -33,21 +36,8 @@ def parse_args() -> argparse.Namespace:
     add_output_options(parser.add_argument_group('output'))
     parser.add_argument('--batch-size', type=int, default=16, help='default: 16')
     parser.add_argument('--device', help='e.g. cuda:1 (a GPU if there is one)')
-    parser.add_argument(
-        '--trust-checkpoint',
-        action='store_true',
-        help='load a checkpoint that could run code; only for files of your own',
-    )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        metavar='KEY=VALUE',
-        help='override config values, e.g. model.test_cfg.mode=parallel',
-    )
-    parser.add_argument(
-        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none'
-    )
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    add_trust_option(parser)
+    add_cfg_options(parser, 'model.test_cfg.mode=parallel')
     return parser.parse_args()
 
 
@@ -109,7 +99,10 @@ def add_output_options(group: argparse._ArgumentGroup) -> None:
         help='coco csv labelme cvat label_studio deeplabcut sleap (coco csv)',
     )
     group.add_argument(
-        '--no-overlay', action='store_true', help='draw no pictures and videos'
+        '--no-overlay',
+        dest='overlay',
+        action='store_false',
+        help='draw no pictures and videos',
     )
     group.add_argument(
         '--min-confidence',
@@ -128,37 +121,22 @@ def edge(text: str) -> tuple[int, int]:
     return int(start), int(end)
 
 
-def predict(args: argparse.Namespace) -> bool:
-    """Predict and say what was done; whether all inputs were predicted."""
-    from cape_mm.apis import parse_cfg_options
-    from cape_mm.inference.predicting import PredictRequest, predict_files
-
-    values = dict(vars(args))
-    values['overlay'] = not values.pop('no_overlay')
-    values['cfg_options'] = parse_cfg_options(args.cfg_options)
-    values.pop('local_rank')
-    values.pop('trust_checkpoint')
-    done = predict_files(PredictRequest(**values))
-    if done is None:
-        return True
-    print(done)
-    return not done.skipped
-
-
 def main() -> int:
     """Predict; the exit code is 1 if an input was skipped."""
     args = parse_args()
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    # Not at the top: --help should not wait for torch and mmpose.
-    from cape_mm.apis import run_cli
-    from cape_mm.compat.checkpoint_file import trusting
-
     complete: list[bool] = []
-    with trusting(args.trust_checkpoint):
-        code = run_cli(
-            lambda: complete.append(predict(args)),
-            interrupt_hint='The same command goes on where it stopped.',
-        )
+
+    def predict() -> None:
+        from cape_mm.inference import PredictRequest, predict_files
+
+        values = library_arguments(args)
+        values.pop('trust_checkpoint')
+        done = predict_files(PredictRequest(**values))
+        print(done)
+        complete.append(not done.skipped)
+
+    hint = 'The same command goes on where it stopped.'
+    code = run_tool(predict, hint, args.trust_checkpoint)
     return code or int(not all(complete))
 
 

@@ -41,7 +41,7 @@ class SupportStage(nn.Module):
         own = model.support_backbone is not None
         backbone = model.support_backbone if own else model.backbone
         neck = model.support_neck if own else model.neck
-        maps = list(neck(backbone(_normalise(model, images))))
+        maps = list(neck(backbone(normalise(model, images))))
         keypoints = keypoints.masked_fill(~is_visible[..., None], 0).clamp(0, 1)[None]
         seen = is_visible[None]
         tokens = model.keypoint_tokens(maps, keypoints, seen)
@@ -70,7 +70,7 @@ class QueryStage(nn.Module):
             cross-attention keys and values, each (layers, N, heads, L, C / heads).
         """
         model, head = self.model, self.model.head
-        fine, coarse = model.neck(model.backbone(_normalise(model, images)))[:2]
+        fine, coarse = model.neck(model.backbone(normalise(model, images)))[:2]
         num = images.shape[0]
         query_tokens, keypoint_tokens, fine_map = model.joint_encoder(
             fine, coarse, tokens.expand(num, -1, -1), is_known.expand(num, -1)
@@ -204,7 +204,8 @@ def _step_mask(hops: torch.Tensor, has_last: torch.Tensor) -> torch.Tensor:
     return mask_to_bias(is_allowed, torch.float32)[None, None]
 
 
-def _normalise(model: CAPE, images: torch.Tensor) -> torch.Tensor:
+def normalise(model: CAPE, images: torch.Tensor) -> torch.Tensor:
+    """uint8 BGR (N, 3, H, W) as the model's data preprocessor hands them on."""
     preprocessor = model.data_preprocessor
     if preprocessor.bgr_to_rgb:
         images = images.flip(1)

@@ -3,6 +3,8 @@
 :func:`read_labels` and :func:`write_labels` choose by name; ``FORMATS`` lists them.
 """
 
+from .file_names import fitting_name
+from .json_files import write_text
 from .labels import LabelledInstance, LabelledPicture, LabelSet
 from .registry import FORMATS, guess_format, read_labels, write_labels
 
@@ -11,7 +13,9 @@ __all__ = [
     'LabelSet',
     'LabelledInstance',
     'LabelledPicture',
+    'fitting_name',
     'guess_format',
     'read_labels',
     'write_labels',
+    'write_text',
 ]

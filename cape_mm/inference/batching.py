@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from mmengine.structures import InstanceData
 from torch import nn
 
-from ..errors import InstanceLoadError
 from ..models.estimators import fill_predictions
 from ..structures import EpisodeDataSample
-from .preprocessing import CropPipeline, clean_boxes, to_inputs
-from .results import InferenceResult, SkippedInput
+from .boxes import clean_boxes
+from .cropping import CropPipeline, to_inputs
+from .results import InferenceResult
 from .sources import Frame
 from .support import Support
 
@@ -23,64 +24,54 @@ MAX_HELD_PIXELS = 64_000_000
 """A batch starts early when the pictures that wait for it have this many."""
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(NamedTuple):
     """A picture with its instances, ready for the model.
 
     Attributes:
-        frame: the picture.
-        boxes: clean boxes, float64 (N, 4).
         packed: what the pipeline made of every instance, N of them.
+        result: all that is known before, without keypoints.
     """
 
-    frame: Frame
-    boxes: np.ndarray
     packed: tuple[dict, ...]
+    result: InferenceResult
 
     @property
     def held_pixels(self) -> int:
-        """Pixels of the picture that are in memory."""
-        image = self.frame.image
-        return 0 if 0 in image.strides else image.shape[0] * image.shape[1]
+        """Pixels of the picture that are kept in memory."""
+        image = self.result.image
+        return 0 if image is None else image.shape[0] * image.shape[1]
 
 
-def make_task(frame: Frame, boxes: object, pipeline: CropPipeline) -> Task:
+def make_task(
+    frame: Frame, boxes: object, pipeline: CropPipeline, keep_image: bool = False
+) -> Task:
     """Crop the instances of a picture.
 
     Args:
         frame: the picture.
-        boxes: see :func:`~.preprocessing.clean_boxes`.
+        boxes: see :func:`~.boxes.clean_boxes`.
         pipeline: the config's.
+        keep_image: hand the picture out with the result.
 
     Raises:
         ConfigError: the boxes are no boxes.
         ImageDecodeError: the picture is too small.
     """
-    boxes = clean_boxes(boxes, frame.image.shape[1::-1])
-    return Task(frame, boxes, tuple(pipeline.pack(frame.image, box) for box in boxes))
-
-
-def tasks_of_frames(
-    frames: Iterable[tuple[int, Frame]],
-    find_boxes: Callable[[int, Frame], object],
-    pipeline: CropPipeline,
-    skipped: list[SkippedInput] | None,
-) -> Iterator[Task]:
-    """Crop the instances of picture after picture.
-
-    Args:
-        frames: places of the sources with their pictures.
-        find_boxes: from these to boxes.
-        pipeline: the config's.
-        skipped: receives pictures that are too small; None raises at the first one.
-    """
-    for place, frame in frames:
-        try:
-            yield make_task(frame, find_boxes(place, frame), pipeline)
-        except InstanceLoadError as error:
-            if skipped is None:
-                raise type(error)(f'{frame.source}: {error}') from error
-            skipped.append(SkippedInput(frame.source, frame.number, str(error)))
+    size = frame.image.shape[1::-1]
+    boxes = clean_boxes(boxes, size)
+    nothing = np.zeros((len(boxes), 0))
+    result = InferenceResult(
+        source=frame.source,
+        frame=frame.number,
+        image_size=tuple(size),
+        keypoints=nothing[..., None],
+        confidence=nothing,
+        visibility=nothing,
+        boxes=boxes,
+        notes=frame.notes,
+        image=frame.image if keep_image else None,
+    )
+    return Task(tuple(pipeline.pack(frame.image, box) for box in boxes), result)
 
 
 def predict_tasks(
@@ -88,7 +79,6 @@ def predict_tasks(
     support: Support,
     tasks: Iterable[Task],
     batch_size: int,
-    keep_images: bool,
     lock: AbstractContextManager,
 ) -> Iterator[InferenceResult]:
     """Predict pictures in their order, holding about one batch of them in memory.
@@ -99,7 +89,6 @@ def predict_tasks(
         support: what to look for.
         tasks: pictures with their instances.
         batch_size: instances per pass.
-        keep_images: hand the pictures out with the results.
         lock: held while the model runs.
 
     Raises:
@@ -108,20 +97,13 @@ def predict_tasks(
     waiting: list[Task] = []
     num_instances = num_pixels = 0
     for task in tasks:
-        waiting.append(task if keep_images else without_image(task))
+        waiting.append(task)
         num_instances += len(task.packed)
-        num_pixels += waiting[-1].held_pixels
+        num_pixels += task.held_pixels
         if num_instances >= batch_size or num_pixels >= MAX_HELD_PIXELS:
             yield from _predict(model, support, waiting, batch_size, lock)
             waiting, num_instances, num_pixels = [], 0, 0
     yield from _predict(model, support, waiting, batch_size, lock)
-
-
-def without_image(task: Task) -> Task:
-    """The same without the pixels: only the size of the picture is kept."""
-    size = task.frame.image.shape
-    stub = np.broadcast_to(np.zeros(1, np.uint8), size)
-    return replace(task, frame=replace(task.frame, image=stub))
 
 
 def _predict(
@@ -132,18 +114,29 @@ def _predict(
     lock: AbstractContextManager,
 ) -> Iterator[InferenceResult]:
     packed = [one for task in tasks for one in task.packed]
-    names = [task.frame.source for task in tasks for _ in task.packed]
-    parts = []
+    names = [task.result.source for task in tasks for _ in task.packed]
+    num_keypoints = support.category.num_keypoints
+    keypoints = np.zeros((len(packed), num_keypoints, 2))
+    confidence = np.zeros((len(packed), num_keypoints))
+    visibility = np.full((len(packed), num_keypoints), np.nan)
     for start in range(0, len(packed), batch_size):
         rows = slice(start, start + batch_size)
         with lock:
-            parts.append(_predict_batch(model, support, packed[rows], names[rows]))
-    row = 0
-    found = _concatenate(parts, support.category.num_keypoints)
+            found = _predict_batch(model, support, packed[rows], names[rows])
+        keypoints[rows] = found.keypoints_orig
+        confidence[rows] = found.keypoint_scores
+        if 'keypoints_visible' in found:
+            visibility[rows] = found.keypoints_visible
+    start = 0
     for task in tasks:
-        end = row + len(task.packed)
-        yield _to_result(task, [values[row:end] for values in found])
-        row = end
+        rows = slice(start, start + len(task.packed))
+        start = rows.stop
+        yield replace(
+            task.result,
+            keypoints=keypoints[rows],
+            confidence=confidence[rows],
+            visibility=visibility[rows],
+        )
 
 
 def _predict_batch(
@@ -170,35 +163,3 @@ def _predict_batch(
     )
     fill_predictions([sample], predicted)
     return sample.pred_instances
-
-
-def _concatenate(parts: list[InstanceData], num_keypoints: int) -> list[np.ndarray]:
-    """Keypoints (N, K, 2), confidence (N, K) and visibility (N, K) of all batches."""
-    keypoints = [part.keypoints_orig.double().numpy() for part in parts]
-    scores = [part.keypoint_scores.double().numpy() for part in parts]
-    visibility = [
-        part.keypoints_visible.double().numpy()
-        if 'keypoints_visible' in part
-        else np.full(part.keypoint_scores.shape, np.nan)
-        for part in parts
-    ]
-    if not parts:
-        nothing = np.zeros((0, num_keypoints))
-        return [np.zeros((0, num_keypoints, 2)), nothing, nothing]
-    return [np.concatenate(values) for values in (keypoints, scores, visibility)]
-
-
-def _to_result(task: Task, found: list[np.ndarray]) -> InferenceResult:
-    frame = task.frame
-    is_stub = 0 in frame.image.strides
-    return InferenceResult(
-        source=frame.source,
-        frame=frame.number,
-        image_size=tuple(frame.image.shape[1::-1]),
-        keypoints=found[0],
-        confidence=found[1],
-        visibility=found[2],
-        boxes=task.boxes,
-        notes=frame.notes,
-        image=None if is_stub else frame.image,
-    )

@@ -1,13 +1,15 @@
-"""Boxes in the forms in which a user may hand them over."""
+"""Where the objects are: boxes in the forms in which they may be handed over."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
-from ..errors import ConfigError
+from ..errors import ConfigError, ImageDecodeError
+from ..structures.geometry import clean_box
 from .sources import Frame, Source, printable
 
 Detector = Callable[[np.ndarray], np.ndarray]
@@ -50,3 +52,111 @@ def _is_boxes(value: Boxes) -> bool:
     if first is None:
         return False
     return np.ndim(first) == 0 or (np.ndim(first) == 1 and len(first) == 4)
+
+
+def whole_image(image_size: tuple[int, int]) -> np.ndarray:
+    """The box of a whole picture of ``image_size`` (w, h), float64 (1, 4)."""
+    return np.array([[0.0, 0.0, *image_size]])
+
+
+def clean_boxes(boxes: object, image_size: tuple[int, int]) -> np.ndarray:
+    """Check and clip boxes as evaluation does.
+
+    Args:
+        boxes: (x, y, w, h) in pixels, (N, 4) or one (4,); None is the whole picture.
+        image_size: (w, h).
+
+    Returns:
+        Clean boxes, float64 (N, 4).
+
+    Raises:
+        ConfigError: they are no boxes.
+        ImageDecodeError: the picture is too small to hold an object.
+    """
+    try:
+        array = whole_image(image_size) if boxes is None else boxes
+        array = np.atleast_2d(np.asarray(array, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f'boxes are not numbers: {error}') from error
+    if array.size == 0:
+        return np.zeros((0, 4))
+    if array.ndim != 2 or array.shape[1] != 4 or not np.isfinite(array).all():
+        raise ConfigError(
+            f'boxes must be finite numbers (x, y, w, h), (N, 4), got {array.shape}'
+        )
+    if min(image_size) < 2:
+        raise ImageDecodeError(
+            f'is only {image_size[0]} x {image_size[1]} pixels: nothing can be found '
+            f'on it'
+        )
+    cleaned = [clean_box(box, image_size) for box in array]
+    for box, kept in zip(array, cleaned):
+        if kept is None:
+            raise ConfigError(
+                f'box {box.tolist()} (x, y, w, h) has no area inside the picture of '
+                f'{image_size[0]} x {image_size[1]} pixels'
+            )
+    return np.stack(cleaned)
+
+
+def build_detector(
+    config: str | Path,
+    checkpoint: str | Path | None = None,
+    device: str | None = None,
+    score_thr: float = 0.3,
+    max_instances: int = 20,
+    labels: Sequence[int] | None = None,
+) -> Detector:
+    """A detector of MMDetection, where that is installed, for ``bboxes=``.
+
+    Args:
+        config: config file or model name that MMDetection knows.
+        checkpoint: its weights; None takes those of the model name.
+        device: e.g. ``'cuda:0'``.
+        score_thr: boxes with a lower score are left out.
+        max_instances: most boxes per picture, those of the highest scores.
+        labels: class indices to keep; None keeps all.
+
+    Returns:
+        Picture (H, W, 3) to boxes (x, y, w, h), float64 (N, 4).
+
+    Raises:
+        ConfigError: MMDetection is not installed.
+    """
+    try:
+        from mmdet.apis import DetInferencer
+    except ImportError as error:
+        raise ConfigError(
+            f'a detector needs MMDetection, which is not installed ({error}). Install '
+            f'it (pip install mmdet), or give boxes yourself, or leave the detector '
+            f'out: then the whole picture is one instance.'
+        ) from error
+    weights = None if checkpoint is None else str(checkpoint)
+    inferencer = DetInferencer(str(config), weights, device, show_progress=False)
+
+    def detect(image: np.ndarray) -> np.ndarray:
+        found = inferencer(image, return_datasamples=False)['predictions'][0]
+        return choose_boxes(found, score_thr, max_instances, labels)
+
+    return detect
+
+
+def choose_boxes(
+    found: dict, score_thr: float, max_instances: int, labels: Sequence[int] | None
+) -> np.ndarray:
+    """Boxes (x, y, w, h) of one picture, best first, from MMDetection's record.
+
+    Args:
+        found: ``bboxes`` (x1, y1, x2, y2), ``scores`` and ``labels``.
+        score_thr: lowest score.
+        max_instances: most boxes.
+        labels: class indices to keep; None keeps all.
+    """
+    boxes = np.asarray(found['bboxes'], dtype=np.float64).reshape(-1, 4)
+    scores = np.asarray(found['scores'], dtype=np.float64)
+    is_kept = (scores >= score_thr) & (boxes[:, 2:] - boxes[:, :2] > 1).all(axis=1)
+    if labels is not None:
+        is_kept &= np.isin(found['labels'], labels)
+    order = np.argsort(-scores[is_kept], kind='stable')[:max_instances]
+    corners = boxes[is_kept][order]
+    return np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)

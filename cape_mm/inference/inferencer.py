@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +12,14 @@ from mmengine.config import Config
 
 from ..datasets.categories import Category
 from ..errors import ConfigError, InstanceLoadError
-from .batching import Task, predict_tasks, tasks_of_frames
+from .batching import Task, make_task, predict_tasks
 from .boxes import Boxes, box_finder
+from .cropping import CropPipeline, to_inputs
 from .folding import fold_batch_norms
 from .model_loading import load_model
-from .preprocessing import CropPipeline, to_inputs
 from .results import InferenceResult, SkippedInput
-from .shot_reading import read_shots
 from .sources import Frame, Inputs, Source, find_sources, read_frames
-from .support import Shot, Support, as_episode, join, make_category, relate
+from .support import Shot, Support, as_episode, join, make_category, read_shots, relate
 
 
 class CapeInferencer:
@@ -174,13 +173,13 @@ class CapeInferencer:
                 ``'frames/*.png'``, a video, or a list of these.
             bboxes: instances, (x, y, w, h): (N, 4) for one input; a list with one entry
                 per input; a dictionary by path; or a function from a BGR picture to
-                (N, 4), such as :func:`~.detector.build_detector` gives. None, also as
+                (N, 4), such as :func:`~.boxes.build_detector` gives. None, also as
                 an entry, is the whole picture. Boxes of a video hold in every frame.
             batch_size: instances per batch.
             every: of a video, predict every n-th frame.
             keep_images: hand the pictures out in ``InferenceResult.image``.
-            skipped: a list that receives the inputs that can't be read; None raises at
-                the first one.
+            skipped: a list that receives the inputs, and frames, that can't be read or
+                have no usable box; None raises at the first one.
 
         Raises:
             ConfigError: no support is set, or an argument is impossible.
@@ -194,35 +193,28 @@ class CapeInferencer:
             )
         sources = find_sources(inputs)
         find_boxes = box_finder(bboxes, sources)
-        frames = self.read_all(sources, every, skipped)
-        tasks = tasks_of_frames(frames, find_boxes, self.pipeline, skipped)
-        return self.predict(support, tasks, batch_size, keep_images)
+        tasks = self._tasks(sources, find_boxes, every, keep_images, skipped)
+        return predict_tasks(self.model, support, tasks, batch_size, self._lock)
 
-    def predict(
+    def _tasks(
         self,
-        support: Support,
-        tasks: Iterator[Task],
-        batch_size: int,
-        keep_images: bool = False,
-    ) -> Iterator[InferenceResult]:
-        """Predict prepared pictures, see :func:`~.batching.predict_tasks`."""
-        return predict_tasks(
-            self.model, support, tasks, batch_size, keep_images, self._lock
-        )
-
-    @staticmethod
-    def read_all(
-        sources: Sequence[Source], every: int, skipped: list[SkippedInput] | None
-    ) -> Iterator[tuple[int, Frame]]:
-        """Frames of all sources with the place of the source."""
+        sources: Sequence[Source],
+        find_boxes: Callable[[int, Frame], object],
+        every: int,
+        keep_images: bool,
+        skipped: list[SkippedInput] | None,
+    ) -> Iterator[Task]:
+        """Read and crop picture after picture."""
         for place, source in enumerate(sources):
-            try:
-                for frame in read_frames(source, every):
-                    yield place, frame
-            except InstanceLoadError as error:
-                if skipped is None:
-                    raise type(error)(f'{source.name}: {error}') from error
-                skipped.append(SkippedInput(source.name, None, str(error)))
+            for frame in read_frames(source, every, skipped):
+                try:
+                    boxes = find_boxes(place, frame)
+                    yield make_task(frame, boxes, self.pipeline, keep_images)
+                except (InstanceLoadError, ConfigError) as error:
+                    if skipped is None:
+                        raise type(error)(f'{frame.source}: {error}') from error
+                    one = SkippedInput(frame.source, frame.number, str(error))
+                    skipped.append(one)
 
     def _need_support(self) -> Support:
         support = self._support

@@ -29,6 +29,9 @@ DARK = 16
 PHONE_BRANDS = (b'heic', b'heix', b'hevc', b'mif1', b'msf1')
 """What the header of a HEIC file names."""
 
+UNREADABLE = (OSError, ValueError, SyntaxError, EOFError)
+"""What Pillow raises on a file that is no picture."""
+
 
 class Picture(NamedTuple):
     """A decoded picture.
@@ -40,13 +43,6 @@ class Picture(NamedTuple):
 
     image: np.ndarray
     notes: tuple[str, ...] = ()
-
-
-class _Header(NamedTuple):
-    """What can be told of a file without decoding it; None where it can't."""
-
-    size: tuple[int, int] | None
-    is_animated: bool
 
 
 def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
@@ -85,32 +81,6 @@ def refuse_other_than_files(path: Path) -> None:
 
 def decode_picture(content: bytes, max_pixels: int = MAX_PIXELS) -> Picture:
     """Decode the bytes of a picture file, see :func:`read_picture`."""
-    _refuse_other_content(content)
-    header = _read_header(content, max_pixels)
-    if header.size is not None:
-        _check_size(header.size, max_pixels)
-    image = _decode(content)
-    if image is None:
-        raise ImageDecodeError(_why_undecoded(content))
-    notes = [ANIMATED_NOTE] if header.is_animated else []
-    if (brightest := int(image.max())) < DARK:
-        notes.append(
-            f'nearly black: its brightest value is {brightest} of 255. If its file has '
-            f'16 bits of which the camera fills fewer, stretch them first'
-        )
-    return Picture(image, tuple(notes))
-
-
-def _why_undecoded(content: bytes) -> str:
-    if content[4:8] == b'ftyp' and content[8:12] in PHONE_BRANDS:
-        return 'is a HEIC picture, as phones write them: export it as JPEG or PNG'
-    return (
-        f'does not decode ({len(content):,} bytes): damaged, or of a format that is '
-        f'not supported'
-    )
-
-
-def _refuse_other_content(content: bytes) -> None:
     if not content:
         raise ImageDecodeError('is empty (0 bytes)')
     if content[:256].lstrip(b'\xef\xbb\xbf \t\r\n').startswith(b'<'):
@@ -120,76 +90,86 @@ def _refuse_other_content(content: bytes) -> None:
         )
     if is_cut_off(content):
         raise ImageDecodeError('is cut off: its end is missing')
-
-
-def _read_header(content: bytes, max_pixels: int) -> _Header:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # Pillow's fear of large pictures
-            with Image.open(io.BytesIO(content)) as img:
-                return _Header(img.size, getattr(img, 'is_animated', False))
-    except Image.DecompressionBombError as error:  # larger than ours unless it is set
-        raise ImageDecodeError(
-            f'is too large: at most {max_pixels:,} pixels are read. Scale it down or '
-            f'cut it into tiles.'
-        ) from error
-    except (OSError, ValueError, SyntaxError, EOFError):
-        return _Header(None, False)  # OpenCV knows a few formats more
-
-
-def _check_size(size: tuple[int, int], max_pixels: int) -> None:
-    if size[0] * size[1] > max_pixels:
-        raise ImageDecodeError(
-            f'is too large: {size[0]} x {size[1]}, at most {max_pixels:,} pixels are '
-            f'read. Scale it down or cut it into tiles.'
+    notes = [ANIMATED_NOTE] if _check_header(content, max_pixels) else []
+    image = _decode(content)
+    if (brightest := int(image.max())) < DARK:
+        notes.append(
+            f'nearly black: its brightest value is {brightest} of 255. If its file has '
+            f'16 bits of which the camera fills fewer, stretch them first'
         )
+    return Picture(image, tuple(notes))
 
 
-def _decode(content: bytes) -> np.ndarray | None:
+def _check_header(content: bytes, max_pixels: int) -> bool:
+    """Refuse a picture that is too large, undecoded; whether it is animated."""
+    size = None
+    try:
+        with _opened(content) as img:
+            if img.size[0] * img.size[1] <= max_pixels:
+                return getattr(img, 'is_animated', False)
+            size = img.size
+    except Image.DecompressionBombError:  # larger than ours unless it is set
+        pass
+    except UNREADABLE:
+        return False  # OpenCV knows a few formats more
+    shown = '' if size is None else f'{size[0]} x {size[1]}, '
+    raise ImageDecodeError(
+        f'is too large: {shown}at most {max_pixels:,} pixels are read. Scale it down '
+        f'or cut it into tiles.'
+    )
+
+
+def _opened(content: bytes) -> Image.Image:
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # Pillow's fear of large pictures
+        return Image.open(io.BytesIO(content))
+
+
+def _decode(content: bytes) -> np.ndarray:
+    """By OpenCV; GIF with an older one, CMYK in TIFF and the like by Pillow."""
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:
         image = None
-    return _decode_with_pillow(content) if image is None else image
-
-
-def _decode_with_pillow(content: bytes) -> np.ndarray | None:
-    """GIF with an older OpenCV, CMYK in TIFF and the like."""
+    if image is not None:
+        return image
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            with Image.open(io.BytesIO(content)) as img:
-                return from_pillow(img)
+        with _opened(content) as img:
+            return from_pillow(img)
     except ImageDecodeError:
         raise  # says more; it is a ValueError, too
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
-        return None
+    except (*UNREADABLE, Image.DecompressionBombError) as error:
+        if content[4:8] == b'ftyp' and content[8:12] in PHONE_BRANDS:
+            reason = 'is a HEIC picture, as phones write them: export it as JPEG or PNG'
+        else:
+            reason = (
+                f'does not decode ({len(content):,} bytes): damaged, or of a format '
+                f'that is not supported'
+            )
+        raise ImageDecodeError(reason) from error
 
 
 def from_pillow(img: Image.Image) -> np.ndarray:
-    """A Pillow image as BGR uint8 (H, W, 3), turned as its EXIF data ask for."""
+    """A Pillow image as BGR uint8 (H, W, 3), turned as its EXIF data ask for.
+
+    Raises:
+        ImageDecodeError: its numbers are no brightness of 8 or 16 bits.
+    """
     img = ImageOps.exif_transpose(img)
-    if img.mode.startswith('I'):  # Pillow would cut 16 bits off at 255
-        return from_array(_as_16_bits(np.asarray(img)))
     if img.mode == 'F':
         raise ImageDecodeError(
             'holds floating-point numbers, of which nobody knows black and white: save '
             'it with 8 or 16 bits'
         )
+    if img.mode.startswith('I'):  # Pillow would cut 16 bits off at 255
+        array = np.asarray(img)
+        if array.min() < 0 or array.max() > np.iinfo(np.uint16).max:
+            raise ImageDecodeError(
+                f'has values from {array.min()} to {array.max()}: save it with 8 or 16 '
+                f'bits'
+            )
+        return from_array(array.astype(np.uint16))
     return np.ascontiguousarray(np.asarray(img.convert('RGB'))[..., ::-1])
-
-
-def _as_16_bits(array: np.ndarray) -> np.ndarray:
-    """Pillow's integers as uint16.
-
-    Raises:
-        ImageDecodeError: they do not fit.
-    """
-    if array.min() < 0 or array.max() > np.iinfo(np.uint16).max:
-        raise ImageDecodeError(
-            f'has values from {array.min()} to {array.max()}: save it with 8 or 16 bits'
-        )
-    return array.astype(np.uint16)
 
 
 def from_array(array: np.ndarray) -> np.ndarray:

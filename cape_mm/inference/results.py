@@ -47,7 +47,7 @@ class SkippedInput:
 
     Attributes:
         source: as in :class:`InferenceResult`.
-        frame: frame at which a video broke off, None for a picture.
+        frame: of a video: the frame, or the one at which it broke off; else None.
         reason: for people to read.
     """
 

@@ -1,18 +1,19 @@
-"""From what a user hands over to a list of pictures and videos."""
+"""From what a user hands over to pictures and video frames."""
 
 from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from ..errors import ConfigError, MissingDataError
-from .pictures import from_array, from_pillow, read_picture
+from ..errors import ConfigError, ImageDecodeError, InstanceLoadError, MissingDataError
+from .pictures import Picture, from_array, from_pillow, read_picture
+from .results import SkippedInput
 from .video import SUFFIXES as VIDEO_SUFFIXES
 from .video import VideoReader
 
@@ -20,6 +21,7 @@ PICTURE_SUFFIXES = frozenset(
     ('.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.bmp', '.dib', '.tif', '.tiff')
     + ('.webp', '.gif', '.ppm', '.pgm', '.pbm', '.jp2', '.avif')
 )
+READABLE_SUFFIXES = PICTURE_SUFFIXES | VIDEO_SUFFIXES
 
 UNREADABLE_SUFFIXES = frozenset(
     ('.heic', '.heif', '.svg', '.dng', '.cr2', '.cr3', '.nef', '.arw', '.orf', '.rw2')
@@ -28,7 +30,6 @@ UNREADABLE_SUFFIXES = frozenset(
 """Pictures that a folder may hold and that nobody here decodes: skipped, not missed."""
 
 OneInput = str | Path | np.ndarray | Image.Image
-Inputs = OneInput | Sequence[OneInput]
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,9 @@ class Frame:
     notes: tuple[str, ...] = ()
 
 
+Inputs = OneInput | Source | Sequence[OneInput | Source]
+
+
 def is_path(content: object) -> bool:
     """Whether an input names a file rather than holding pixels."""
     return isinstance(content, (str, os.PathLike))
@@ -76,13 +80,18 @@ def suffix_of(path: str | Path) -> str:
     return Path(path).suffix.lower()
 
 
+def printable(path: str) -> str:
+    """A path as text that can be printed and written, whatever bytes it has."""
+    return path.encode('utf-8', 'backslashreplace').decode('utf-8')
+
+
 def find_sources(inputs: Inputs, exclude: str | Path | None = None) -> list[Source]:
     """Pictures and videos of an input, in a fixed order.
 
     Args:
         inputs: a file, a folder (searched with its subfolders and links, every place
             once, in the order of their names), a pattern with ``*``, ``?`` or ``[]``,
-            an array, a Pillow image, or a list of these.
+            an array, a Pillow image, a source, or a list of these.
         exclude: a folder whose files are left out.
 
     Raises:
@@ -90,41 +99,40 @@ def find_sources(inputs: Inputs, exclude: str | Path | None = None) -> list[Sour
             or no file fits a pattern.
         ConfigError: an input is of another type, or there is none.
     """
-    if isinstance(inputs, (list, tuple)):
-        if not inputs:
-            raise ConfigError('the list of inputs is empty')
-        return [
-            source
-            for place, content in enumerate(inputs)
-            for source in _find(content, f'image {place}', exclude)
-        ]
-    return list(_find(inputs, 'image 0', exclude))
+    given = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+    if not given:
+        raise ConfigError('the list of inputs is empty')
+    found: list[Source] = []
+    for place, content in enumerate(given):
+        if isinstance(content, Source):
+            found.append(content)
+        elif isinstance(content, (np.ndarray, Image.Image)):
+            found.append(Source(f'image {place}', content))
+        elif is_path(content):
+            paths = _find_files(os.fspath(content), exclude)
+            found += [Source(printable(path), path) for path in paths]
+        else:
+            raise ConfigError(
+                f'image {place}: expected a path, a numpy array or a Pillow image, got '
+                f'{type(content).__name__}'
+            )
+    return found
 
 
-def _find(
-    content: object, name: str, exclude: str | Path | None
-) -> Iterator[Source] | list[Source]:
-    if isinstance(content, (np.ndarray, Image.Image)):
-        return [Source(name, content)]
-    if not is_path(content):
-        raise ConfigError(
-            f'{name}: expected a path, a numpy array or a Pillow image, got '
-            f'{type(content).__name__}'
-        )
-    text = os.fspath(content)
+def _find_files(text: str, exclude: str | Path | None) -> list[str]:
     if os.path.isdir(text):
         return _in_folder(text, exclude)
-    if os.path.exists(text) or not glob.has_magic(text):
-        if not os.path.exists(text):
-            raise MissingDataError(f'no such file or folder: {text}')
-        return [Source(printable(text), text)]
-    found = sorted(path for path in glob.glob(text, recursive=True) if _is_file(path))
+    if os.path.exists(text):
+        return [text]
+    if not glob.has_magic(text):
+        raise MissingDataError(f'no such file or folder: {text}')
+    found = sorted(filter(os.path.isfile, glob.glob(text, recursive=True)))
     if not found:
         raise MissingDataError(f'no file fits the pattern {text}')
-    return [Source(printable(path), path) for path in found]
+    return found
 
 
-def _in_folder(folder: str, exclude: str | Path | None) -> list[Source]:
+def _in_folder(folder: str, exclude: str | Path | None) -> list[str]:
     seen = set() if exclude is None else {os.path.realpath(exclude)}
     paths: list[str] = []
 
@@ -141,59 +149,59 @@ def _in_folder(folder: str, exclude: str | Path | None) -> list[Source]:
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith('.'))
         paths += [os.path.join(root, name) for name in files if _is_known(name)]
-    if not any(_is_readable(path) for path in paths):
-        known = ', '.join(sorted(PICTURE_SUFFIXES | VIDEO_SUFFIXES))
+    if not any(suffix_of(path) in READABLE_SUFFIXES for path in paths):
         raise MissingDataError(
             f'{folder} holds no picture and no video: no file whose name ends with one '
-            f'of {known}'
+            f'of {", ".join(sorted(READABLE_SUFFIXES))}'
         )
-    return [Source(printable(path), path) for path in sorted(paths)]
+    return sorted(paths)
 
 
 def _is_known(name: str) -> bool:
-    is_unreadable = suffix_of(name) in UNREADABLE_SUFFIXES
-    return not name.startswith('.') and (is_unreadable or _is_readable(name))
-
-
-def _is_readable(name: str) -> bool:
-    return suffix_of(name) in PICTURE_SUFFIXES | VIDEO_SUFFIXES
-
-
-def _is_file(path: str) -> bool:
-    return os.path.isfile(path)
-
-
-def printable(path: str) -> str:
-    """A path as text that can be printed and written, whatever bytes it has."""
-    return path.encode('utf-8', 'backslashreplace').decode('utf-8')
+    known = READABLE_SUFFIXES | UNREADABLE_SUFFIXES
+    return not name.startswith('.') and suffix_of(name) in known
 
 
 def read_frames(
-    source: Source, every: int = 1, wanted: Callable[[int | None], bool] | None = None
+    source: Source, every: int = 1, skipped: list[SkippedInput] | None = None
 ) -> Iterator[Frame]:
     """The picture, or every n-th frame of the video.
 
     Args:
         source: what to read.
         every: n, for videos.
-        wanted: called with a frame's number (None for a picture); False leaves it out.
+        skipped: receives why it can't be read, also a video that is cut off; None
+            raises, but takes a video for as long as it lasts.
 
     Raises:
-        InstanceLoadError: it can't be read or decoded; the message has no name in it.
+        InstanceLoadError: it can't be read or decoded, and ``skipped`` is None.
     """
-    if source.is_video:
+    last = None
+    try:
+        if not source.is_video:
+            picture = read_content(source.content)
+            yield Frame(source.name, None, *picture)
+            return
         with VideoReader(source.content) as reader:
-            for number, image in reader.frames(every, wanted):
+            for number, image in reader.frames(every):
                 yield Frame(source.name, number, image)
-    elif wanted is None or wanted(None):
-        yield _read_one(source)
+            last, reason = reader.num_read, reader.how_cut_off()
+        if reason is not None and skipped is not None:
+            raise ImageDecodeError(reason)
+    except InstanceLoadError as error:
+        if skipped is None:
+            raise type(error)(f'{source.name}: {error}') from error
+        skipped.append(SkippedInput(source.name, last, str(error)))
 
 
-def _read_one(source: Source) -> Frame:
-    content = source.content
+def read_content(content: OneInput) -> Picture:
+    """A picture that is given in any form; messages do not name it.
+
+    Raises:
+        InstanceLoadError: it can't be read or decoded.
+    """
     if is_path(content):
-        picture = read_picture(content)
-        return Frame(source.name, None, picture.image, picture.notes)
+        return read_picture(content)
     if isinstance(content, Image.Image):
-        return Frame(source.name, None, from_pillow(content))
-    return Frame(source.name, None, from_array(content))
+        return Picture(from_pillow(content))
+    return Picture(from_array(content))

@@ -10,9 +10,11 @@ import torch
 from torch import nn
 
 from ..datasets.categories import Category
-from ..errors import ConfigError
+from ..errors import ConfigError, InstanceLoadError
 from ..structures import EpisodeInputs
 from ..structures.skeleton import check_skeleton
+from .boxes import clean_boxes
+from .sources import Inputs, find_sources, read_content
 
 
 @dataclass(frozen=True)
@@ -72,18 +74,12 @@ def relate(
 def join(model: nn.Module, one: Support, other: Support) -> Support:
     """The shots of two supports of the same category, as one support."""
     mine, more = one.inputs, other.inputs
-    visible = torch.cat([mine.support_visible, more.support_visible], dim=1)
-    inputs = replace(
-        mine,
-        support_images=torch.cat([mine.support_images, more.support_images], 1),
-        support_keypoints=torch.cat(
-            [mine.support_keypoints, more.support_keypoints], dim=1
-        ),
-        support_visible=visible,
-        num_steps=int(visible.any(dim=1).sum()),
-    )
-    pairs = zip(one.features, other.features)
-    return relate(model, one.category, tuple(map(torch.cat, pairs)), inputs)
+    names = ('support_images', 'support_keypoints', 'support_visible')
+    shots = {n: torch.cat([getattr(mine, n), getattr(more, n)], dim=1) for n in names}
+    num_steps = int(shots['support_visible'].any(dim=1).sum())
+    features = tuple(map(torch.cat, zip(one.features, other.features)))
+    inputs = replace(mine, **shots, num_steps=num_steps)
+    return relate(model, one.category, features, inputs)
 
 
 def as_episode(inputs: EpisodeInputs) -> EpisodeInputs:
@@ -128,8 +124,65 @@ def make_category(
     return Category(0, 'support', '', num_keypoints, edges, names)
 
 
+def read_shots(
+    images: Inputs, keypoints: object, visibility: object, bbox: object
+) -> list[Shot]:
+    """Read the marked pictures, see :meth:`~.inferencer.CapeInferencer.set_support`.
+
+    Raises:
+        ConfigError: nothing is marked, a point lies outside its picture, or shapes
+            disagree.
+        InstanceLoadError: a picture can't be read.
+    """
+    is_list = isinstance(images, (list, tuple))
+    pictures = list(images) if is_list else [images]
+    if not pictures:
+        raise ConfigError('the support has no picture')
+    if keypoints is None:
+        raise ConfigError('no keypoint is marked: mark one at least')
+    columns = []
+    given = dict(keypoints=keypoints, visibility=visibility, bbox=bbox)
+    for name, value in given.items():
+        if value is None:
+            entries = [None] * len(pictures)
+        else:
+            entries = list(value) if is_list else [value]
+        if len(entries) != len(pictures):
+            raise ConfigError(
+                f'{name}: expected one entry per picture, {len(pictures)}, got '
+                f'{len(entries)}'
+            )
+        columns.append(entries)
+    shots = [_read_shot(*row) for row in zip(pictures, *columns)]
+    counts = [len(shot.keypoints) for shot in shots]
+    if len(set(counts)) > 1:
+        raise ConfigError(
+            f'all shots must have the same keypoints, got {counts} of them; set those '
+            f'that a shot does not show to NaN'
+        )
+    return shots
+
+
+def _read_shot(
+    picture: object, keypoints: object, visibility: object, bbox: object
+) -> Shot:
+    sources = find_sources(picture)
+    where = f'support {sources[0].name}'
+    if len(sources) > 1 or sources[0].is_video:
+        raise ConfigError(f'{where}: a support is a single picture')
+    try:
+        image = read_content(sources[0].content).image
+        box = clean_boxes(bbox, image.shape[1::-1])
+        if len(box) != 1:
+            raise ConfigError(f'expected one box, got {len(box)}')
+        points, is_visible = check_marks(keypoints, visibility, image.shape[1::-1])
+    except (InstanceLoadError, ConfigError) as error:
+        raise type(error)(f'{where}: {error}') from error
+    return Shot(image, points, is_visible, box[0])
+
+
 def check_marks(
-    keypoints: object, visibility: object, image_size: tuple[int, int], where: str
+    keypoints: object, visibility: object, image_size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Check the keypoints that were marked on one picture.
 
@@ -137,7 +190,6 @@ def check_marks(
         keypoints: (x, y) in pixels, (K, 2); NaN where not marked.
         visibility: > 0 where marked, (K,); None counts all finite points as marked.
         image_size: (w, h).
-        where: for messages.
 
     Returns:
         Keypoints float64 (K, 2), zero where not marked, and which are, bool (K,).
@@ -148,40 +200,31 @@ def check_marks(
     try:
         points = np.asarray(keypoints, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f'{where}: keypoints are not numbers: {error}') from error
-    if points.size == 0:
-        raise ConfigError(f'{where}: no keypoint is marked: mark one at least')
-    if points.ndim != 2 or points.shape[1] != 2:
-        raise ConfigError(f'{where}: keypoints must be (K, 2), got {points.shape}')
+        raise ConfigError(f'keypoints are not numbers: {error}') from error
+    if points.size and (points.ndim != 2 or points.shape[1] != 2):
+        raise ConfigError(f'keypoints must be (K, 2), got {points.shape}')
+    points = points.reshape(-1, 2)
     is_visible = np.isfinite(points).all(axis=1)
     if visibility is not None:
         told = np.asarray(visibility)
         if told.shape != (len(points),):
-            raise ConfigError(
-                f'{where}: visibility must be ({len(points)},), got {told.shape}'
-            )
+            raise ConfigError(f'visibility must be ({len(points)},), got {told.shape}')
         if (is_lost := (told > 0) & ~is_visible).any():
             raise ConfigError(
-                f'{where}: keypoints {np.flatnonzero(is_lost).tolist()} are marked '
-                f'visible, but have no finite coordinates'
+                f'keypoints {np.flatnonzero(is_lost).tolist()} are marked visible, but '
+                f'have no finite coordinates'
             )
         is_visible = told > 0
     if not is_visible.any():
-        raise ConfigError(f'{where}: no keypoint is marked: mark one at least')
-    _refuse_outside(points, is_visible, image_size, where)
-    return np.where(is_visible[:, None], points, 0.0), is_visible
-
-
-def _refuse_outside(
-    points: np.ndarray, is_visible: np.ndarray, size: tuple[int, int], where: str
-) -> None:
+        raise ConfigError('no keypoint is marked: mark one at least')
     # labels of tools that count from a pixel's corner reach the width itself
-    is_inside = ((points >= -1) & (points <= np.asarray(size))).all(axis=1)
+    is_inside = ((points >= -1) & (points <= np.asarray(image_size))).all(axis=1)
     outside = np.flatnonzero(is_visible & ~is_inside)
     if len(outside):
         shown = ', '.join(f'{k} at {points[k].round(1).tolist()}' for k in outside[:5])
         raise ConfigError(
-            f'{where}: {len(outside)} keypoints lie outside the picture of {size[0]} x '
-            f'{size[1]} pixels: {shown}. Were they marked on another size of the '
+            f'{len(outside)} keypoints lie outside the picture of {image_size[0]} x '
+            f'{image_size[1]} pixels: {shown}. Were they marked on another size of the '
             f'picture, or before it was turned?'
         )
+    return np.where(is_visible[:, None], points, 0.0), is_visible

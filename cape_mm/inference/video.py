@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from ..errors import ConfigError, ImageDecodeError, ImageNotFoundError
+from ..utils.atomic_write import replacing
 from .pictures import refuse_other_than_files
 
 SUFFIXES = frozenset(
@@ -17,6 +19,8 @@ SUFFIXES = frozenset(
     + ('.mts', '.m2ts', '.3gp', '.flv', '.ogv')
 )
 DEFAULT_FPS = 25.0
+MISSING_SHARE = 0.02
+"""A video that ends this much before its told length is cut off."""
 
 
 def _is_text(path: str | Path) -> bool:
@@ -28,7 +32,7 @@ def _is_text(path: str | Path) -> bool:
     return True
 
 
-class VideoReader:
+class VideoReader(closing):
     """Reads a video from its beginning; memory does not grow with its length.
 
     Args:
@@ -36,6 +40,7 @@ class VideoReader:
 
     Attributes:
         fps: frames per second.
+        num_told: frames that the file says it has, 0 if it does not; not always true.
         num_read: frames that were passed so far.
 
     Raises:
@@ -44,10 +49,11 @@ class VideoReader:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        if not self.path.exists():
+        super().__init__(self)
+        path = Path(path)
+        if not path.exists():
             raise ImageNotFoundError(f'no such file: {path}')
-        refuse_other_than_files(self.path)
+        refuse_other_than_files(path)
         if not _is_text(path):
             raise ImageDecodeError(
                 'has a name that is not UTF-8, which OpenCV can not open: rename it'
@@ -61,85 +67,72 @@ class VideoReader:
             )
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.num_read = 0
+        self.num_told = max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
         self.fps = fps if np.isfinite(fps) and 0 < fps < 1000 else DEFAULT_FPS
 
-    @property
-    def num_frames_told(self) -> int:
-        """What the file says of its length, 0 if nothing; not always true."""
-        return max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
-
-    def frames(
-        self, every: int = 1, wanted: Callable[[int], bool] | None = None
-    ) -> Iterator[tuple[int, np.ndarray]]:
+    def frames(self, every: int = 1) -> Iterator[tuple[int, np.ndarray]]:
         """Every n-th frame with its number; the others are not converted to pixels.
 
         Args:
             every: n.
-            wanted: called with the number of a sampled frame; False leaves it out.
 
         Raises:
             ImageDecodeError: not even one frame can be decoded.
         """
         while self._capture.grab():
-            number = self.num_read
-            if number % every == 0 and (wanted is None or wanted(number)):
+            if self.num_read % every == 0:
                 is_read, image = self._capture.retrieve()
                 if not is_read:
                     break
-                yield number, image
+                yield self.num_read, image
             self.num_read += 1
         if self.num_read == 0:
             raise ImageDecodeError('is a video without a frame that can be decoded')
+
+    def how_cut_off(self) -> str | None:
+        """What is wrong with a video that ended earlier than it says, else None."""
+        if self.num_read >= self.num_told * (1 - MISSING_SHARE):
+            return None
+        return (
+            f'is cut off: only {self.num_read:,} of its {self.num_told:,} frames decode'
+        )
 
     def close(self) -> None:
         """Release the file."""
         self._capture.release()
 
-    def __enter__(self) -> VideoReader:
-        return self
 
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-
-class VideoWriter:
-    """Writes a video beside its place and moves it there when it is complete.
+@contextmanager
+def video_writer(
+    path: str | Path, fps: float, size: tuple[int, int]
+) -> Iterator[cv2.VideoWriter]:
+    """Writes a video, which takes its place when it is complete.
 
     Args:
         path: the .mp4 file.
         fps: frames per second.
-        size: (w, h) of the frames.
+        size: (w, h) of the frames, BGR uint8.
 
     Raises:
         ConfigError: it can't be written.
     """
-
-    def __init__(self, path: str | Path, fps: float, size: tuple[int, int]) -> None:
-        self.path = Path(path)
-        if not _is_text(path):
-            raise ConfigError(
-                f'{os.fsencode(path)} can not be written: the name is not UTF-8, which '
-                f'OpenCV wants of a video'
-            )
-        self._temporary = self.path.with_name(f'.{os.getpid()}.{self.path.name}')
-        codec = cv2.VideoWriter_fourcc(*'mp4v')
-        self._writer = cv2.VideoWriter(str(self._temporary), codec, fps, size)
-        if not self._writer.isOpened():
-            raise ConfigError(
-                f'{path} can not be written: no permission, a full disk, or an OpenCV '
-                f'without a video encoder'
-            )
-
-    def write(self, image: np.ndarray) -> None:
-        """Append a frame, BGR uint8 (H, W, 3)."""
-        self._writer.write(image)
-
-    def __enter__(self) -> VideoWriter:
-        return self
-
-    def __exit__(self, kind: type | None, *error: object) -> None:
-        self._writer.release()
-        if kind is None:
-            os.replace(self._temporary, self.path)
-        else:
-            self._temporary.unlink(missing_ok=True)
+    if not _is_text(path):
+        raise ConfigError(
+            f'{os.fsencode(path)} can not be written: the name is not UTF-8, which '
+            f'OpenCV wants of a video'
+        )
+    codec = cv2.VideoWriter_fourcc(*'mp4v')
+    try:
+        with replacing(path) as partial:
+            writer = cv2.VideoWriter(str(partial), codec, fps, size)
+            try:
+                if not writer.isOpened():
+                    raise ConfigError(
+                        f'{path} can not be written: no permission, a full disk, or an '
+                        f'OpenCV without a video encoder'
+                    )
+                yield writer
+            finally:
+                writer.release()
+    except OSError as error:
+        raise ConfigError(f'{path} can not be written: {error.strerror}') from error

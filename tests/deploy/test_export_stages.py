@@ -12,7 +12,7 @@ from cape_mm.deploy.stages import (
     JudgeStage,
     QueryStage,
     SupportStage,
-    _normalise,
+    normalise,
 )
 from cape_mm.models.heads.decode_order import skeleton_order, take_in_order
 
@@ -94,9 +94,9 @@ def test_parts_give_what_the_model_gives(own_support_backbone):
         torch.testing.assert_close(found[:, known], part[:, known], rtol=0, atol=1e-5)
 
 
-def test_pictures_are_normalised_inside():
+def test_pictures_arenormalised_inside():
     model = build_cape(dtype=torch.float32).eval()
     item = make_episode(1)
     inputs, support_pictures, _ = split_inputs(model, item)
-    found = _normalise(model, support_pictures)
+    found = normalise(model, support_pictures)
     np.testing.assert_allclose(found, inputs.support_images[0], rtol=0, atol=1e-5)

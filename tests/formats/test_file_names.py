@@ -11,7 +11,7 @@ import pytest
 from cape_mm.formats import LabelledInstance, LabelledPicture, LabelSet
 from cape_mm.formats.file_names import MAX_BYTES, fitting_name
 from cape_mm.formats.labelme import write_labelme
-from cape_mm.inference.predicting.overlays import picture_path
+from cape_mm.inference.overlays import overlay_path
 
 
 def test_short_names_stay():
@@ -32,7 +32,7 @@ def test_long_names_are_cut_and_stay_different(letter, tmp_path):
 
 def test_overlays_and_labels_of_the_longest_names_are_written(tmp_path):
     name = 'y' * (MAX_BYTES - 4) + '.png'
-    path = picture_path(tmp_path, name)
+    path = overlay_path(tmp_path, name)
     path.parent.mkdir()
     path.write_text('it fits')
     instance = LabelledInstance(np.ones((1, 2)), np.array([2]))

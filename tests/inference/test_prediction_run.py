@@ -1,4 +1,4 @@
-"""Whole runs: sharing, going on, refusing, and the files that come out."""
+"""Whole runs: order, going on, and the files that come out."""
 
 from __future__ import annotations
 
@@ -18,12 +18,18 @@ from predict_cases import (
     make_picture,
     write_pictures,
 )
-from run_cases import OUTPUTS, PICTURES, contents
 
 from cape_mm.errors import ConfigError
-from cape_mm.inference.predicting import PredictRequest, predict, predict_files
-from cape_mm.inference.predicting.launching import Ranks
-from cape_mm.inference.predicting.parts import PartWriter, read_parts
+from cape_mm.inference import PredictRequest, predict_files, prediction_run
+from cape_mm.inference.picture_names import read_boxes
+from cape_mm.inference.prediction_log import PredictionLog
+
+PICTURES = [f'frame {n}.png' for n in range(5)] + ['z/ünï.jpg', 'z/y.bmp']
+OUTPUTS = ('predictions.json', 'predictions.csv')
+
+
+def contents(request: PredictRequest) -> dict[str, bytes]:
+    return {name: (Path(request.out) / name).read_bytes() for name in OUTPUTS}
 
 
 @pytest.fixture
@@ -37,9 +43,6 @@ def expected(request_, tmp_path) -> dict[str, bytes]:
 def test_all_inputs_are_predicted_in_order(request_, queries):
     done = predict_files(request_)
     assert (done.num_pictures, done.num_instances, done.skipped) == (11, 11, ())
-    keys = sorted(tuple(line['block']) for line in read_parts(Path(request_.out)))
-    # pictures two by two; of the clip two sampled frames each, and its end
-    assert keys == [(0, -1), (2, -1), (4, -1), (5, -2), (5, 0), (5, 4), (6, -1)]
     content = json.loads((Path(request_.out) / 'predictions.json').read_text())
     names = [image['file_name'] for image in content['images']]
     assert names == [
@@ -68,57 +71,51 @@ def test_predictions_are_the_inferencers_own(request_, queries, inferencer):
         np.testing.assert_allclose(scores, result.confidence[0], atol=1e-3)
 
 
-@pytest.mark.parametrize('world_size', [2, 3])
-def test_shares_of_several_processes_are_the_same_file(
-    request_, expected, monkeypatch, world_size
-):
-    monkeypatch.setattr(Ranks, 'wait', lambda ranks: None)
-    counts = []
-    for rank in (*range(world_size), 0):
-        ranks = Ranks(rank, world_size)
-        monkeypatch.setattr(predict, 'join', lambda launcher, ranks=ranks: ranks)
-        before = _num_results(request_)
-        assert (predict_files(request_) is None) == (rank > 0)
-        counts.append(_num_results(request_) - before)
-    assert min(counts[:-1]) >= (3 if world_size == 2 else 1)  # of 11: shared
-    assert counts[-1] == 0  # nothing twice
-    assert contents(request_) == expected
-
-
-def _num_results(request: PredictRequest) -> int:
-    return sum(len(line['results']) for line in read_parts(Path(request.out)))
-
-
-@pytest.mark.parametrize('num_blocks', [0, 1, 3, 5])
-def test_an_interrupted_run_goes_on(request_, expected, monkeypatch, num_blocks):
-    write = PartWriter.write
+@pytest.mark.parametrize('num_lines', [0, 1, 3, 7, 12])
+def test_an_interrupted_run_goes_on(request_, expected, monkeypatch, num_lines):
     written = []
+    write = PredictionLog._write
 
     def write_some(self, line):
-        if len(written) == num_blocks:
-            self._file.write('{"block": [0, -1], "res')  # cut off
+        if len(written) == num_lines:
+            self._file.write(b'{"frame": 0, "siz')  # cut off
             self._file.flush()
             raise KeyboardInterrupt
         written.append(line)
         write(self, line)
 
-    monkeypatch.setattr(PartWriter, 'write', write_some)
+    monkeypatch.setattr(PredictionLog, '_write', write_some)
     with pytest.raises(KeyboardInterrupt):
         predict_files(request_)
     assert not (Path(request_.out) / 'predictions.json').exists()
-    monkeypatch.setattr(PartWriter, 'write', lambda self, line: (
+    monkeypatch.setattr(PredictionLog, '_write', lambda self, line: (
         written.append(line), write(self, line)))  # fmt: skip
     predict_files(request_)
     assert contents(request_) == expected
-    keys = [tuple(line['block']) for line in written]
-    assert len(keys) == len(set(keys))  # nothing was done twice
+    ends = [line['end'] for line in written if 'end' in line]
+    assert ends == list(range(8))  # nothing was done twice
 
 
 def test_a_finished_run_is_only_written_again(request_, expected, monkeypatch):
     predict_files(request_)
-    monkeypatch.setattr(PartWriter, 'write', lambda self, line: 1 / 0)
+    monkeypatch.setattr(PredictionLog, '_write', lambda self, line: 1 / 0)
     predict_files(replace(request_, formats=('coco', 'csv', 'labelme')))
     assert contents(request_) == expected
+
+
+def test_one_bad_box_of_a_video_leaves_its_other_frames(request_, monkeypatch, queries):
+    def detect(image, seen=[]):  # noqa: B006
+        seen.append(0)
+        return [[500, 500, 5, 5]] if len(seen) == 2 else [[0, 0, 30, 30]]
+
+    monkeypatch.setattr(prediction_run, 'build_detector', lambda *given: detect)
+    clip = replace(request_, queries=[queries / 'mid clip.mp4'], detector='x')
+    done = predict_files(replace(clip, overlay=True))
+    assert done.num_pictures == 3
+    ((frame, reason),) = [(one.frame, one.reason) for one in done.skipped]
+    assert frame == 2 and 'no area inside the picture' in reason
+    path = Path(request_.out) / 'overlays/mid clip.mp4.mp4'
+    assert cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT) == 4
 
 
 def test_overlays(request_, queries, tmp_path):
@@ -182,7 +179,7 @@ def test_boxes_of_a_file(request_, queries, tmp_path):
     with pytest.raises(ConfigError, match='exclude each other'):
         predict_files(replace(request_, boxes=path, detector='x'))
     with pytest.raises(ConfigError, match="no box of category 'rat'"):
-        predict.QueryBoxes(path, 'rat')
+        read_boxes(path, 'rat')
 
 
 def test_a_picture_with_labelme_beside_it(request_, tmp_path):
@@ -214,6 +211,6 @@ def test_the_list_of_skipped_inputs_is_that_of_the_last_run(request_, queries):
 
 def test_few_of_many_notes_are_printed():
     notes = tuple(f'{n}.gif: animated' for n in range(1000))
-    told = str(predict.Predicted((), 1000, 1000, (), notes)).splitlines()
+    told = str(prediction_run.Predicted((), 1000, 1000, (), notes)).splitlines()
     assert len(told) < 30
     assert told[-1] == 'note: ... and 980 more'

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cape_mm.errors import ConfigError
-from cape_mm.inference.detector import build_detector, choose_boxes
+from cape_mm.inference.boxes import build_detector, choose_boxes
 
 FOUND = dict(
     bboxes=[[10, 10, 30, 50], [0, 0, 5, 5], [40, 40, 40.5, 60], [1, 2, 21, 32]],

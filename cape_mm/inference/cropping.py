@@ -14,15 +14,31 @@ from ..datasets.categories import Category
 from ..datasets.collate import collate_episodes
 from ..datasets.episode_packing import pack_episode
 from ..datasets.instance_view import ITSELF
-from ..errors import ConfigError, ImageDecodeError
+from ..errors import ConfigError
 from ..structures import Episode, EpisodeInputs
-from ..structures.geometry import clean_box
 from ..utils.devices import one_opencv_thread
+from .boxes import whole_image
 
 LOADERS = ('LoadInstanceImage', 'LoadImageFromFile')
 
 ANY_OBJECT = Category(0, 'query', '', 1, (), ())
 """A query on its own has no keypoints; it is given one that nobody looks at."""
+
+
+def pipeline_of(cfg: Config) -> list[dict]:
+    """Steps of a config's evaluation pipeline.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    loader = cfg.get('test_dataloader') or {}
+    steps = (loader.get('dataset') or {}).get('pipeline')
+    if not steps:
+        raise ConfigError(
+            'the config has no test_dataloader.dataset.pipeline, which tells how a '
+            'picture is cropped'
+        )
+    return steps
 
 
 class CropPipeline:
@@ -38,18 +54,11 @@ class CropPipeline:
     """
 
     def __init__(self, cfg: Config) -> None:
-        loader = cfg.get('test_dataloader') or {}
-        steps = (loader.get('dataset') or {}).get('pipeline')
-        if not steps:
-            raise ConfigError(
-                'the config has no test_dataloader.dataset.pipeline, which tells how '
-                'a picture is cropped'
-            )
         scope = cfg.get('default_scope') or 'mmpose'
         with DefaultScope.overwrite_default_scope(scope):
             self.steps = [
                 TRANSFORMS.build(step)
-                for step in steps
+                for step in pipeline_of(cfg)
                 if step['type'].split('.')[-1] not in LOADERS
             ]
 
@@ -109,49 +118,3 @@ def to_inputs(
     batch = collate_episodes(items)
     batch['inputs']['query'] = batch['inputs']['support']  # normalised once
     return model.data_preprocessor(batch, False)['inputs']
-
-
-def whole_image(image_size: tuple[int, int]) -> np.ndarray:
-    """The box of a whole picture of ``image_size`` (w, h), float64 (1, 4)."""
-    return np.array([[0.0, 0.0, *image_size]])
-
-
-def clean_boxes(boxes: object, image_size: tuple[int, int]) -> np.ndarray:
-    """Check and clip boxes as evaluation does.
-
-    Args:
-        boxes: (x, y, w, h) in pixels, (N, 4) or one (4,); None is the whole picture.
-        image_size: (w, h).
-
-    Returns:
-        Clean boxes, float64 (N, 4).
-
-    Raises:
-        ConfigError: they are no boxes.
-        ImageDecodeError: the picture is too small to hold an object.
-    """
-    if boxes is None:
-        boxes = whole_image(image_size)
-    try:
-        array = np.atleast_2d(np.asarray(boxes, dtype=np.float64))
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f'boxes are not numbers: {error}') from error
-    if array.size == 0:
-        return np.zeros((0, 4))
-    if array.ndim != 2 or array.shape[1] != 4 or not np.isfinite(array).all():
-        raise ConfigError(
-            f'boxes must be finite numbers (x, y, w, h), (N, 4), got {array.shape}'
-        )
-    if min(image_size) < 2:
-        raise ImageDecodeError(
-            f'is only {image_size[0]} x {image_size[1]} pixels: nothing can be found '
-            f'on it'
-        )
-    cleaned = [clean_box(box, image_size) for box in array]
-    for box, kept in zip(array, cleaned):
-        if kept is None:
-            raise ConfigError(
-                f'box {box.tolist()} (x, y, w, h) has no area inside the picture of '
-                f'{image_size[0]} x {image_size[1]} pixels'
-            )
-    return np.stack(cleaned)

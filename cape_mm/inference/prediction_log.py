@@ -1,0 +1,219 @@
+"""What a run has predicted so far: JSON lines, which a run that goes on adds to.
+
+The first line says what every prediction depends on. Inputs are predicted in their
+order; each gives a line per picture or frame and then one that ends it. What comes
+after the last end, a line cut off by a kill among it, counts as not written.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from ..errors import ConfigError
+from ..visualization.picture_files import try_folder
+from .results import InferenceResult, SkippedInput
+from .smoothing import smooth_results
+from .sources import Source
+from .video import VideoReader
+
+NAME = 'results.jsonl'
+POINT_DECIMALS, SCORE_DECIMALS = 3, 4
+
+
+class PredictionLog:
+    """The file of a run, open for adding.
+
+    Args:
+        out: folder of the results; made where needed.
+        settings: what every prediction depends on.
+        sources: all inputs, in their order.
+        targets: names of the files and folders that the run writes later.
+        force: replace what another run left.
+
+    Attributes:
+        num_done: inputs that are finished.
+
+    Raises:
+        ConfigError: the folder can't be written, or holds results of another run.
+    """
+
+    def __init__(
+        self,
+        out: str | Path,
+        settings: Mapping[str, Any],
+        sources: Sequence[Source],
+        targets: Iterable[str],
+        force: bool,
+    ) -> None:
+        folder = try_folder(out)
+        self.path = folder / NAME
+        self.sources = sources
+        self.num_done = 0
+        settings = json.loads(json.dumps(settings))
+        known = self._read_settings()
+        if known != settings:
+            in_the_way = [n for n in (NAME, *targets) if (folder / n).exists()]
+            if in_the_way and not force:
+                known = known or {}
+                changed = [key for key in settings if known.get(key) != settings[key]]
+                what = ', '.join(changed) if known else 'files'
+                raise ConfigError(
+                    f'--out {out} holds results of another run (other {what}): '
+                    f'{", ".join(in_the_way)}. Name another folder, or replace them '
+                    f'with --force.'
+                )
+            self.path.write_text(json.dumps(settings) + '\n', encoding='utf-8')
+        self._file = self._go_on()
+
+    def _read_settings(self) -> dict | None:
+        try:
+            with open(self.path, encoding='utf-8') as file:
+                content = json.loads(file.readline())
+        except (OSError, ValueError):
+            return None
+        return content if isinstance(content, dict) else None
+
+    def _go_on(self) -> BinaryIO:
+        """Open the file behind the last input that is finished."""
+        with open(self.path, 'rb') as file:
+            end = len(file.readline())
+            for offset, line in _complete_lines(file, end):
+                if line.startswith(b'{"end"'):
+                    self.num_done += 1
+                    end = offset + len(line)
+        file = open(self.path, 'rb+')  # noqa: SIM115
+        file.truncate(end)
+        file.seek(end)
+        return file
+
+    def add(self, result: InferenceResult) -> None:
+        """Add a picture or frame of the input that comes next.
+
+        Raises:
+            ConfigError: the disk is full.
+        """
+        self._write(_to_line(result))
+
+    def finish(self, skipped: Sequence[SkippedInput]) -> None:
+        """End the input that comes next; arguments as :meth:`add`.
+
+        Args:
+            skipped: what of it could not be predicted.
+        """
+        pairs = [[one.frame, one.reason] for one in skipped]
+        self._write(dict(end=self.num_done, skipped=pairs))
+        self._file.flush()
+        self.num_done += 1
+
+    def _write(self, line: dict) -> None:
+        try:
+            self._file.write(json.dumps(line).encode() + b'\n')
+        except OSError as error:
+            raise ConfigError(f'{self.path} can not be written: {error}') from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> PredictionLog:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+class LoggedResults:
+    """All results of a finished run, read from its file whenever they are needed.
+
+    Args:
+        log: of the run.
+        num_keypoints: K.
+        smooth: see :func:`~.smoothing.smooth_results`; None leaves it out.
+    """
+
+    def __init__(
+        self, log: PredictionLog, num_keypoints: int, smooth: str | None = None
+    ) -> None:
+        self.path, self.sources = log.path, log.sources
+        self.num_keypoints, self.smooth = num_keypoints, smooth
+
+    def __iter__(self) -> Iterator[InferenceResult]:
+        for _, results in self.by_source():
+            yield from results
+
+    def by_source(self) -> Iterator[tuple[Source, Iterator[InferenceResult]]]:
+        """Every input that has results, with them; they are gone with the next one."""
+        lines = ((p, line) for p, line in self._lines() if 'end' not in line)
+        for place, group in itertools.groupby(lines, key=lambda pair: pair[0]):
+            source = self.sources[place]
+            results: Iterator[InferenceResult] = (
+                _to_result(line, source.name, self.num_keypoints) for _, line in group
+            )
+            if self.smooth is not None and source.is_video:
+                with VideoReader(source.content) as reader:
+                    results = smooth_results(results, self.smooth, reader.fps)
+            yield source, results
+
+    def skipped(self) -> list[SkippedInput]:
+        """All that could not be predicted."""
+        return [
+            SkippedInput(self.sources[place].name, frame, reason)
+            for place, line in self._lines()
+            for frame, reason in line.get('skipped', ())
+        ]
+
+    def _lines(self) -> Iterator[tuple[int, dict]]:
+        """Lines with the place of their input."""
+        place = 0
+        with open(self.path, 'rb') as file:
+            file.readline()
+            for text in file:
+                line = json.loads(text)
+                yield place, line
+                place += 'end' in line
+
+
+def _complete_lines(file: BinaryIO, offset: int) -> Iterator[tuple[int, bytes]]:
+    for line in file:
+        if line.endswith(b'\n'):
+            yield offset, line
+        offset += len(line)
+
+
+def _to_line(result: InferenceResult) -> dict[str, Any]:
+    """A result as plain values; None where a model does not tell: JSON has no NaN."""
+    visibility = np.round(result.visibility, SCORE_DECIMALS)
+    return dict(
+        frame=result.frame,
+        size=list(result.image_size),
+        boxes=np.round(result.boxes, POINT_DECIMALS).tolist(),
+        keypoints=np.round(result.keypoints, POINT_DECIMALS).tolist(),
+        confidence=np.round(result.confidence, SCORE_DECIMALS).tolist(),
+        visibility=None if np.isnan(visibility).any() else visibility.tolist(),
+        notes=list(result.notes),
+    )
+
+
+def _to_result(line: dict[str, Any], name: str, num_keypoints: int) -> InferenceResult:
+    """The inverse of :func:`_to_line`."""
+    num = len(line['boxes'])
+    visibility = line['visibility']
+    if visibility is None:
+        visibility = [[math.nan] * num_keypoints] * num
+    return InferenceResult(
+        source=name,
+        frame=line['frame'],
+        image_size=tuple(line['size']),
+        keypoints=np.array(line['keypoints']).reshape(num, num_keypoints, 2),
+        confidence=np.array(line['confidence']).reshape(num, num_keypoints),
+        visibility=np.array(visibility).reshape(num, num_keypoints),
+        boxes=np.array(line['boxes']).reshape(num, 4),
+        notes=tuple(line['notes']),
+    )

@@ -1,0 +1,197 @@
+"""How near the truth predictions are, where a user has labels of the queries."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+import numpy as np
+from tabulate import tabulate
+
+from ..evaluation.copy_support import copy_support
+from ..evaluation.functional import fraction_below, normalized_distances
+from ..formats import LabelledInstance, LabelSet
+from .boxes import clean_boxes
+from .labelled_support import LabelledSupport
+from .picture_names import PictureNames
+from .pictures import read_picture
+from .results import InferenceResult
+
+THRESHOLDS = (0.05, 0.1, 0.2)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Predictions against the truth.
+
+    Attributes:
+        num_missed: labelled objects of the predicted pictures without a prediction.
+        distances: of the predictions, as a fraction of the objects' size, float64
+            (N, K); NaN where nothing is compared.
+        floor: the same of the support's keypoints, pasted into the boxes.
+        notes: how labels were found, where it is not plain.
+    """
+
+    num_missed: int
+    distances: np.ndarray
+    floor: np.ndarray
+    notes: tuple[str, ...] = ()
+
+    @property
+    def num_keypoints(self) -> int:
+        """Labelled keypoints that were compared."""
+        return int(np.isfinite(self.distances).sum())
+
+    def __str__(self) -> str:
+        notes = [f'truth: {note}' for note in self.notes]
+        if not self.num_keypoints:
+            said = 'truth: it labels no keypoint of the predicted pictures'
+            return '\n'.join([said, *notes])
+        missed = f', {self.num_missed:,} not predicted' if self.num_missed else ''
+        rows = dict(predicted=self.distances, **{'copied support': self.floor})
+        table = tabulate(
+            [[name, *_means(distances)] for name, distances in rows.items()],
+            headers=['', *(f'PCK@{thr:g}' for thr in THRESHOLDS), 'NME'],
+            tablefmt='plain',
+            floatfmt=('', '.1f', '.1f', '.1f', '.3f'),
+        )
+        said = (
+            f'truth: {len(self.distances):,} instances with {self.num_keypoints:,} '
+            f"keypoints{missed}; sizes are the longer sides of the truth's boxes"
+        )
+        return '\n'.join([said, *notes, table])
+
+
+def _means(distances: np.ndarray) -> list[float]:
+    """PCK in per cent at every threshold and NME, means over the instances."""
+    pck = [100 * np.nanmean(fraction_below(distances, thr)) for thr in THRESHOLDS]
+    return [*pck, np.nanmean(np.nanmean(distances, axis=1))]
+
+
+def score_results(
+    results: Iterable[InferenceResult],
+    truth: LabelSet,
+    support: LabelledSupport,
+    pictures: Mapping[str, str],
+) -> Scores:
+    """Compare results with labels; pictures that were the support are left out.
+
+    Args:
+        results: of all inputs.
+        truth: labels of pictures.
+        support: what was marked.
+        pictures: of all inputs, see :class:`~.picture_names.PictureNames`.
+    """
+    places, notes = match_keypoints(truth.keypoint_names, support.labels.keypoint_names)
+    known = {(p.file_name, p.frame): p.instances for p in truth.pictures}
+    names = PictureNames({name for name, _ in known}, pictures)
+    if names.guessed:
+        shown = ', '.join(names.guessed[:3])
+        notes.append(f'found by the last part of the name alone: {shown}')
+    own = {os.path.realpath(path) for path in support.paths}
+    shots = _shots(support)
+    rows = []
+    num_missed = 0
+    for result in results:
+        name = names.find(PurePath(result.source).as_posix())
+        instances = known.get((name, result.frame), ())
+        if not instances or os.path.realpath(result.source) in own:
+            continue
+        matches = match_boxes(result.boxes, np.array([one.box() for one in instances]))
+        num_missed += len(instances) - len(matches)
+        copied = copy_support(*shots, result.boxes)
+        for row, column in matches:
+            true = _true_keypoints(instances[column], places, shots[1].any(axis=0))
+            if true is not None:
+                rows.append((result.keypoints[row], copied[row], *true))
+    if not rows:
+        nothing = np.zeros((0, len(places)))
+        return Scores(num_missed, nothing, nothing, tuple(notes))
+    found, copied, points, is_valid, size = (np.array(part) for part in zip(*rows))
+    distances = [
+        normalized_distances(one, points, is_valid, size) for one in (found, copied)
+    ]
+    return Scores(num_missed, *distances, tuple(notes))
+
+
+def match_keypoints(
+    truth: Sequence[str], support: Sequence[str]
+) -> tuple[np.ndarray, list[str]]:
+    """Where the support's keypoints are among those of the truth.
+
+    By their names; by their place where not a single name is shared.
+
+    Args:
+        truth: names in the labels.
+        support: K names.
+
+    Returns:
+        Places, -1 for a keypoint that the truth lacks, int (K,); and what to say.
+    """
+    by_name = np.array([truth.index(n) if n in truth else -1 for n in support])
+    is_shared = by_name >= 0
+    if is_shared.all():
+        return by_name, []
+    if is_shared.any():
+        missing = [n for n, has in zip(support, is_shared) if not has]
+        shown = ', '.join(missing[:5])
+        return by_name, [f'{len(missing)} keypoints are not in it: {shown}']
+    places = np.arange(len(support))
+    note = 'it shares no keypoint name with the support: compared by their order'
+    return np.where(places < len(truth), places, -1), [note]
+
+
+def _shots(support: LabelledSupport) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Keypoints (S, K, 2), which are marked (S, K), and boxes (S, 4)."""
+    instances = [instance for _, instance in support.shots]
+    boxes = [
+        clean_boxes(one.bbox, read_picture(path).image.shape[1::-1])[0]
+        for path, one in zip(support.paths, instances)
+    ]
+    return (
+        np.stack([one.keypoints for one in instances]),
+        np.stack([one.visibility > 0 for one in instances]),
+        np.stack(boxes),
+    )
+
+
+def match_boxes(predicted: np.ndarray, true: np.ndarray) -> list[tuple[int, int]]:
+    """Pairs of predicted and true boxes that overlap most, each used once.
+
+    One box and one truth belong together, whatever the boxes are.
+
+    Args:
+        predicted: (x, y, w, h), (N, 4).
+        true: (M, 4).
+    """
+    if len(predicted) == len(true) == 1:
+        return [(0, 0)]
+    overlap = _overlaps(predicted, true)
+    pairs = []
+    while overlap.size and overlap.max() > 0:
+        row, column = np.unravel_index(overlap.argmax(), overlap.shape)
+        pairs.append((int(row), int(column)))
+        overlap[row], overlap[:, column] = 0, 0
+    return sorted(pairs)
+
+
+def _overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Intersection over union, (N, M)."""
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    ends = first[:, None, :2] + first[:, None, 2:], second[None, :, :2] + second[:, 2:]
+    shared = np.clip(np.minimum(*ends) - low, 0, None).prod(axis=-1)
+    areas = first[:, None, 2:].prod(axis=-1) + second[None, :, 2:].prod(axis=-1)
+    return shared / np.maximum(areas - shared, 1e-9)
+
+
+def _true_keypoints(
+    instance: LabelledInstance, places: np.ndarray, is_known: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float] | None:
+    """Truth, what counts and size; None where nothing can be measured."""
+    is_valid = (places >= 0) & (instance.visibility[places] > 0) & is_known
+    size = float(instance.box()[2:].max())
+    if not is_valid.any() or size <= 0:
+        return None
+    return instance.keypoints[places], is_valid, size

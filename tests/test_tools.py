@@ -85,7 +85,7 @@ def test_log_has_no_line_per_parameter(trained, synthetic_root, call, tmp_path):
     )
     assert call('train', *arguments).code == 0
     log = read_logs(tmp_path / 'w')
-    assert 'lr 0.0001 ' in log  # the banner's summary
+    assert 'lr 0.001, 0.0001' in log  # the banner's summary
     assert 'paramwise_options' not in log
 
 

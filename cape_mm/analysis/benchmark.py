@@ -19,7 +19,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..apis.run_description import describe_environment
-from ..engine.hooks.resource_hook import MIB, peak_rss_mib
+from ..engine.hooks.run_report_hooks import MIB, peak_rss_mib
 from ..errors import ConfigError
 from ..utils.atomic_write import write_text_atomically
 from .random_model import RandomModel, prepare

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..engine.tracking.best_values import format_best_values
-from ..engine.tracking.run_logs import RunLog, read_run
+from ..engine.tracking.run_logs import Curve, RunLog, read_run
 from ..errors import ConfigError
+from ..evaluation.report import (
+    as_shown,
+    format_columns,
+    is_lower_better,
+    name_with_unit,
+)
 from ..visualization.picture_files import try_folder, write_png
 from ..visualization.training_curves import draw_curves
 
@@ -22,6 +28,9 @@ if TYPE_CHECKING:
 DEFAULT_KEYS = ('loss', 'lr', 'grad_norm', 'PCK@0.2', 'NME', 'episodes_per_sec')
 """Drawn where at least one run has them."""
 DPI = 120
+NO_BEST = ('lr', 'grad_norm')
+"""Keys of which no value is better than another."""
+MAX_NAME_WIDTH = 40
 
 
 def plot_logs(
@@ -116,3 +125,47 @@ def _rasterise(figure: Figure) -> np.ndarray:
     figure.set_dpi(DPI)
     figure.canvas.draw()
     return np.asarray(figure.canvas.buffer_rgba())[..., 2::-1]
+
+
+def find_best(key: str, curve: Curve) -> tuple[float, float] | None:
+    """Best value of a curve and its step, the first of equals.
+
+    None where no value is finite, or none is better than another.
+    """
+    pairs = zip(curve.values, curve.steps)
+    finite = [pair for pair in pairs if math.isfinite(pair[0])]
+    if not finite or key.split('/')[-1] in NO_BEST:
+        return None
+    sign = 1 if is_lower_better(key) else -1
+    return min(finite, key=lambda pair: (sign * pair[0], pair[1]))
+
+
+def format_best_values(
+    runs: Sequence[RunLog], keys: Sequence[str], labels: Sequence[str]
+) -> str:
+    """A line per run and key: best value and its step, last value and its step.
+
+    Args:
+        runs: the runs.
+        keys: what to list; '-' stands where a run has no such key.
+        labels: names of the runs.
+    """
+    rows = []
+    for label, run in zip(labels, runs):
+        # the beginnings of long names are alike
+        name = label if len(label) <= MAX_NAME_WIDTH else f'...{label[-37:]}'
+        for key in keys:
+            curve = run.curves.get(key)
+            cells = ['-'] * 4
+            if curve is not None:
+                best, last = find_best(key, curve), (curve.values[-1], curve.steps[-1])
+                cells = [*_cells(key, best), *_cells(key, last)]
+            rows.append([name, name_with_unit(key), *cells])
+    head = ['run', 'key', 'best', 'at', 'last', 'at']
+    return format_columns(rows, head, num_left=2)
+
+
+def _cells(key: str, point: tuple[float, float] | None) -> list[str]:
+    if point is None:
+        return ['-', '-']
+    return [f'{as_shown(key, point[0]):.4g}', f'{point[1]:.0f}']

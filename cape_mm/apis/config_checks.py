@@ -20,7 +20,6 @@ from mmpose.registry import (
 
 from ..datasets.multi_source_dataset import dataset_arguments, read_sources
 from ..datasets.splits import files_of_config
-from ..engine.tracking.tracking_packages import check_tracking_packages
 from ..errors import CheckpointError, ConfigError, MissingDataError
 from .config_advice import warn_about_templates, warn_frozen_random_norm
 from .graph_checks import check_training_graph
@@ -68,7 +67,6 @@ def check_config(cfg: Mapping, mode: str) -> None:
         check_batches(cfg)
         check_training_graph(cfg)
         warn_frozen_random_norm(cfg)
-    check_tracking_packages(cfg)
     check_load_from(cfg.get('load_from'))
 
 

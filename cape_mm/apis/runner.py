@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmpose.registry import VISUALIZERS
 
@@ -18,6 +20,7 @@ from ..engine.trained_categories import (
     trained_categories_of,
     usable_categories,
 )
+from ..errors import ConfigError
 from .config_checks import check_config
 from .config_loading import load_config, set_amp, set_work_dir
 from .launching import explain_lost_process, join_processes
@@ -28,6 +31,20 @@ from .shortages import check_pictures
 from .start_checks import check_start
 from .testing_options import add_dump, fixed_episodes, set_pictures
 from .work_dir_lock import locked_work_dir
+
+TRACKING_BACKENDS = {
+    f'{name}VisBackend'
+    for name in (
+        'Tensorboard',
+        'Wandb',
+        'MLflow',
+        'ClearML',
+        'Neptune',
+        'DVCLive',
+        'Aim',
+    )
+}
+"""MMEngine's backends that need a package, which has their name in small letters."""
 
 
 @explain_lost_process()
@@ -180,8 +197,42 @@ def count_trained(runner: Runner, checkpoint: Mapping) -> int:
 
 def build_runner(cfg: Config) -> Runner:
     """The config's runner, with a visualizer of its own."""
+    check_backends(cfg.get('visualizer') or {})
     forget_visualizer(cfg.get('visualizer') or {})
     return Runner.from_cfg(cfg)
+
+
+def check_backends(visualizer: Config | dict) -> None:
+    """Leave TensorBoard out where it is not installed.
+
+    Args:
+        visualizer: config of the visualizer; its ``vis_backends`` are changed.
+
+    Raises:
+        ConfigError: the package of another backend is not installed. MMEngine would
+            find out in the middle of building the runner.
+    """
+    usable = []
+    for backend in visualizer.get('vis_backends') or ():
+        kind = str(backend.get('type'))
+        package = kind.removesuffix('VisBackend').lower()
+        if kind in TRACKING_BACKENDS and find_spec(package) is None:
+            if package != 'tensorboard':
+                raise ConfigError(
+                    f'visualizer.vis_backends: {kind} needs the package {package}, '
+                    f'which is not installed. Install it (pip install {package}), or '
+                    f'take the entry out of the config.'
+                )
+            print_log(
+                'tensorboard is not installed, so there are no TensorBoard logs; '
+                'scalars.json has the same numbers. To have them: '
+                'pip install tensorboard',
+                'current',
+            )
+            continue
+        usable.append(backend)
+    if visualizer.get('vis_backends'):
+        visualizer['vis_backends'] = usable
 
 
 def forget_visualizer(visualizer: Mapping) -> None:

@@ -8,7 +8,7 @@ import re
 import torch
 from mmengine.runner import Runner
 
-from ..engine.hooks.resource_hook import MIB, peak_rss_mib
+from ..engine.hooks.run_report_hooks import MIB, peak_rss_mib
 
 LESS_MEMORY = (
     'Any of these needs less (give them after --cfg-options, or in the config):\n'

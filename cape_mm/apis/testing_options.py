@@ -38,7 +38,7 @@ def fixed_episodes(runner: Runner) -> Sequence[Episode]:
 
 
 def set_pictures(cfg: Config, show_dir: str | Path, num_show: int) -> None:
-    """Switch ``EpisodeVisualizationHook`` on, in the config's entry if it has one.
+    """Switch ``EpisodePicturesHook`` on, in the config's entry if it has one.
 
     Raises:
         ConfigError: fewer than one episode.
@@ -46,7 +46,7 @@ def set_pictures(cfg: Config, show_dir: str | Path, num_show: int) -> None:
     if num_show < 1:
         raise ConfigError(f'--num-show must be at least 1, got {num_show}')
     settings = dict(
-        type='EpisodeVisualizationHook',
+        type='EpisodePicturesHook',
         out_dir=str(show_dir),
         num_episodes=num_show,
         enabled=True,

@@ -3,7 +3,7 @@
 from .hooks import (
     AccumulationWindowHook,
     AtomicCheckpointHook,
-    EpisodeVisualizationHook,
+    EpisodePicturesHook,
     FiniteLossHook,
     IterationSeedHook,
     MissedValidationHook,
@@ -11,30 +11,26 @@ from .hooks import (
     ResourceHook,
     ResumableEarlyStoppingHook,
     TrainingBannerHook,
-    ValidationPicturesHook,
     ValidationSummaryHook,
 )
 from .loops import EpisodeTestLoop, EpisodeTrainLoop, EpisodeValLoop
 from .optim import CpuAmpOptimWrapper, MergedGroupsConstructor
-from .tracking import OptionalTensorboardVisBackend
 
 __all__ = [
     'AccumulationWindowHook',
     'AtomicCheckpointHook',
     'CpuAmpOptimWrapper',
+    'EpisodePicturesHook',
     'EpisodeTestLoop',
     'EpisodeTrainLoop',
     'EpisodeValLoop',
-    'EpisodeVisualizationHook',
     'IterationSeedHook',
     'FiniteLossHook',
     'MergedGroupsConstructor',
     'MissedValidationHook',
-    'OptionalTensorboardVisBackend',
     'RedrawCountHook',
     'ResourceHook',
     'ResumableEarlyStoppingHook',
     'TrainingBannerHook',
-    'ValidationPicturesHook',
     'ValidationSummaryHook',
 ]

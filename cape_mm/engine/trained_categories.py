@@ -1,4 +1,4 @@
-"""What a model was trained on: which categories, and whether data were missing.
+"""What a model is trained on: which categories, how much data, and what was missing.
 
 Results on trained categories say nothing about new ones. A category is known by its id
 and name together: ids alone repeat between files, and MP-100 has two categories called
@@ -8,9 +8,10 @@ and name together: ids alone repeat between files, and MP-100 has two categories
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from mmengine.logging import MessageHub
+from torch.utils.data import DataLoader, Dataset
 
 from ..datasets.multi_source_dataset import sources_of
 
@@ -125,3 +126,46 @@ def describe_overlap(
         f'{len(names)} of {len(evaluated)} {kind} categories are also trained on '
         f'({shown}): {kind} results say nothing about novel categories'
     )
+
+
+def describe_data(dataloader: DataLoader) -> str:
+    """Class, categories and usable instances of a data set, shots and queries."""
+    dataset, sampler = dataloader.dataset, dataloader.sampler
+    parts = [describe_size(source.dataset) for source in sources_of(dataset)]
+    if parts[1:]:
+        parts = [f'{len(parts)} sources']
+    for name in ('num_shots', 'num_queries'):
+        if hasattr(sampler, name):
+            value = getattr(sampler, name)  # or a range that it is drawn from
+            is_range = isinstance(value, Sequence)
+            parts.append(
+                f'{name} {" to ".join(map(str, value)) if is_range else value}'
+            )
+    return f'{type(dataset).__name__}: ' + ', '.join(parts)
+
+
+def describe_size(dataset: Dataset) -> str:
+    """Categories and usable instances of a data set."""
+    categories = getattr(dataset, 'categories', None)
+    number = getattr(dataset, 'num_instances', len(dataset))
+    if categories is None:
+        return f'{number:,} items'
+    return f'{len(categories)} categories, {number:,} usable instances'
+
+
+def describe_sources(dataset: Dataset) -> dict[str, str]:
+    """A row for each of several data sources: its share of the episodes, its size."""
+    sources = sources_of(dataset)
+    total = sum(source.weight for source in sources)
+    return {
+        f'  {source.name}': f'{source.weight / total:.0%} of the episodes: '
+        f'{describe_size(source.dataset)}'
+        for source in sources
+        if source.name
+    }
+
+
+def describe_novelty(evaluated: Categories, trained: Categories) -> str:
+    """Number of categories, and how many of them training sees."""
+    num_trained = len(evaluated.keys() & trained.keys())
+    return f'{len(evaluated)}, {num_trained or "none"} of them trained on'

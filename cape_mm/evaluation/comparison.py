@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tabulate import tabulate
 
 from ..errors import ConfigError
 from .bootstrap import (
@@ -22,7 +21,7 @@ from .bootstrap import (
     resampled_values,
     sum_episodes,
 )
-from .report import is_lower_better, shorten, write_metrics
+from .report import format_columns, is_lower_better, shorten, write_metrics
 from .result_file import StoredResults, read_results
 
 OTHER_LABELS = (
@@ -349,15 +348,10 @@ def format_comparison(figures: Mapping[str, Any]) -> str:
         f'{figures["num_pairs"]:,} pairs, {figures["num_resamples"]:,} resamples, '
         f'seed {figures["seed"]}',
     ]
-    table = tabulate(
-        [[name, *_cells(row, scale)] for name, row in rows.items()],
-        [title, 'A', 'B', 'B - A', ends, 'p', ''],
-        tablefmt='plain',
-        disable_numparse=True,
-        colalign=('left', *['right'] * 5, 'left'),
-    )
+    lines = [[name, *_cells(row, scale)] for name, row in rows.items()]
+    table = format_columns(lines, [title, 'A', 'B', 'B - A', ends, 'p', ''])
     end = f'categories won: A {won["A"]}, B {won["B"]}, equal {won["equal"]}'
-    return '\n'.join([*head, '', *map(str.rstrip, table.splitlines()), '', end])
+    return '\n'.join([*head, '', table, '', end])
 
 
 def _cells(row: Mapping[str, Any], scale: float) -> list[str]:

@@ -95,14 +95,16 @@ def _plain_lines(metrics: Mapping[str, Any]) -> list[str]:
     return lines or ['the metrics hold no number']
 
 
-def _table(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> str:
-    """Columns of text, the first to the left, the others to the right."""
+def format_columns(
+    rows: Sequence[Sequence[str]], headers: Sequence[str], num_left: int = 1
+) -> str:
+    """A table of text, the first columns to the left, the others to the right."""
     text = tabulate(
         rows,
         headers,
         tablefmt='plain',
         disable_numparse=True,
-        colalign=('left', *['right'] * (len(headers) - 1)),
+        colalign=(['left'] * num_left + ['right'] * len(headers))[: len(headers)],
     )
     return '\n'.join(map(str.rstrip, text.splitlines()))
 
@@ -116,7 +118,7 @@ def _overall_block(metrics: Mapping[str, Any], floors: Sequence[str]) -> str:
             cells = [_number(value, scale) for value in values]
             rows.append([f'{key} [{unit}]', *cells])
     names = [name.replace('_', ' ') for name in floors]
-    return _table(rows, ['', 'method', *names])
+    return format_columns(rows, ['', 'method', *names])
 
 
 def _interval_block(metrics: Mapping[str, Any]) -> str:
@@ -135,7 +137,7 @@ def _interval_block(metrics: Mapping[str, Any]) -> str:
         )
     ]
     title = f'PCK@0.2 with {100 * found["level"]:g} % intervals [%]'
-    return _table(rows, [title, '', 'other episodes', 'other categories'])
+    return format_columns(rows, [title, '', 'other episodes', 'other categories'])
 
 
 def _range(rows: Mapping[str, Any] | None, key: str) -> str:
@@ -175,7 +177,7 @@ def _category_block(
     head = ['category (id name)', 'PCK@0.2']
     for floor in floors:
         head += [floor.replace('_', ' '), 'gain']
-    return _table(rows, [*head, 'mPCK5', 'pairs', 'dropped'])
+    return format_columns(rows, [*head, 'mPCK5', 'pairs', 'dropped'])
 
 
 def _gain(value: float | None, floor: float | None) -> str:

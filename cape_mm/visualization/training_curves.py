@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..engine.tracking.directions import as_shown, name_with_unit
 from ..engine.tracking.run_logs import Curve, RunLog
+from ..evaluation.report import as_shown, name_with_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,8 +52,7 @@ def draw_curves(
 ) -> Figure:
     """Draw one panel per key, one colour per run.
 
-    Beside a metric stand, in the run's colour, its value on the training categories
-    (dashed) and the floor (dotted), where the run has them.
+    Beside a metric stands, dotted in the run's colour, the floor.
 
     Args:
         runs: the runs.
@@ -136,8 +135,8 @@ def _add_style_legend(panel: Axes, key: str, runs: Sequence[RunLog]) -> None:
         if any(f'{prefix}/{key}' in run.curves and key in run.curves for run in runs)
     ]
     if handles:
-        novel = Line2D([], [], color='grey', label='novel categories')
-        panel.legend(handles=[novel, *handles], fontsize=7)
+        own = Line2D([], [], color='grey', label='validation')
+        panel.legend(handles=[own, *handles], fontsize=7)
 
 
 def _add_legend(figure: Figure, labels: Sequence[str]) -> None:

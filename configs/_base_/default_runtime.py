@@ -19,9 +19,7 @@ default_hooks = dict(
     validation_summary=dict(type='ValidationSummaryHook'),
     # enabled=True: the same few episodes as pictures at every validation, in
     # vis_data/vis_image and TensorBoard, some 0.3 MB each in either
-    validation_pictures=dict(
-        type='ValidationPicturesHook', num_episodes=8, enabled=False
-    ),
+    pictures=dict(type='EpisodePicturesHook', num_episodes=8, enabled=False),
     # patience=10: stop after so many validations without improvement; None: never
     early_stopping=dict(
         type='ResumableEarlyStoppingHook',
@@ -50,9 +48,10 @@ env_cfg = dict(
 # vis_backends=[dict(type='LocalVisBackend'),
 #     dict(type='WandbVisBackend', init_kwargs=dict(project='cape'))]
 # or dict(type='MLflowVisBackend', exp_name='cape'), in visualizer=dict(...)
+# TensorBoard is left out, with a message, where it is not installed
 vis_backends = [
     dict(type='LocalVisBackend'),
-    dict(type='OptionalTensorboardVisBackend'),
+    dict(type='TensorboardVisBackend'),
 ]
 # MMPose's, which also draws episodes
 visualizer = dict(

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import pytest
 from training_logs import SESSIONS, train_row, write_run, write_session
 
-from cape_mm.analysis.plot_logs import DEFAULT_KEYS, plot_logs
+from cape_mm.analysis.plot_logs import (
+    DEFAULT_KEYS,
+    find_best,
+    format_best_values,
+    plot_logs,
+)
+from cape_mm.engine.tracking.run_logs import Curve, RunLog
 from cape_mm.errors import ConfigError, MissingDataError
 
 
@@ -74,3 +82,29 @@ def test_arguments_without_meaning(tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(ConfigError, match='no file can be written there'):
         plot_logs([run], tmp_path / 'file/c.png')
+
+
+def curve(*values: float) -> Curve:
+    return Curve(tuple(range(1, len(values) + 1)), values, is_training=False)
+
+
+def test_best_is_the_first_of_equals_and_no_nan():
+    best = find_best('PCK@0.2', curve(0.1, math.nan, 0.6, math.inf, 0.6, 0.2))
+    assert best == (0.6, 3)
+    assert find_best('NME', curve(0.3, 0.1, 0.1)) == (0.1, 2)
+    assert find_best('loss', curve(math.nan, math.inf)) is None
+    assert find_best('lr', curve(0.1)) is None
+
+
+def test_table_of_best_values():
+    runs = [
+        RunLog('a', {'PCK@0.2': curve(0.5, 0.625, 0.6), 'lr': curve(0.1, 0.01)}),
+        RunLog('b', {'PCK@0.2': curve(0.7)}),
+    ]
+    table = format_best_values(runs, ['PCK@0.2', 'lr'], ['a', 'b' * 60])
+    lines = [line.split() for line in table.splitlines()]
+    assert lines[0] == ['run', 'key', 'best', 'at', 'last', 'at']
+    assert lines[1] == ['a', 'PCK@0.2', '[%]', '62.5', '2', '60', '3']
+    assert lines[2] == ['a', 'lr', '-', '-', '0.01', '2']
+    assert lines[3] == ['...' + 'b' * 37, 'PCK@0.2', '[%]', '70', '1', '70', '1']
+    assert lines[4][-4:] == ['-'] * 4

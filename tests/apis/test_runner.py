@@ -237,7 +237,7 @@ def test_train_without_validation_and_in_mixed_precision(toy_config, tmp_path):
 
 @pytest.mark.parametrize('place', ['default_hooks', 'custom_hooks', 'nowhere'])
 def test_set_pictures_finds_the_hook_or_adds_it(place):
-    hook = dict(type='EpisodeVisualizationHook', enabled=False, margin=3)
+    hook = dict(type='EpisodePicturesHook', enabled=False, margin=3)
     cfg = Config(dict(default_hooks=dict(logger=None), custom_hooks=[]))
     if place == 'default_hooks':
         cfg.default_hooks.visualization = hook
@@ -300,3 +300,20 @@ def test_every_run_logs_into_its_own_folder(toy_config, tmp_path):
         api.train(toy_config, tmp_path / name, cfg_options={'visualizer': named})
     for name in ('first', 'second'):
         assert len(list((tmp_path / name).glob('*/vis_data/scalars.json'))) == 1, name
+
+
+def test_tensorboard_is_left_out_where_it_is_not_installed(monkeypatch, log_records):
+    monkeypatch.setattr(api, 'find_spec', lambda name: None)
+    local, board = dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')
+    visualizer = dict(vis_backends=[local, board])
+    api.check_backends(visualizer)
+    assert visualizer == dict(vis_backends=[local])
+    messages = [record.getMessage() for record in log_records]
+    assert len([text for text in messages if 'pip install tensorboard' in text]) == 1
+    wanted = dict(vis_backends=[dict(type='WandbVisBackend')])
+    with pytest.raises(ConfigError, match=r'WandbVisBackend .* \(pip install wandb\)'):
+        api.check_backends(wanted)
+    monkeypatch.setattr(api, 'find_spec', lambda name: object())
+    api.check_backends(wanted)
+    for nothing in ({}, dict(vis_backends=None), dict(vis_backends=[])):
+        api.check_backends(nothing)

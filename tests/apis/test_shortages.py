@@ -167,7 +167,7 @@ def test_disk_full_under_the_log_is_told_once(train, monkeypatch, tmp_path):
 
 
 def test_disk_full_under_the_pictures_keeps_the_metrics(test, monkeypatch, tmp_path):
-    module = 'cape_mm.engine.hooks.episode_visualization_hook'
+    module = 'cape_mm.engine.hooks.episode_pictures_hook'
     monkeypatch.setattr(f'{module}.write_bytes_atomically', fail_with(NO_SPACE))
     outcome = test()
     assert outcome.code == EXIT_SHORTAGE

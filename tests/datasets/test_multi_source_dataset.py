@@ -14,8 +14,12 @@ from cape_mm.datasets import (
     MultiSourceEpisodeDataset,
     collate_episodes,
 )
-from cape_mm.engine.hooks.training_banner_hook import describe_data, describe_sources
-from cape_mm.engine.trained_categories import describe_gaps, usable_categories
+from cape_mm.engine.trained_categories import (
+    describe_data,
+    describe_gaps,
+    describe_sources,
+    usable_categories,
+)
 from cape_mm.errors import ConfigError, ImpossibleEpisodeError, MissingDataError
 
 CUSTOM = Path(__file__).resolve().parents[2] / 'configs/cape_custom.py'

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from cape_mm.evaluation import format_table, write_metrics
+from cape_mm.evaluation.report import as_shown, is_lower_better, name_with_unit
 
 NAN = float('nan')
 
@@ -145,3 +146,14 @@ def test_failed_write_leaves_the_old_file(metrics, tmp_path):
         write_metrics({'PCK@0.2': object()}, path)
     assert json.loads(path.read_text()) == metrics
     assert [file.name for file in tmp_path.iterdir()] == ['metrics.json']
+
+
+def test_directions_and_units():
+    for key in ('loss', 'loss_x', 'NME', 'val/EPE', 'time', 'ECE@0.2'):
+        assert is_lower_better(key)
+    for key in ('PCK@0.2', 'mPCK5', 'AUC', 'moving_average/PCK@0.2'):
+        assert not is_lower_better(key)
+    assert as_shown('PCK_macro@0.2', 0.5) == 50
+    assert as_shown('EPE', 12.0) == 12
+    assert name_with_unit('NME') == 'NME [%]'
+    assert name_with_unit('loss') == 'loss'

@@ -52,7 +52,7 @@ def test_a_panel_per_key_and_a_colour_per_run():
     assert heights(pck.lines[0]) == [50, 60]
     assert heights(pck.lines[2]) == [80, 90]
     names = [text.get_text() for text in pck.get_legend().get_texts()]
-    assert names == ['novel categories', 'copying the support', 'the matcher']
+    assert names == ['validation', 'copying the support', 'the matcher']
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ['a', 'b']
 
 

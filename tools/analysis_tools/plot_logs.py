@@ -33,7 +33,7 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         metavar='KEY',
         help='what to draw, a panel each (loss, lr, grad_norm, PCK@0.2, NME, '
-        'episodes_per_sec); beside a metric its value on training categories and the '
+        'episodes_per_sec); beside a metric the '
         'floor',
     )
     parser.add_argument(

@@ -1,28 +1,25 @@
-"""Hooks: accumulation window, epoch seed, finite loss, banner, resources, pictures."""
+"""Hooks: accumulation window, seeds, finite loss, checkpoints, reports, pictures."""
 
 from .accumulation_window_hook import AccumulationWindowHook
 from .atomic_checkpoint_hook import AtomicCheckpointHook
-from .episode_visualization_hook import EpisodeVisualizationHook
+from .episode_pictures_hook import EpisodePicturesHook
 from .finite_loss_hook import FiniteLossHook
 from .redraw_count_hook import RedrawCountHook
-from .resource_hook import ResourceHook
 from .resumable_early_stopping_hook import ResumableEarlyStoppingHook
 from .resume_hooks import IterationSeedHook, MissedValidationHook
-from .training_banner_hook import TrainingBannerHook
-from .validation_pictures_hook import ValidationPicturesHook
+from .run_report_hooks import ResourceHook, TrainingBannerHook
 from .validation_summary_hook import ValidationSummaryHook
 
 __all__ = [
     'AccumulationWindowHook',
     'AtomicCheckpointHook',
-    'EpisodeVisualizationHook',
-    'IterationSeedHook',
+    'EpisodePicturesHook',
     'FiniteLossHook',
+    'IterationSeedHook',
     'MissedValidationHook',
     'RedrawCountHook',
     'ResourceHook',
     'ResumableEarlyStoppingHook',
     'TrainingBannerHook',
-    'ValidationPicturesHook',
     'ValidationSummaryHook',
 ]

@@ -1,5 +1,1 @@
-"""Where the numbers of a training go, and how they are read back."""
-
-from .tensorboard_backend import OptionalTensorboardVisBackend
-
-__all__ = ['OptionalTensorboardVisBackend']
+"""Reading back what trainings have logged."""

@@ -75,11 +75,11 @@ def read_run(run_dir: str | Path) -> RunLog:
     path = Path(run_dir)
     files = find_scalar_files(path)
     log = RunLog(_name_of(path), num_sessions=len(files))
+    sessions = [read_rows(file) for file in files]
+    log.num_damaged = sum(num_damaged for _, num_damaged in sessions)
     rows: list[_Row] = []
-    for file in files:
-        new, num_damaged = read_rows(file)
+    for new in order_sessions([session for session, _ in sessions]):
         kept = _before(rows, new)
-        log.num_damaged += num_damaged
         log.num_replaced += len(rows) - len(kept)
         rows = kept + new
     if not rows:
@@ -92,7 +92,9 @@ def read_run(run_dir: str | Path) -> RunLog:
 
 
 def find_scalar_files(path: Path) -> list[Path]:
-    """The scalar files of a run, the oldest session first.
+    """The scalar files of a run, in the order in which they were written last.
+
+    The folders' names are local time, in which a later one can come first.
 
     Raises:
         MissingDataError: there are none.
@@ -107,7 +109,29 @@ def find_scalar_files(path: Path) -> list[Path]:
             f'{path} {what}: expected a work directory of tools/train.py, with '
             f'<timestamp>/vis_data/{SCALARS_FILE}'
         )
-    return sorted(found)  # the folders are named by their time
+    return sorted(found, key=lambda file: (file.stat().st_mtime_ns, file))
+
+
+def order_sessions(sessions: Sequence[list[_Row]]) -> list[list[_Row]]:
+    """Sessions such that each begins where those before it have been.
+
+    Args:
+        sessions: in the order of their files, which a clock that was put back, or a
+            copy, may have mixed up.
+    """
+    steps = [[row.step for row in rows if row.is_training] for rows in sessions]
+    spacing = max((b - a for one in steps for a, b in zip(one, one[1:])), default=0.0)
+    waiting, ordered, reached = list(range(len(sessions))), [], 0.0
+    while waiting:
+        # one that no other leads up to has lost its beginning: the lowest comes next
+        chosen = next(
+            (i for i in waiting if min(steps[i], default=0.0) <= reached + spacing),
+            min(waiting, key=lambda i: min(steps[i], default=0.0)),
+        )
+        waiting.remove(chosen)
+        ordered.append(sessions[chosen])
+        reached = max([reached, *steps[chosen]])
+    return ordered
 
 
 def read_rows(file: Path) -> tuple[list[_Row], int]:

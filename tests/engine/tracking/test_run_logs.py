@@ -23,7 +23,7 @@ def test_a_run(tmp_path):
     assert not pck.is_training
     assert pck.steps == (1, 2, 3)
     assert pck.values == pytest.approx((0.5, 0.6, 0.5))
-    assert log.curves['train_side/PCK@0.2'].steps == (1, 2, 3)
+    assert log.curves['moving_average/PCK@0.2'].steps == (1, 2, 3)
     assert 'epoch' not in log.curves
     assert 'step' not in log.curves
 
@@ -79,6 +79,22 @@ def test_a_resume_that_dies_before_its_validation_replaces_the_old_one(tmp_path)
     log = read_run(tmp_path)
     assert log.curves['PCK@0.2'].values == (0.5,)
     assert log.curves['loss'].values == (1.0, 2.0)
+
+
+def test_sessions_come_in_the_order_of_their_steps(tmp_path):
+    """Folders are named by local time, which another zone or a clock moves back."""
+    first = [train_row(i, 1.0) for i in (10, 20)]
+    later = [train_row(i, 2.0) for i in (30, 40)]
+    last = [train_row(i, 3.0) for i in (40, 50)]
+    for rows, name in zip((last, later, first), SESSIONS):
+        write_session(tmp_path, name, rows)
+    assert read_run(tmp_path).curves['loss'].values == (1.0, 1.0, 2.0, 3.0, 3.0)
+
+
+def test_a_fresh_start_replaces_what_was_there(tmp_path):
+    for rows, name in zip(((10, 20, 30), (40, 50), (10, 20)), SESSIONS):
+        write_session(tmp_path, name, [train_row(i, float(rows[0])) for i in rows])
+    assert read_run(tmp_path).curves['loss'].steps == (10, 20)
 
 
 def test_a_validation_made_up_for_at_a_resume_is_there_once(tmp_path):

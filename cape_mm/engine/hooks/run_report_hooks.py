@@ -1,0 +1,183 @@
+"""What a run says of itself: before the training, beside every line, at its end."""
+
+from __future__ import annotations
+
+import math
+import platform
+import resource
+import sys
+import time
+from datetime import timedelta
+
+import torch
+from mmengine.dist import all_reduce, get_world_size
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapperDict
+from mmengine.runner import IterBasedTrainLoop, Runner
+from mmpose.registry import HOOKS
+
+from .. import trained_categories as data
+from .accumulation_window_hook import get_accumulative_counts
+
+MIB = 1024**2
+
+
+def peak_rss_mib() -> float:
+    """Largest resident memory of this process so far (workers not included), MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (MIB if sys.platform == 'darwin' else 1024)  # Linux counts in KiB
+
+
+@HOOKS.register_module()
+class TrainingBannerHook(Hook):
+    """Log one block before training: model, data, batch, schedule, device.
+
+    The *effective batch* is physical batch x accumulation x processes: the number of
+    episodes whose mean gradient makes one optimizer update. Val categories that are
+    also trained on get a warning. The trained categories are kept in the checkpoints,
+    so that a test can warn as well; so are gaps in the training data.
+    """
+
+    priority = 'LOW'
+
+    def before_train(self, runner: Runner) -> None:
+        """Log the block, and a warning where validation is not about new categories."""
+        dataset, hub = runner.train_dataloader.dataset, runner.message_hub
+        trained = data.usable_categories(dataset)
+        if trained:
+            trained = data.remember_categories(hub, trained)
+        data.remember_gaps(hub, [data.describe_gaps(dataset)])
+        rows = self.collect_rows(runner, trained)
+        width = max(map(len, rows))
+        lines = [f'{name:<{width}}  {value}' for name, value in rows.items()]
+        rule = '-' * min(88, max(map(len, lines)))
+        runner.logger.info('\n'.join(['', rule, *lines, rule]))
+        if runner.val_loop is not None:
+            evaluated = data.usable_categories(runner.val_dataloader.dataset)
+            warning = data.describe_overlap(evaluated, trained, 'val')
+            if warning is not None:
+                runner.logger.warning(warning)
+
+    def collect_rows(self, runner: Runner, trained: data.Categories) -> dict[str, str]:
+        """The block's rows, in order."""
+        loader, wrapper = runner.train_dataloader, runner.optim_wrapper
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        sizes = [(p.numel() / 1e6, p.requires_grad) for p in model.parameters()]
+        rows = {
+            'training': str(runner.cfg.filename or runner.experiment_name),
+            'work dir': runner.work_dir,
+            'model': f'{type(model).__name__}: {sum(n for n, _ in sizes):.2f} M '
+            f'parameters, {sum(n for n, on in sizes if on):.2f} M trainable',
+            'train data': data.describe_data(loader),
+            **data.describe_sources(loader.dataset),
+        }
+        if runner.val_loop is not None:
+            rows['val data'] = data.describe_data(runner.val_dataloader)
+            evaluated = data.usable_categories(runner.val_dataloader.dataset)
+            if evaluated and trained:
+                rows['val categories'] = data.describe_novelty(evaluated, trained)
+        counts, num_ranks = get_accumulative_counts(wrapper), get_world_size()
+        rows['batch'] = (
+            f'{loader.batch_size} episodes x {counts} accumulated x {num_ranks} '
+            f'process{"es" if num_ranks > 1 else ""} = '
+            f'{(loader.batch_size or 0) * counts * num_ranks} episodes per update '
+            f'(effective batch)'
+        )
+        if isinstance(runner.train_loop, IterBasedTrainLoop):
+            updates = math.ceil(runner.max_iters / counts)
+            rows['schedule'] = f'{runner.max_iters} iterations = {updates} updates'
+        else:
+            updates = math.ceil(len(loader) / counts)  # the last window may be shorter
+            rows['schedule'] = (
+                f'{runner.max_epochs} epochs x {len(loader)} iterations = '
+                f'{runner.max_epochs} x {updates} updates'
+            ) + (f', resumed after epoch {runner.epoch}' if runner.epoch else '')
+        rows['optimizer'] = f'{type(wrapper).__name__}'
+        if not isinstance(wrapper, OptimWrapperDict):
+            rates = {
+                group.get('initial_lr', group['lr']) for group in wrapper.param_groups
+            }
+            listed = ', '.join(f'{rate:g}' for rate in sorted(rates, reverse=True))
+            clip = wrapper.clip_grad_kwargs
+            rows['optimizer'] += (
+                f' of {type(wrapper.optimizer).__name__}, lr {listed}'
+                + (f', clipped {dict(clip)}' if clip else '')
+            )
+        has_gpu = torch.cuda.is_available()
+        cpu = f'CPU {platform.machine()}, {torch.get_num_threads()} threads'
+        rows['device'] = torch.cuda.get_device_name() if has_gpu else cpu
+        return rows
+
+
+@HOOKS.register_module()
+class ResourceHook(Hook):
+    """Log episodes per second and peak memory, and a summary after training and test.
+
+    The training line of ``LoggerHook`` gains ``episodes_per_sec`` (by the times of
+    ``IterTimerHook``: loading included, validation not; all ranks, smoothed over
+    ``log_processor.window_size`` iterations) and ``peak_mem_mib`` (tensors on this GPU
+    over the whole run; MMEngine's ``memory`` restarts at every line) or, on a CPU,
+    ``peak_rss_mib``. The line of a validation or test gains ``queries_per_sec``.
+    """
+
+    priority = 'NORMAL'  # before LoggerHook prints, after IterTimerHook
+
+    def __init__(self) -> None:
+        self._peak_mib = self._seconds = 0.0
+        self._num_episodes = self._num_queries = 0
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
+    ) -> None:
+        """Publish speed and memory for the log line."""
+        samples = data_batch['data_samples']
+        num_episodes = len(samples) * get_world_size()  # ranks have equal batches
+        hub = runner.message_hub
+        times = hub.get_scalar('train/time')
+        self._num_episodes += num_episodes
+        self._seconds += times.current()
+        mean = max(times.mean(runner.log_processor.window_size), 1e-9)
+        speed = round(num_episodes / mean, 2)
+        hub.update_scalar('train/episodes_per_sec', speed, resumed=False)
+        name, peak = self._measure_peak()
+        hub.update_scalar(f'train/{name}', peak, resumed=False)
+
+    def after_train(self, runner: Runner) -> None:
+        """Log the summary."""
+        speed = self._num_episodes / max(self._seconds, 1e-9)
+        runner.logger.info(
+            f'Training took {timedelta(seconds=round(self._seconds))}: '
+            f'{self._num_episodes} episodes at {speed:.2f} episodes/s, '
+            f'{" ".join(map(str, self._measure_peak()))}'
+        )
+
+    def after_test(self, runner: Runner) -> None:
+        """Log the memory of a test."""
+        runner.logger.info(f'Test: {" ".join(map(str, self._measure_peak()))}')
+
+    def _before_epoch(self, runner: Runner, mode: str = 'train') -> None:
+        self._began, self._num_queries = time.perf_counter(), 0
+
+    def _after_iter(
+        self, runner, batch_idx, data_batch=None, outputs=None, mode='train'
+    ) -> None:
+        predicted = (getattr(one, 'pred_instances', (0,)) for one in outputs or ())
+        self._num_queries += sum(map(len, predicted))
+        self._measure_peak()
+
+    def _after_epoch(self, runner: Runner, mode: str = 'train') -> None:
+        if mode != 'train':
+            seconds = time.perf_counter() - self._began
+            num_queries = torch.tensor(float(self._num_queries))  # ranks may differ
+            all_reduce(num_queries)
+            speed = round(num_queries.item() / max(seconds, 1e-9), 2)
+            key = f'{mode}/queries_per_sec'
+            runner.message_hub.update_scalar(key, speed, resumed=False)
+
+    def _measure_peak(self) -> tuple[str, int]:
+        """Name and value (MiB) of the run's peak; LoggerHook resets CUDA's own."""
+        has_gpu = torch.cuda.is_available()
+        now = torch.cuda.max_memory_allocated() / MIB if has_gpu else peak_rss_mib()
+        self._peak_mib = max(self._peak_mib, now)
+        return ('peak_mem_mib' if has_gpu else 'peak_rss_mib'), round(self._peak_mib)

@@ -1,0 +1,134 @@
+"""What a run says of itself: the banner, speed and memory."""
+
+from __future__ import annotations
+
+import re
+from types import SimpleNamespace
+
+import pytest
+from mmengine.evaluator import Evaluator
+
+from cape_mm.engine.hooks import ResourceHook, TrainingBannerHook, run_report_hooks
+from cape_mm.engine.hooks.run_report_hooks import MIB, peak_rss_mib
+
+
+def test_banner_states_the_effective_batch(toy, tmp_path):
+    runner = toy.build_toy_runner(
+        tmp_path,
+        [TrainingBannerHook()],
+        max_epochs=2,
+        clip_grad=dict(max_norm=1.0),
+        validate=True,
+    )
+    runner.model.linear.bias.requires_grad_(False)
+    runner.train()
+    log = toy.read_log(runner)
+    assert (
+        '2 episodes x 4 accumulated x 1 process = 8 episodes per update '
+        '(effective batch)' in log
+    )
+    assert '2 epochs x 10 iterations = 2 x 3 updates' in log  # windows 4, 4, 2
+    assert re.search(r'ToyModel: 0.00 M parameters, 0.00 M trainable', log)
+    assert "OptimWrapper of SGD, lr 0.001, clipped {'max_norm': 1.0}" in log
+    assert f'work dir    {tmp_path}\n' in log
+
+
+@pytest.mark.parametrize('shots, text', [(1, '1'), ((1, 5), '1 to 5')])
+def test_rows_show_categories_instances_shots_and_queries(toy, tmp_path, shots, text):
+    hook = TrainingBannerHook()
+    runner = toy.build_toy_runner(tmp_path, [hook])
+    dataset, sampler = runner.train_dataloader.dataset, runner.train_dataloader.sampler
+    dataset.categories = {1: 'cat', 2: 'dog'}
+    sampler.num_shots, sampler.num_queries = shots, 15
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    assert hook.collect_rows(runner, {})['train data'] == (
+        f'ToyDataset: 2 categories, 20 usable instances, num_shots {text}, '
+        f'num_queries 15'
+    )
+
+
+def test_by_iteration_schedule_counts_updates(toy, tmp_path):
+    loop = dict(by_epoch=False, max_iters=9)
+    runner = toy.build_toy_runner(tmp_path, [TrainingBannerHook()], train_cfg=loop)
+    runner.train()
+    assert '9 iterations = 3 updates' in toy.read_log(runner)
+
+
+def set_categories(dataset, names):
+    dataset.categories = {i: SimpleNamespace(name=name) for i, name in names.items()}
+    dataset.instances_by_category = {i: [(i, i)] for i in names}
+
+
+@pytest.mark.parametrize(
+    ('val', 'row', 'is_warned'),
+    [
+        ({3: 'emu', 4: 'elk'}, '2, none of them trained on', False),
+        ({1: 'face', 2: 'dog'}, '2, none of them trained on', False),
+        ({1: 'cat', 4: 'elk'}, '2, 1 of them trained on', True),
+    ],
+)
+def test_val_categories(toy, tmp_path, val, row, is_warned):
+    runner = toy.build_toy_runner(tmp_path, [TrainingBannerHook()], validate=True)
+    set_categories(runner.train_dataloader.dataset, {1: 'cat', 2: 'face'})
+    set_categories(runner._val_dataloader.dataset, val)
+    runner.train()
+    log = toy.read_log(runner)
+    assert f'val categories  {row}\n' in log
+    assert ('are also trained on (cat): val results say' in log) == is_warned
+    assert ('novel categories' in log) == is_warned
+    trained = runner.message_hub.state_dict()['runtime_info']['train_categories']
+    assert trained == [[1, 'cat'], [2, 'face']]
+
+
+def test_speed_and_memory_in_line_and_summary(toy, tmp_path):
+    runner = toy.build_toy_runner(
+        tmp_path,
+        [ResourceHook()],
+        validate=True,
+        test_dataloader=toy.make_loader(4),
+        test_cfg=dict(),
+        test_evaluator=Evaluator(toy.ToyMetric()),
+    )
+    runner.train()
+    runner.test()
+    log = toy.read_log(runner)
+    lines = [line for line in log.splitlines() if 'Epoch(train)' in line]
+    assert len(lines) == 10
+    assert all('eta:' in line and 'episodes_per_sec:' in line for line in lines)
+    assert all(re.search(r'peak_rss_mib: [1-9]\d+', line) for line in lines)
+    validation = [line for line in log.splitlines() if 'Epoch(val) [1][2/2]' in line]
+    assert re.search(r'queries_per_sec: \d+', validation[-1])
+    assert re.search(
+        r'Training took 0:00:\d\d: 20 episodes at [\d.]+ episodes/s, peak_rss_mib \d+',
+        log,
+    )
+    assert re.search(r'Test: peak_rss_mib [1-9]\d+\n', log)
+
+
+def test_speed_is_that_of_the_timer(toy, tmp_path):
+    """By which loading counts and validation does not."""
+    hook = ResourceHook()
+    runner = toy.build_toy_runner(tmp_path, [hook], validate=True)
+    runner.train()
+    hub = runner.message_hub
+    times = hub.get_scalar('train/time').data[0]
+    assert hook._num_episodes == 20
+    assert hook._seconds == pytest.approx(times.sum())
+    window = runner.log_processor.window_size
+    expected = 2 / times[-window:].mean()
+    found = hub.get_scalar('train/episodes_per_sec').current()
+    assert found == pytest.approx(expected, rel=1e-2)
+
+
+def test_gpu_peak_survives_the_reset_of_the_logger(monkeypatch):
+    readings = iter([3 * MIB, MIB])
+    cuda = run_report_hooks.torch.cuda
+    monkeypatch.setattr(cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(cuda, 'max_memory_allocated', lambda: next(readings))
+    hook = ResourceHook()
+    assert hook._measure_peak() == hook._measure_peak() == ('peak_mem_mib', 3)
+
+
+def test_peak_rss_is_in_mib():
+    block = bytearray(64 * 2**20)
+    assert len(block) / 2**20 < peak_rss_mib() < 100_000

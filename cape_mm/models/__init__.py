@@ -2,14 +2,23 @@
 
 from . import backbones
 from .data_preprocessor import EpisodeDataPreprocessor
-from .estimators import CAPE
-from .heads import AutoregressiveHead, BaseHead, ProposalHead
+from .estimators import CAPE, MatchingCAPE
+from .heads import (
+    AutoregressiveHead,
+    BaseHead,
+    LayoutHead,
+    MatchingHead,
+    ProposalHead,
+)
 
 __all__ = [
     'AutoregressiveHead',
     'BaseHead',
     'CAPE',
     'EpisodeDataPreprocessor',
+    'LayoutHead',
+    'MatchingCAPE',
+    'MatchingHead',
     'ProposalHead',
     'backbones',
 ]

@@ -1,6 +1,14 @@
 """Estimators."""
 
-from .cape import CAPE, InstanceFeatures
+from .base import BaseEpisodeEstimator, InstanceFeatures
+from .cape import CAPE
+from .matching_cape import MatchingCAPE
 from .samples import fill_predictions
 
-__all__ = ['CAPE', 'InstanceFeatures', 'fill_predictions']
+__all__ = [
+    'BaseEpisodeEstimator',
+    'CAPE',
+    'InstanceFeatures',
+    'MatchingCAPE',
+    'fill_predictions',
+]

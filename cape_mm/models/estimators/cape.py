@@ -3,49 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 import torch
-from mmengine.model import BaseModel
 from mmpose.registry import MODELS
 
 from ...errors import ConfigError
+<<<<<<< HEAD
 from ...structures import EpisodeDataSample, EpisodeInputs, PackedSamples
 from ...utils.value_checks import check_at_least, check_choice, check_options
+=======
+from ...structures import EpisodeInputs
+from ...utils.value_checks import check_at_least
+>>>>>>> cf8ff06 (models: compare features in views, judge the layouts' relation, point at candidates)
 from ..encoders import pool_shots
-from ..heads import EpisodeContext, Prediction, QueryTargets
-from .loss_graphs import LossGraphs
-from .parts import (
-    build_image_part,
-    build_part,
-    compare_normalisation,
-    expect_pretrained,
-)
-from .samples import collect_targets, fill_predictions
-
-TEST_CFG = dict(mode='ar', cuda_graph=False)
-TRAIN_CFG = dict(cuda_graph=False)
-ROLES = ('support', 'query')
-
-
-@dataclass(frozen=True)
-class InstanceFeatures:
-    """Features of N instances, by the role that they can play in an episode.
-
-    A model decides what is in them; whoever keeps them only picks rows. Both roles may
-    share a tensor.
-
-    Attributes:
-        as_support: tensors of N rows, what an episode needs of a support.
-        as_query: tensors of N rows, what it needs of a query.
-    """
-
-    as_support: tuple[torch.Tensor, ...]
-    as_query: tuple[torch.Tensor, ...]
+from ..heads import EpisodeContext, Prediction
+from .base import ROLES, BaseEpisodeEstimator, InstanceFeatures
+from .parts import build_image_part, build_part, compare_normalisation
 
 
 @MODELS.register_module()
-class CAPE(BaseModel):
+class CAPE(BaseEpisodeEstimator):
     """Finds the keypoints marked on support images in query images.
 
     Backbone and neck make feature maps of every image at several scales; support
@@ -68,14 +45,7 @@ class CAPE(BaseModel):
             on have no use and their parameters no gradient: distributed training then
             needs ``find_unused_parameters=True`` in the config.
         support_neck: neck of the support backbone; None builds ``neck`` a second time.
-        test_cfg: ``mode``: how the head predicts, by default 'ar'; ``cuda_graph``: on a
-            GPU, replay the head's many small kernels as one CUDA graph.
-        train_cfg: ``cuda_graph``: on a GPU, replay forward and backward pass as one
-            CUDA graph per batch shape, see :class:`LossGraphs`.
-        channels_last: keep images and feature maps of backbones in channels-last
-            memory, which GPUs convolve faster in half precision.
-        data_preprocessor: config of :class:`EpisodeDataPreprocessor`.
-        init_cfg: initialisation, as everywhere in MMEngine.
+        **kwargs: arguments of :class:`BaseEpisodeEstimator`.
 
     Raises:
         ConfigError: a part has no such option, or a value can't be.
@@ -92,25 +62,14 @@ class CAPE(BaseModel):
         joint_encoder: dict | None = None,
         support_backbone: dict | None = None,
         support_neck: dict | None = None,
-        test_cfg: dict | None = None,
-        train_cfg: dict | None = None,
-        channels_last: bool = False,
-        data_preprocessor: dict | None = None,
-        init_cfg: dict | None = None,
+        **kwargs,
     ) -> None:
         check_at_least('model.embed_dims', embed_dims, 4)
         if embed_dims % 4:  # a place in the image takes a multiple of it
             raise ConfigError(
                 f'model.embed_dims must be a multiple of 4, got {embed_dims}'
             )
-        # built here: BaseModel would look in MMEngine's registry without a scope
-        preprocessor = build_part(
-            'data_preprocessor', data_preprocessor, type='EpisodeDataPreprocessor'
-        )
-        super().__init__(preprocessor, init_cfg)
-        self.memory_format = (
-            torch.channels_last if channels_last else torch.contiguous_format
-        )
+        super().__init__(**kwargs)
         self.backbone, self.neck = build_image_part('', backbone, neck, embed_dims)
         self.support_backbone, self.support_neck = build_image_part(
             'support_', support_backbone, support_neck or neck, embed_dims
@@ -134,16 +93,9 @@ class CAPE(BaseModel):
             'joint_encoder', joint_encoder, type='JointEncoder', embed_dims=embed_dims
         )
         self.head = build_part('head', head, embed_dims=embed_dims)
-        self.test_cfg = TEST_CFG | check_options('model.test_cfg', test_cfg, TEST_CFG)
-        self.train_cfg = TRAIN_CFG | check_options(
-            'model.train_cfg', train_cfg, TRAIN_CFG
-        )
-        for name in ('test_cfg', 'train_cfg'):
-            value = getattr(self, name)['cuda_graph']
-            check_choice(f'model.{name}.cuda_graph', value, (True, False))
-        self.loss_graphs = LossGraphs()
         self.head.check_mode(self.test_cfg['mode'])  # now, not after an epoch
 
+<<<<<<< HEAD
     def init_weights(self) -> None:
         """Initialise, and say clearly when pretrained weights can't be had.
 
@@ -213,6 +165,8 @@ class CAPE(BaseModel):
         fill_predictions(data_samples, predicted)
         return data_samples
 
+=======
+>>>>>>> cf8ff06 (models: compare features in views, judge the layouts' relation, point at candidates)
     @torch.no_grad()
     def encode_instances(
         self, inputs: EpisodeInputs, roles: Collection[str] = ROLES

@@ -2,6 +2,8 @@
 
 from .autoregressive_head import AutoregressiveHead
 from .base import BaseHead, EpisodeContext, Estimate, Prediction, QueryTargets
+from .layout_head import LayoutHead
+from .matching_head import MatchingContext, MatchingHead
 from .proposal_head import ProposalHead
 
 __all__ = [
@@ -9,6 +11,9 @@ __all__ = [
     'BaseHead',
     'EpisodeContext',
     'Estimate',
+    'LayoutHead',
+    'MatchingContext',
+    'MatchingHead',
     'Prediction',
     'ProposalHead',
     'QueryTargets',

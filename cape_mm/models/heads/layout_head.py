@@ -1,0 +1,539 @@
+"""The matcher with a sense of layout: learned, and nothing of it about appearance.
+
+Every learned number is a gate, a weight, a temperature or a function of positions and
+scores. Untrained, all gates are closed: the head *is* the matcher.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from mmpose.registry import MODELS
+from torch import nn
+
+from ...utils.value_checks import check_at_least, check_options, check_probability
+from ..layers import squared_cell_distances
+from ..layers.feature_matching import similarity_maps
+from ..layers.heatmap import gaussian_target
+from ..layers.relation_grid import RelationGrid
+from ..layers.views import all_views, composition_table
+from ..losses import mean_over_pairs
+from .base import Prediction, QueryTargets
+from .decode_order import mixed_order, skeleton_order
+from .matching_head import MatchingContext, MatchingHead
+from .pointer_decoder import (
+    Candidates,
+    Emitted,
+    Layout,
+    PointerDecoder,
+    find_candidates,
+)
+from .prefix_mix import History, PrefixMix
+
+LOSSES = dict(heatmap=1.0, relation=0.3, pointer=1.0, offset=30.0, confidence=0.5)
+CORRECT_RADIUS = 0.16
+"""Distance that counts as right: PCK@0.2 in a crop of 1.25 boxes."""
+
+
+@dataclass(frozen=True)
+class Reasoning:
+    """What the head makes of an episode before it decodes.
+
+    Attributes:
+        relation_logits: of all relations, (N, S, V, M, T).
+        tokens: per level (N, K, C), from the views that fit.
+        similarity: maps by appearance, (N, K, side * side).
+        logits: maps by appearance and layout, (N, K, side * side).
+        layout: where the likeliest relation expects the keypoints.
+        candidates: peaks of ``logits``.
+    """
+
+    relation_logits: torch.Tensor
+    tokens: tuple[torch.Tensor, ...]
+    similarity: torch.Tensor
+    logits: torch.Tensor
+    layout: Layout
+    candidates: Candidates
+
+
+@MODELS.register_module()
+class LayoutHead(MatchingHead):
+    """Judges how the layouts relate, then points at candidates one by one.
+
+    The support's views are compared with the query, every relation of the two layouts
+    is scored (:class:`RelationGrid`), the views that fit make the keypoints' tokens,
+    and the likeliest relations say about where each keypoint should be. The decoder
+    then visits the keypoints, the surest first, and points at one of each one's
+    candidates, given where the earlier ones were put (:class:`PointerDecoder`). Last, a
+    point moves within its cell to where a finer map is most similar.
+
+    Args:
+        level_weights: what the untrained matcher weighs the feature maps with.
+        side: keypoints are searched among ``side`` x ``side`` cells.
+        relation_side: cells of the maps that relations are judged by.
+        num_turns: views at even angles; as ``CAPE``'s ``support_views``.
+        mirror: mirrored views too.
+        num_relations: how many of the likeliest relations say where keypoints are.
+        num_candidates: peaks per keypoint.
+        prefix_mix: arguments of :class:`PrefixMix`.
+        random_order_prob: share of training queries decoded in random order.
+        turn_prob: share of training queries whose support is turned or mirrored to one
+            of its views, so that relations are learned from upright objects too.
+        loss_weights: factors of ``heatmap``, ``relation``, ``pointer``, ``offset`` and
+            ``confidence``.
+        init_cfg: initialisation, as everywhere in MMEngine.
+
+    Raises:
+        ConfigError: a value can't be.
+    """
+
+    modes = ('parallel', 'layout', 'ar', 'ar+refine')
+
+    def __init__(
+        self,
+        level_weights: Sequence[float] = (0.0, 1.0, 1.0),
+        side: int = 32,
+        relation_side: int = 16,
+        num_turns: int = 8,
+        mirror: bool = True,
+        num_relations: int = 48,
+        num_candidates: int = 12,
+        prefix_mix: dict | None = None,
+        random_order_prob: float = 0.5,
+        turn_prob: float = 0.5,
+        loss_weights: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(level_weights, side, init_cfg)
+        for name, value in (('relation_side', relation_side), ('num_turns', num_turns)):
+            check_at_least(name, value, 1)
+        check_at_least('num_relations', num_relations, 1)
+        check_at_least('num_candidates', num_candidates, 1)
+        check_probability('random_order_prob', random_order_prob)
+        check_probability('turn_prob', turn_prob)
+        self.relation_side = relation_side
+        self.num_relations = num_relations
+        self.num_candidates = num_candidates
+        self.random_order_prob = random_order_prob
+        self.turn_prob = turn_prob
+        self.loss_weights = LOSSES | check_options('loss_weights', loss_weights, LOSSES)
+        self.prefix_mix = PrefixMix(
+            **check_options('prefix_mix', prefix_mix, PrefixMix)
+        )
+        views = all_views(num_turns, mirror)
+        self.views = views
+        table = composition_table(views)
+        self.register_buffer('composition', table, persistent=False)
+        self.relations = RelationGrid(views)
+        self.level_weights = nn.Parameter(
+            torch.tensor([float(w) for w in level_weights])
+        )
+        self.rival_gate = nn.Parameter(torch.zeros(()))
+        self.log_rival_width = nn.Parameter(torch.tensor(0.2).log())
+        self.view_gate = nn.Parameter(torch.zeros(()))
+        self.layout_gate = nn.Parameter(torch.zeros(()))
+        self.log_temperature = nn.Parameter(torch.tensor(0.06).log())
+        self.log_layout_width = nn.Parameter(torch.tensor(0.08).log())
+        self.log_layout_floor = nn.Parameter(torch.tensor(0.02).log())
+        self.pointer = PointerDecoder()
+        self.offset_gate = nn.Parameter(torch.zeros(()))
+        self.offset_weights = nn.Parameter(torch.ones(len(level_weights)))
+        self.log_offset_width = nn.Parameter(torch.tensor(0.15).log())
+        self.log_offset_reach = nn.Parameter(torch.tensor(1.5).log())
+        self.confidence = nn.Sequential(
+            nn.Linear(NUM_EVIDENCE, 16), nn.GELU(), nn.Linear(16, 1)
+        )
+        # of the confidence, set on categories held out of training
+        self.register_buffer('calibration', torch.tensor([1.0, 0.0]))
+
+    def reason(self, context: MatchingContext) -> Reasoning:
+        """Judge the relation of the layouts and search every keypoint."""
+        rows, num_keypoints = context.rows, context.points.shape[2]
+        is_visible = context.is_visible[rows]
+        points = context.points[rows] - 0.5
+        coarse = similarity_maps(
+            [tokens.flatten(1, 3) for tokens in context.tokens],
+            context.maps,
+            self.level_weights,
+            self.relation_side,
+            rows,
+        ).unflatten(1, context.tokens[0].shape[1:4])
+        judged = self._without_rivals(coarse, is_visible[:, :, None])
+        side = self.relation_side
+        relation_logits = self.relations(
+            judged.unflatten(-1, (side, side)), points, is_visible
+        )
+        share = relation_logits.flatten(2).softmax(dim=-1).view_as(relation_logits)
+        share = share.sum(dim=(3, 4))  # of the views, (N, S, V)
+        plain = F.one_hot(
+            share.new_zeros(share.shape[:2], dtype=torch.long), share.shape[2]
+        )
+        weights = plain + self.view_gate * (share - plain)
+        tokens = context.pool_views(weights)
+        found = similarity_maps(tokens, context.maps, self.level_weights, self.side)
+        similarity = self._without_rivals(found, context.is_known)
+        relations = self.relations.likeliest(
+            relation_logits, points, is_visible, self.num_relations
+        )
+        prior, layout = self._expect(relations, context.is_known)
+        logits = similarity / self.log_temperature.exp() + self.layout_gate * prior
+        with torch.no_grad():
+            candidates = find_candidates(logits, self.side, self.num_candidates)
+        tokens = tuple(part[:, :num_keypoints] for part in tokens)
+        return Reasoning(
+            relation_logits, tokens, similarity, logits, layout, candidates
+        )
+
+    def _without_rivals(
+        self, similarity: torch.Tensor, is_there: torch.Tensor
+    ) -> torch.Tensor:
+        """Maps of the keypoints less what each cell has in common with all tokens.
+
+        Args:
+            similarity: (N, ..., T, P).
+            is_there: keypoints that can be rivals, bool (N, ..., K).
+
+        Returns:
+            (N, ..., K, P).
+        """
+        num_keypoints = is_there.shape[-1]
+        places = similarity.shape[-2] - num_keypoints
+        is_rival = F.pad(is_there, (0, places), value=True)[..., None]
+        width = self.log_rival_width.exp()
+        rivals = similarity.masked_fill(~is_rival, -9) / width
+        common = width * rivals.logsumexp(dim=-2, keepdim=True)
+        own = similarity.narrow(-2, 0, num_keypoints)
+        return own - self.rival_gate * common
+
+    def _expect(self, relations, is_known: torch.Tensor) -> tuple[torch.Tensor, Layout]:
+        """Log-density of where the relations put the keypoints, and the best layout."""
+        weights = relations.weights[..., None] * relations.has_point  # (N, R, K)
+        weights = weights / weights.sum(dim=1, keepdim=True).clamp(min=1e-6)
+        distance = squared_cell_distances(relations.points, self.side, self.side)
+        width = self.log_layout_width.exp() * self.side
+        bumps = (-distance / (2 * width**2)).exp()
+        density = (weights[..., None] * bumps).sum(dim=1)
+        prior = (density + self.log_layout_floor.exp()).log()
+        mean = (weights[..., None] * relations.points).sum(dim=1)
+        best = torch.where(
+            relations.has_point[:, 0, :, None], relations.points[:, 0], mean
+        )
+        return prior, Layout.of(best, is_known, relations.weights[:, 0])
+
+    def decode(
+        self, context: MatchingContext, reasoning: Reasoning, again: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Point at candidates, one keypoint after the other.
+
+        Args:
+            context: encoded episodes.
+            reasoning: what :meth:`reason` returned.
+            again: point once more at the end, with all others in sight.
+
+        Returns:
+            Points (N, K, 2) and the candidates' final logits (N, K, M), in the
+            keypoints' own order.
+        """
+        candidates, layout = reasoning.candidates, reasoning.layout
+        is_known, hops = context.is_known, context.hops[context.rows]
+        emitted = self._first_guess(candidates)
+        order = sure_first(emitted.scores, is_known)
+        logits = candidates.logits
+        is_done = torch.zeros_like(is_known)
+        for step in range(context.num_steps):
+            index = order[:, step : step + 1]
+            pick = index[..., None]
+            asked = candidates.take(index)
+            scores = self.pointer(
+                asked,
+                layout.points.gather(1, pick.expand(-1, -1, 2)),
+                emitted,
+                layout,
+                is_done[:, None],
+                hops.gather(1, pick.expand(-1, -1, hops.shape[2])),
+            )
+            emitted = Emitted(
+                emitted.points.scatter(1, pick.expand(-1, -1, 2), asked.choose(scores)),
+                emitted.scores.scatter(1, index, scores.softmax(dim=-1).amax(dim=-1)),
+            )
+            logits = logits.scatter(1, pick.expand(-1, -1, scores.shape[2]), scores)
+            is_done = is_done.scatter(1, index, is_known.gather(1, index))
+        if again:
+            itself = torch.eye(
+                is_known.shape[1], dtype=torch.bool, device=is_known.device
+            )
+            logits = self.pointer(
+                candidates,
+                layout.points,
+                emitted,
+                layout,
+                is_known[:, None] & ~itself,
+                hops,
+            )
+            return candidates.choose(logits), logits
+        return emitted.points, logits
+
+    def _first_guess(self, candidates: Candidates) -> Emitted:
+        scores = candidates.logits.softmax(dim=-1)[..., 0]
+        return Emitted(candidates.points[:, :, 0], scores)
+
+    def predict(self, context: MatchingContext, mode: str = 'ar') -> Prediction:
+        """Find the keypoints.
+
+        Args:
+            context: encoded episodes.
+            mode: 'parallel' takes each keypoint's most similar cell, 'layout' the best
+                one by appearance and the likeliest relations, both at once for all;
+                'ar' points one by one, 'ar+refine' once more with all in sight.
+
+        Returns:
+            The prediction; ``matched`` is what the matcher alone says.
+
+        Raises:
+            ConfigError: unknown mode.
+        """
+        self.check_mode(mode)
+        device = context.points.device.type
+        with torch.autocast(device, enabled=False):
+            reasoning = self.reason(context)
+            candidates = reasoning.candidates
+            if mode == 'parallel':
+                logits = reasoning.similarity / self.log_temperature.exp()
+                candidates = find_candidates(logits, self.side, self.num_candidates)
+            points, logits = candidates.points[:, :, 0], candidates.logits
+            if mode.startswith('ar'):
+                points, logits = self.decode(context, reasoning, mode == 'ar+refine')
+            confidence = self.judge(context, reasoning, points, logits)
+            points = self.settle(context, reasoning.tokens, points)
+            matched, _ = self.match(context)
+        scale, shift = self.calibration
+        found = Prediction(
+            points, (scale * confidence + shift).sigmoid(), None, matched
+        )
+        return found.hide_unknown(context.is_known)
+
+    def settle(
+        self,
+        context: MatchingContext,
+        tokens: tuple[torch.Tensor, ...],
+        points: torch.Tensor,
+    ) -> torch.Tensor:
+        """Move points by parts of a cell to where finer maps are most similar.
+
+        Args:
+            context: encoded episodes.
+            tokens: of the keypoints, per level (N, K, C).
+            points: centres of cells, (N, K, 2).
+
+        Returns:
+            (N, K, 2).
+        """
+        steps = torch.arange(-4.0, 5.0, device=points.device) / (2 * self.side)
+        offsets = torch.cartesian_prod(steps, steps)
+        grid = ((points[:, :, None] + offsets) * 2 - 1).clamp(-1, 1)
+        total = 0
+        for weight, token, feature_map in zip(
+            self.offset_weights, tokens, context.maps
+        ):
+            seen = F.grid_sample(
+                feature_map, grid, padding_mode='border', align_corners=False
+            )
+            seen = F.normalize(seen, dim=1)  # (N, C, K, 81)
+            total = total + weight * torch.einsum('nkc,nckp->nkp', token, seen)
+        reach = self.log_offset_reach.exp() / self.side
+        near = offsets.square().sum(dim=-1) / (2 * reach**2)
+        share = (total / self.log_offset_width.exp() - near).softmax(dim=-1)
+        return points + self.offset_gate * (share[..., None] * offsets).sum(dim=2)
+
+    def judge(
+        self,
+        context: MatchingContext,
+        reasoning: Reasoning,
+        points: torch.Tensor,
+        logits: torch.Tensor,
+    ) -> torch.Tensor:
+        """Logits of being right, before calibration, (N, K); carries no gradient back.
+
+        Evidence is how peaked the maps are with and without the decoder, how certain
+        the relation, how far the point lies from where the layout expects it, and how
+        similar it is.
+        """
+        with torch.no_grad():
+            layout = reasoning.layout
+            first = reasoning.candidates.logits.softmax(dim=-1)
+            last = logits.softmax(dim=-1)
+            whole = reasoning.logits.softmax(dim=-1)
+            known = context.is_known.to(first.dtype)
+            top, second = (
+                last.topk(2, dim=-1)[0] if last.shape[-1] > 1 else F.pad(last, (0, 1))
+            ).unbind(-1)
+            mean_top = (top * known).sum(1, keepdim=True) / known.sum(
+                1, keepdim=True
+            ).clamp(min=1)
+            evidence = [
+                top,
+                second,
+                first[..., 0],
+                layout.certainty[:, None].expand_as(top),
+                (points - layout.points).norm(dim=-1),
+                (points - layout.points).norm(dim=-1) / layout.scale[..., 0],
+                mean_top.expand_as(top),
+                reasoning.similarity.amax(dim=-1),
+                whole.amax(dim=-1),
+                whole.square().sum(dim=-1).clamp(min=1e-9).log() / 7,
+            ]
+            evidence = torch.stack(evidence, dim=-1)
+        return self.confidence(evidence)[..., 0]
+
+    def turn_supports(
+        self, context: MatchingContext, is_turned: torch.Tensor, view: torch.Tensor
+    ) -> MatchingContext:
+        """Episodes whose supports are seen from another of their views.
+
+        Views of a view are views again, so no image is looked at a second time.
+
+        Args:
+            context: encoded episodes.
+            is_turned: which of them, bool (B,).
+            view: index of the view for each, int64 (B,).
+        """
+        view = torch.where(is_turned, view, 0)
+        matrices = torch.stack([v.matrix() for v in self.views]).to(context.points)
+        turned = torch.einsum('bij,bskj->bski', matrices[view], context.points - 0.5)
+        table = self.composition[view]  # (B, V)
+        tokens = tuple(
+            part.gather(
+                2,
+                table[:, None, :, None, None].expand(
+                    -1, part.shape[1], -1, *part.shape[3:]
+                ),
+            )
+            for part in context.tokens
+        )
+        return MatchingContext(
+            tokens,
+            context.maps,
+            context.views,
+            turned + 0.5,
+            context.is_visible,
+            context.hops,
+            context.rows,
+            context.num_steps,
+        )
+
+    def loss(
+        self, context: MatchingContext, targets: QueryTargets
+    ) -> dict[str, torch.Tensor]:
+        """``loss_heatmap``, ``_relation``, ``_pointer``, ``_offset``, ``_confidence``.
+
+        Scored are keypoints visible in the query and in some support.
+        """
+        with torch.autocast(context.points.device.type, enabled=False):
+            losses = self._losses(context, targets)
+        return {
+            f'loss_{name}': self.loss_weights[name] * value
+            for name, value in losses.items()
+        }
+
+    def _losses(
+        self, context: MatchingContext, targets: QueryTargets
+    ) -> dict[str, torch.Tensor]:
+        num, device = len(context.points), context.points.device
+        view = torch.randint(len(self.views), (num,), device=device)
+        is_turned = torch.rand(num, device=device) < self.turn_prob
+        context = self.turn_supports(context, is_turned, view)
+        reasoning = self.reason(context)
+        truth, rows = targets.points, context.rows
+        is_scored = targets.is_visible & context.is_known
+        weights = targets.weigh(is_scored)
+        wanted = gaussian_target(truth, (self.side, self.side), 0.8)
+        entropy = -(wanted * reasoning.logits.log_softmax(dim=-1)).sum(dim=-1)
+        relation = self.relations.loss(
+            reasoning.relation_logits,
+            context.points[rows][:, 0] - 0.5,
+            truth - 0.5,
+            is_scored & context.is_visible[rows][:, 0],
+        )
+        candidates = reasoning.candidates
+        logits = self._teach(context, reasoning, targets, is_scored)
+        away = (candidates.points - truth[:, :, None]).norm(dim=-1)
+        away = away.masked_fill(~candidates.is_peak, 9)
+        right = (-away.square() / (2 * 0.04**2)).softmax(dim=-1)
+        pointed = -(right * logits.log_softmax(dim=-1)).sum(dim=-1)
+        is_near = weights * (away.amin(dim=-1) < 0.12)
+        chosen = candidates.choose(logits)
+        is_right = ((chosen - truth).norm(dim=-1) < CORRECT_RADIUS).to(truth.dtype)
+        judged = self.judge(context, _detached(reasoning), chosen, logits)
+        doubt = F.binary_cross_entropy_with_logits(judged, is_right, reduction='none')
+        closest = candidates.choose(-away)
+        moved = self.settle(context, reasoning.tokens, closest)
+        can_settle = weights * ((closest - truth).norm(dim=-1) < 0.05)
+        off = (moved - truth).abs().sum(dim=-1)
+        return dict(
+            heatmap=mean_over_pairs(entropy, weights),
+            relation=relation.mean(),
+            pointer=mean_over_pairs(pointed, is_near),
+            offset=mean_over_pairs(off, can_settle),
+            confidence=mean_over_pairs(doubt, weights),
+        )
+
+    def _teach(
+        self,
+        context: MatchingContext,
+        reasoning: Reasoning,
+        targets: QueryTargets,
+        is_scored: torch.Tensor,
+    ) -> torch.Tensor:
+        """All steps of the decoder in one pass, given the history they would have."""
+        reasoning = _detached(reasoning)
+        guess = self._first_guess(reasoning.candidates)
+        known_targets = QueryTargets(targets.points, is_scored)
+        history: History = self.prefix_mix(guess.points, known_targets)
+        is_true = (history.points != guess.points).any(dim=-1)
+        emitted = Emitted(
+            history.points,
+            torch.where(is_true, guess.scores.clamp(min=0.6), guess.scores),
+        )
+        hops, is_known = context.hops[context.rows], context.is_known
+        order = mixed_order(
+            torch.zeros_like(hops), guess.scores, is_known, self.random_order_prob
+        )
+        rank = order.argsort(dim=1)
+        is_seen = (rank[:, None] < rank[:, :, None]) & is_known[:, None]
+        is_seen = is_seen & ~history.is_unknown[:, None]
+        return self.pointer(
+            reasoning.candidates,
+            reasoning.layout.points,
+            emitted,
+            reasoning.layout,
+            is_seen,
+            hops,
+        )
+
+
+NUM_EVIDENCE = 10
+
+
+def sure_first(scores: torch.Tensor, is_known: torch.Tensor) -> torch.Tensor:
+    """Keypoint indices by falling score, unknown ones last, int64 (N, K)."""
+    no_graph = torch.zeros(
+        *scores.shape, scores.shape[1], dtype=torch.long, device=scores.device
+    )
+    return skeleton_order(no_graph, scores, is_known)
+
+
+def _detached(reasoning: Reasoning) -> Reasoning:
+    layout = reasoning.layout
+    return Reasoning(
+        reasoning.relation_logits.detach(),
+        reasoning.tokens,
+        reasoning.similarity.detach(),
+        reasoning.logits.detach(),
+        Layout(
+            layout.points.detach(), layout.scale.detach(), layout.certainty.detach()
+        ),
+        reasoning.candidates,
+    )

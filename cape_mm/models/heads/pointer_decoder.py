@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..layers import grid_points
-from ..layers.zero_layer import zero_layer
+from ..layers.transformer import zero_layer
 
 FAR_HOPS = 6
 NUM_PAIR_FEATURES = 12

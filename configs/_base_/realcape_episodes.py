@@ -24,7 +24,7 @@ novel = dict(
 )
 
 train_dataloader = dict(
-    sampler=dict(num_shots=(1, 3), num_queries=1, skip_small_categories=True),
+    sampler=dict(num_shots=(1, 2), num_queries=1, skip_small_categories=True),
     dataset=dict(type='MultiSourceEpisodeDataset', sources=[generated, photographs]),
 )
 val_dataloader = dict(

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from mmengine.model import BaseModel
 
-from ...structures import EpisodeDataSample, EpisodeInputs
+from ...structures import EpisodeDataSample, EpisodeInputs, PackedSamples
 from ...utils.value_checks import check_choice, check_options
 from ..heads import Prediction, QueryTargets
 from .loss_graphs import LossGraphs
@@ -168,10 +168,10 @@ class BaseEpisodeEstimator(BaseModel):
         raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
 
     def loss(
-        self, inputs: EpisodeInputs, data_samples: list[EpisodeDataSample]
+        self, inputs: EpisodeInputs, data_samples: PackedSamples
     ) -> dict[str, torch.Tensor]:
         """Losses of a batch, see the head."""
-        targets = collect_targets(data_samples, inputs)
+        targets = collect_targets(data_samples, inputs.hops.device)
         if not self.train_cfg['cuda_graph']:
             return self.head.loss(self.encode(inputs), targets)
 

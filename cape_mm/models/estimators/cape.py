@@ -8,13 +8,8 @@ import torch
 from mmpose.registry import MODELS
 
 from ...errors import ConfigError
-<<<<<<< HEAD
-from ...structures import EpisodeDataSample, EpisodeInputs, PackedSamples
-from ...utils.value_checks import check_at_least, check_choice, check_options
-=======
 from ...structures import EpisodeInputs
 from ...utils.value_checks import check_at_least
->>>>>>> cf8ff06 (models: compare features in views, judge the layouts' relation, point at candidates)
 from ..encoders import pool_shots
 from ..heads import EpisodeContext, Prediction
 from .base import ROLES, BaseEpisodeEstimator, InstanceFeatures
@@ -95,78 +90,6 @@ class CAPE(BaseEpisodeEstimator):
         self.head = build_part('head', head, embed_dims=embed_dims)
         self.head.check_mode(self.test_cfg['mode'])  # now, not after an epoch
 
-<<<<<<< HEAD
-    def init_weights(self) -> None:
-        """Initialise, and say clearly when pretrained weights can't be had.
-
-        Raises:
-            CheckpointError: the weights named in an ``init_cfg`` can't be read or do
-                not fit.
-        """
-        if self.is_init:
-            return
-        with expect_pretrained(self):
-            super().init_weights()
-
-    def forward(
-        self,
-        inputs: EpisodeInputs | None,
-        data_samples: list[EpisodeDataSample] | None = None,
-        mode: str = 'tensor',
-    ):
-        """Run the model.
-
-        Args:
-            inputs: what the data preprocessor made; None where nothing was loaded.
-            data_samples: the episodes; labels of the queries are read in 'loss' only.
-            mode: 'loss', 'predict' or 'tensor'.
-
-        Returns:
-            'loss': dictionary of scalars. 'predict': the data samples with
-            ``pred_instances``. 'tensor': the head's :class:`Prediction`.
-        """
-        if mode == 'loss':
-            return self.loss(inputs, data_samples)
-        if mode == 'predict':
-            return self.predict(inputs, data_samples)
-        if mode == 'tensor':
-            return self.head(self.encode(inputs), **self.test_cfg)
-        raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
-
-    def loss(
-        self, inputs: EpisodeInputs, data_samples: PackedSamples
-    ) -> dict[str, torch.Tensor]:
-        """Losses of a batch, see the head."""
-        targets = collect_targets(data_samples, inputs.hops.device)
-        if not self.train_cfg['cuda_graph']:
-            return self.head.loss(self.encode(inputs), targets)
-
-        def compute(*tensors: torch.Tensor) -> dict[str, torch.Tensor]:
-            seen, labels = tensors[:num_inputs], tensors[num_inputs:]
-            encoded = self.encode(EpisodeInputs(*seen, inputs.num_steps))
-            return self.head.loss(encoded, QueryTargets(*labels))
-
-        num_inputs = len(inputs.tensors())
-        tensors = (*inputs.tensors(), *targets.tensors())
-        return self.loss_graphs.run(self, compute, tensors)
-
-    @torch.no_grad()
-    def predict(
-        self, inputs: EpisodeInputs | None, data_samples: list[EpisodeDataSample]
-    ) -> list[EpisodeDataSample]:
-        """Fill ``pred_instances``; coordinates in input pixels and source pixels.
-
-        Raises:
-            NonFinitePredictionError: a prediction is NaN or infinite.
-        """
-        predicted = None
-        if inputs is not None:
-            predicted = self.head(self.encode(inputs), **self.test_cfg)
-        fill_predictions(data_samples, predicted)
-        return data_samples
-
-=======
->>>>>>> cf8ff06 (models: compare features in views, judge the layouts' relation, point at candidates)
     @torch.no_grad()
     def encode_instances(
         self, inputs: EpisodeInputs, roles: Collection[str] = ROLES

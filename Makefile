@@ -33,7 +33,7 @@ help:
 	@echo 'make demo       install, write the small synthetic data set, train, test,'
 	@echo '                print PCK and save pictures ($(DEMO_WORK))'
 	@echo 'make test       install, then run the whole test suite'
-	@echo 'make page       open the web page with the checkpoint of make demo'
+	@echo 'make page       open the web page to mark one picture and get the others'
 	@echo 'make install    only the environment, in $(VENV)'
 	@echo 'make lint       ruff check and ruff format --check'
 	@echo 'make clean      remove the demo output and caches'

@@ -39,10 +39,10 @@ def make_config(**model) -> Config:
     )
 
 
-def write_checkpoint(path: Path, **model) -> Path:
+def write_checkpoint(path: Path, dtype: torch.dtype = torch.float32, **model) -> Path:
     """A checkpoint as MMEngine writes it: random weights, the config's text."""
     cfg = make_config(**model)
-    weights = build_cape(dtype=torch.float32, **model).state_dict()
+    weights = build_cape(dtype=dtype, **model).state_dict()
     meta = dict(cfg=cfg.pretty_text, experiment_name='tiny_20250101_000000', epoch=1)
     torch.save(dict(meta=meta, state_dict=weights), path)
     return path

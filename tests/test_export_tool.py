@@ -10,7 +10,7 @@ import torch
 from predict_cases import KEYPOINTS, SKELETON, make_picture, marked, write_checkpoint
 from tool_calls import ToolCaller
 
-from cape_mm.inference import CapeInferencer
+from cape_mm.inference import CapeInferencer, model_loading
 
 BOXES = [[5, 4, 50, 40], [0, 0, 64, 60]]
 
@@ -46,6 +46,14 @@ def test_export_finds_what_the_inferencer_finds(call_tool, checkpoint, tmp_path)
         np.testing.assert_allclose(points[index], result.keypoints[0], atol=0.01)
         np.testing.assert_allclose(confidence[index], result.confidence[0], atol=1e-4)
         np.testing.assert_allclose(visibility[index], result.visibility[0], atol=1e-4)
+
+
+def test_no_checkpoint_is_needed(call_tool, checkpoint, tmp_path, monkeypatch):
+    pytest.importorskip('onnx', reason='pip install onnx onnxruntime')
+    monkeypatch.setattr(model_loading, 'WEIGHTS_IN_THE_BOX', checkpoint)
+    outcome = call_tool('export', '--out', tmp_path / 'out', '--no-check')
+    assert outcome.code == 0, outcome.err
+    assert (tmp_path / 'out/decode.onnx').is_file()
 
 
 def test_own_checkpoint_of_other_types_needs_trust(call_tool, tmp_path):

@@ -24,6 +24,8 @@ from predict_cases import (
 from pycocotools.coco import COCO
 from tool_calls import REPO, Outcome, ToolCaller
 
+from cape_mm.inference import model_loading
+
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"/>'
 
 
@@ -103,6 +105,18 @@ def test_output_is_valid_coco(predict, tmp_path):
         results = coco.loadRes(coco.dataset['annotations'])
     assert sorted(coco.getImgIds()) == [1, 2] and len(results.anns) == 2
     assert all(len(ann['keypoints']) == 12 for ann in coco.anns.values())
+
+
+def test_no_checkpoint_is_needed(monkeypatch, capfd, checkpoint, tmp_path):
+    call = ToolCaller(monkeypatch, capfd)
+    support = write_support(tmp_path / 'support')
+    write_pictures(tmp_path / 'queries', ['a.png'])
+    given = ('--support', support, '--queries', tmp_path / 'queries')
+    arguments = ('predict', *given, '--out', tmp_path / 'out', '--device', 'cpu')
+    monkeypatch.setattr(model_loading, 'WEIGHTS_IN_THE_BOX', checkpoint)
+    assert 'predicted 1 instances' in call(*arguments).out
+    monkeypatch.setattr(model_loading, 'WEIGHTS_IN_THE_BOX', tmp_path / 'none.pth')
+    assert 'none.pth. Fetch it' in call(*arguments, '--force').message
 
 
 def test_animated_pictures_are_noted(predict, tmp_path):

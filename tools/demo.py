@@ -1,6 +1,6 @@
 """Open a web page to mark keypoints on one picture and get them on others.
 
-The page is on this machine only. Without a checkpoint it uses that of `make demo`.
+The page is on this machine only.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = new_parser(__doc__, EXAMPLE)
     parser.add_argument(
-        'checkpoint', nargs='?', help='checkpoint file (the last one of `make demo`)'
+        'checkpoint',
+        nargs='?',
+        help='checkpoint file (the one that comes with cape_mm)',
     )
     parser.add_argument('--config', help='config file (that in the checkpoint)')
     parser.add_argument('--device', help="e.g. 'cuda:1' (a GPU if there is one)")

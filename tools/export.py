@@ -14,7 +14,7 @@ from command_line import (
 )
 
 EXAMPLE = """example:
-  python tools/export.py work_dirs/cape_tiny/epoch_4.pth --out work_dirs/onnx
+  python tools/export.py --out work_dirs/onnx
 
 The folder then holds the model and its runner (numpy, OpenCV, onnxruntime):
   >>> from onnx_runner import OnnxCape
@@ -25,7 +25,11 @@ The folder then holds the model and its runner (numpy, OpenCV, onnxruntime):
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = new_parser(__doc__, EXAMPLE)
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        help='checkpoint file (the one that comes with cape_mm)',
+    )
     parser.add_argument('--config', help='config file (that in the checkpoint)')
     parser.add_argument(
         '--out', dest='out_dir', required=True, metavar='DIR', help='folder to write'

@@ -18,8 +18,7 @@ from command_line import (
 )
 
 EXAMPLE = """examples:
-  python tools/predict.py work_dirs/cape_tiny/epoch_4.pth --support labels.json \\
-      --queries frames/ --out predictions
+  python tools/predict.py --support labels.json --queries frames/ --out predictions
   python tools/predict.py CHECKPOINT --support bird.jpg --queries clip.mp4 \\
       --every 5 --smooth one_euro --out predictions
 """
@@ -28,7 +27,11 @@ EXAMPLE = """examples:
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = new_parser(__doc__, EXAMPLE)
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        help='checkpoint file (the one that comes with cape_mm)',
+    )
     parser.add_argument('--config', help='config file (that in the checkpoint)')
     parser.add_argument('--out', required=True, help='folder for the results')
     add_support_options(parser.add_argument_group('support'))

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ..errors import ConfigError
 from ..inference import CapeInferencer
+from ..inference.model_loading import find_checkpoint
 from . import page_assets as assets
-from .checkpoints import find_demo_checkpoint
 from .guard import RequestGuard
 from .limits import Limits
 from .session import DemoSession
@@ -37,7 +37,7 @@ def serve(
     """Load a model, open the page and keep it open until a signal ends it.
 
     Args:
-        checkpoint: file of weights; None takes that of ``make demo``.
+        checkpoint: file of weights; None takes the one that comes with the package.
         config: config file; None takes the one in the checkpoint.
         device: e.g. ``'cuda:1'``; None takes a GPU if there is one.
         host: address to listen at; any but 127.0.0.1 opens the page to others.
@@ -45,14 +45,15 @@ def serve(
 
     Raises:
         ConfigError: Gradio is missing, or the port is taken.
-        MissingDataError: no checkpoint was named and ``make demo`` has not run.
         CheckpointError: the checkpoint can't be used.
     """
     check_gradio()
-    checkpoint = find_demo_checkpoint() if checkpoint is None else checkpoint
-    print(f'loading {checkpoint} ...', flush=True)
+    print(f'loading {find_checkpoint(checkpoint)} ...', flush=True)
     inferencer = CapeInferencer(config, checkpoint, device)
-    with running_page(inferencer, str(checkpoint), host, port) as (url, _):
+    with running_page(inferencer, str(find_checkpoint(checkpoint)), host, port) as (
+        url,
+        _,
+    ):
         print(f'The page is at {url} (Ctrl-C ends it)', flush=True)
         if host not in LOCAL_NAMES:
             print(

@@ -13,7 +13,7 @@ from tabulate import tabulate
 
 from ..errors import ConfigError
 from ..inference.cropping import pipeline_of
-from ..inference.model_loading import load_model
+from ..inference.model_loading import find_checkpoint, load_model
 from ..models import CAPE
 from ..structures import EpisodeInputs
 from ..structures.skeleton import hop_distances
@@ -25,7 +25,7 @@ SIZES = ((1, 3, 1), (1, 17, 4), (3, 9, 2))
 
 
 def export_checkpoint(
-    checkpoint: str | Path,
+    checkpoint: str | Path | None,
     out_dir: str | Path,
     config: str | Path | None = None,
     cfg_options: Mapping | None = None,
@@ -34,7 +34,7 @@ def export_checkpoint(
     """Export a trained model and compare the files with it.
 
     Args:
-        checkpoint: file of weights.
+        checkpoint: file of weights; None takes the one that comes with the package.
         out_dir: folder to write, see :func:`export_onnx`.
         config: config file; None takes what the checkpoint holds.
         cfg_options: overrides of the config.
@@ -47,9 +47,9 @@ def export_checkpoint(
         CapeError: something is missing, does not fit or can't be written.
     """
     model, cfg = load_model(checkpoint, config, 'cpu', cfg_options)
-    content = Path(checkpoint).read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    origin = dict(checkpoint=Path(checkpoint).name, checkpoint_sha256=digest)
+    path = find_checkpoint(checkpoint)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    origin = dict(checkpoint=path.name, checkpoint_sha256=digest)
     folder = export_onnx(model, out_dir, *crop_of(cfg), origin)
     files = sorted(path for path in folder.iterdir() if path.is_file())
     lines = [f'{path.stat().st_size / 2**20:9.2f} MiB  {path}' for path in files]

@@ -27,7 +27,7 @@ class CapeInferencer:
 
     ::
 
-        inferencer = CapeInferencer(checkpoint='epoch_100.pth')
+        inferencer = CapeInferencer()
         inferencer.set_support('frame 1.png', [[10, 20], [30, 40]], skeleton=[[0, 1]])
         for result in inferencer.iterate('frames/'):
             print(result.source, result.keypoints, result.confidence)
@@ -43,13 +43,13 @@ class CapeInferencer:
     Args:
         config: config file or loaded config; None takes the config that the checkpoint
             holds, without running it.
-        checkpoint: file of weights.
+        checkpoint: file of weights; None takes the one that comes with the package.
         device: e.g. ``'cuda:1'`` or ``'cpu'``; None takes a GPU if there is one.
         cfg_options: overrides of the config, e.g. ``{'model.test_cfg.mode':
             'parallel'}`` for one step instead of one per keypoint.
 
     Raises:
-        ConfigError: no checkpoint, or the config can't be used.
+        ConfigError: the config can't be used.
         CheckpointError: the checkpoint can't be used.
     """
 
@@ -60,10 +60,6 @@ class CapeInferencer:
         device: str | torch.device | None = None,
         cfg_options: Mapping | None = None,
     ) -> None:
-        if checkpoint is None:
-            raise ConfigError(
-                'name a checkpoint: a model without weights finds nothing'
-            )
         self.model, self.cfg = load_model(checkpoint, config, device, cfg_options)
         self.pipeline = CropPipeline(self.cfg)
         for name in ('backbone', 'support_backbone'):

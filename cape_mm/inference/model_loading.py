@@ -17,12 +17,32 @@ from ..errors import CheckpointError, ConfigError
 from ..models import CAPE, AutoregressiveHead
 from ..utils.devices import check_device
 
+WEIGHTS_IN_THE_BOX = Path(__file__).resolve().parents[1] / 'weights/cape_lite0.pth'
+"""The checkpoint that comes with the package, used where none is named."""
 READ_KEYS = ('model', 'test_dataloader')
 """Top-level keys of a config that prediction looks at."""
 
 
+def find_checkpoint(checkpoint: str | Path | None) -> Path:
+    """The file of weights that is meant: the one named, or that of the package.
+
+    Raises:
+        CheckpointError: none is named, and the package has none.
+    """
+    if checkpoint is not None:
+        return Path(checkpoint)
+    if not WEIGHTS_IN_THE_BOX.is_file():
+        raise CheckpointError(
+            f'no checkpoint is named, and the one that comes with cape_mm is missing: '
+            f'{WEIGHTS_IN_THE_BOX}. Fetch it (git checkout -- cape_mm/weights, or '
+            f'install cape_mm again), or name a checkpoint, e.g. '
+            f'work_dirs/cape_tiny/epoch_4.pth of `make demo`.'
+        )
+    return WEIGHTS_IN_THE_BOX
+
+
 def load_model(
-    checkpoint: str | Path,
+    checkpoint: str | Path | None = None,
     config: str | Path | Config | None = None,
     device: str | torch.device | None = None,
     cfg_options: Mapping | None = None,
@@ -30,18 +50,22 @@ def load_model(
     """Build a config's model with the weights of a checkpoint, ready to predict.
 
     Args:
-        checkpoint: file of weights.
+        checkpoint: file of weights, of any precision; None takes the one that comes
+            with the package.
         config: config file or a loaded config; None takes the one that the checkpoint
             holds, which may name listed parts only and is never run.
         device: e.g. ``'cuda:1'``; None takes a GPU if there is one.
         cfg_options: overrides of the config.
 
     Raises:
-        ConfigError: the config can't be read or used.
+        ConfigError: the config can't be read or used, or has no checkpoint beside it.
         CheckpointError: the checkpoint can't be read, does not fit the model, or holds
             no usable config where none was given.
     """
     device = check_device(None if device is None else str(device))
+    if checkpoint is None and config is not None:
+        raise ConfigError('a config is named without the checkpoint that belongs to it')
+    checkpoint = find_checkpoint(checkpoint)
     content = read_checkpoint(checkpoint)
     if config is None:
         cfg = read_stored_config(content.get('meta'), f'checkpoint {checkpoint}')

@@ -27,6 +27,7 @@ from ..formats import (
 from .boxes import Boxes, build_detector
 from .inferencer import CapeInferencer
 from .labelled_support import LabelledSupport, choose_support
+from .model_loading import find_checkpoint
 from .overlays import FOLDER as OVERLAYS
 from .overlays import OverlayStyle, overlay_path, write_picture, write_video
 from .picture_names import PictureNames, read_boxes
@@ -49,10 +50,10 @@ class PredictRequest:
     """Arguments of :func:`predict_files`.
 
     Attributes:
-        checkpoint: file of weights.
         support: file or folder of labels, or a picture with LabelMe's file beside it.
         queries: pictures, folders, patterns and videos.
         out: folder for the results.
+        checkpoint: file of weights; None takes the one that comes with the package.
         config: config file; None takes the one in the checkpoint.
         support_images: folder of the support's pictures; None looks around its labels.
         support_format: format of the support's labels; None finds out.
@@ -75,10 +76,10 @@ class PredictRequest:
         force: replace the results of another run.
     """
 
-    checkpoint: str | Path
     support: str | Path
     queries: Sequence[str | Path]
     out: str | Path
+    checkpoint: str | Path | None = None
     config: str | Path | None = None
     support_images: str | Path | None = None
     support_format: str | None = None
@@ -126,7 +127,7 @@ class PredictRequest:
         """What every single prediction depends on, to tell runs apart."""
         sizes = [[source.name, _size(source)] for source in sources]
         return dict(
-            checkpoint=_sha256(Path(self.checkpoint).read_bytes()),
+            checkpoint=_sha256(find_checkpoint(self.checkpoint).read_bytes()),
             config=None if self.config is None else str(self.config),
             cfg_options={key: str(value) for key, value in self.cfg_options.items()},
             support=support.key(),

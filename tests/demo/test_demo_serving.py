@@ -17,10 +17,10 @@ import pytest
 from predict_cases import make_picture, write_checkpoint
 from tool_calls import REPO, ToolCaller
 
-from cape_mm.demo import DemoSession, Limits, checkpoints, serving
+from cape_mm.demo import DemoSession, Limits, serving
 from cape_mm.demo.session_store import SessionStore
-from cape_mm.errors import ConfigError, MissingDataError
-from cape_mm.inference import CapeInferencer
+from cape_mm.errors import ConfigError
+from cape_mm.inference import CapeInferencer, model_loading
 
 LIMITS = Limits(max_file_bytes=100_000, max_queries=4)
 
@@ -31,25 +31,12 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def test_demo_checkpoint_is_the_last_one(tmp_path):
-    with pytest.raises(MissingDataError, match='run "make demo" first'):
-        checkpoints.find_demo_checkpoint(tmp_path)
-    for name in ('epoch_9.pth', 'epoch_10.pth', 'best_PCK@0.2_epoch_9.pth'):
-        (tmp_path / name).touch()
-    found = checkpoints.find_demo_checkpoint
-    assert found(tmp_path).name == 'epoch_10.pth'
-    (tmp_path / 'last_checkpoint').write_text('/moved/away/epoch_9.pth')
-    assert found(tmp_path).name == 'epoch_9.pth'
-    (tmp_path / 'last_checkpoint').write_text('epoch_99.pth')
-    assert found(tmp_path).name == 'epoch_10.pth'
-
-
-def test_tool_without_demo_checkpoint_says_what_to_run(monkeypatch, capfd, tmp_path):
-    monkeypatch.chdir(tmp_path)
+def test_tool_without_any_checkpoint_says_what_to_do(monkeypatch, capfd, tmp_path):
+    monkeypatch.setattr(model_loading, 'WEIGHTS_IN_THE_BOX', tmp_path / 'none.pth')
     monkeypatch.setattr(serving, 'check_gradio', lambda: None)
     outcome = ToolCaller(monkeypatch, capfd)('demo')
     assert outcome.code == 2
-    assert 'run "make demo" first' in outcome.message
+    assert 'none.pth. Fetch it' in outcome.message
 
 
 def test_tool_without_gradio_says_what_to_install(monkeypatch, capfd):

@@ -297,7 +297,7 @@ def cape_backbone() -> dict:
 
 
 def test_checkpoints_that_do_not_fit(tmp_path, checkpoint):
-    with pytest.raises(ConfigError, match='name a checkpoint'):
+    with pytest.raises(ConfigError, match='without the checkpoint that belongs to it'):
         CapeInferencer(make_config())
     bare = tmp_path / 'bare.pth'
     torch.save(build_cape(dtype=torch.float32).state_dict(), bare)

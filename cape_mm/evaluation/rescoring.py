@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..datasets.annotation_file import read_annotation_file
-from ..datasets.categories import Category, read_categories
+from ..datasets.annotation_index import AnnotationIndex
 from ..datasets.frozen_episodes import episodes_sha256, files_sha256
-from ..datasets.instance_filters import Instance, select_instances
 from ..errors import ConfigError
 from ..structures import Episode
 from .episode_pck import EpisodePCK
@@ -21,62 +19,6 @@ from .result_file import results_path, write_results
 
 MISSING = 'not in the dump'
 """Reason of a pair that was evaluated, but that the dump has no entry for."""
-
-
-class Labels:
-    """The labels of an annotation file, as the data set hands them to the metric.
-
-    Args:
-        ann_file: annotation JSON that the predictions were made for.
-
-    Raises:
-        MissingDataError: the file does not exist.
-        AnnotationFormatError: it is not COCO-keypoint JSON.
-    """
-
-    def __init__(self, ann_file: str | Path) -> None:
-        self.ann_file = str(ann_file)
-        coco = read_annotation_file(ann_file)
-        content = coco.dataset
-        self.categories: dict[int, Category] = read_categories(
-            content['categories'], content['annotations'], self.ann_file
-        )
-        instances, _ = select_instances(coco, self.categories)
-        self.instances: dict[int, Instance] = {inst.ann_id: inst for inst in instances}
-        self._raw = {
-            (ann['id'], ann['image_id']): ann for ann in content['annotations']
-        }
-
-    def check(self, episode: Episode, place: int) -> None:
-        """Refuse an episode of another annotation file.
-
-        Raises:
-            ConfigError: an annotation is unknown, empty or of another category.
-        """
-        for ann_id in episode.support_ids + episode.query_ids:
-            instance = self.instances.get(ann_id)
-            if instance is None or instance.category_id != episode.category_id:
-                found = 'does not have' if instance is None else 'has otherwise'
-                raise ConfigError(
-                    f'the predictions were made for another annotation file: episode '
-                    f'{place} names annotation {ann_id} of category '
-                    f'{episode.category_id}, which {self.ann_file} {found}. Score them '
-                    f'with the file that was tested on.'
-                )
-
-    def stack(self, ann_ids: Sequence[int]) -> dict[str, np.ndarray]:
-        """Labels of several instances of one category, N = len(ann_ids)."""
-        chosen = [self.instances[ann_id] for ann_id in ann_ids]
-        return dict(
-            keypoints_orig=np.stack([inst.keypoints for inst in chosen]),
-            is_visible_orig=np.stack([inst.is_visible for inst in chosen]),
-            bboxes=np.stack([inst.bbox for inst in chosen]).astype(np.float32),
-            visibility=np.stack([self._visibility(inst) for inst in chosen]),
-        )
-
-    def _visibility(self, instance: Instance) -> np.ndarray:
-        raw = self._raw[instance.ann_id, instance.img_id]['keypoints']
-        return np.array(raw[2::3], dtype=np.float64)
 
 
 def score_dump(
@@ -102,7 +44,7 @@ def score_dump(
         ConfigError: the dump is of another annotation file.
     """
     dump = read_dump(dump_file)
-    metric = rescore(dump, Labels(ann_file), dump_file)
+    metric = rescore(dump, AnnotationIndex.read([ann_file]), dump_file)
     metrics = metric.evaluate(len(dump.episodes))
     metrics['run'] = {
         **dump.run,
@@ -121,12 +63,12 @@ def score_dump(
     return metrics
 
 
-def rescore(dump: Dump, labels: Labels, source: str | Path) -> EpisodePCK:
+def rescore(dump: Dump, index: AnnotationIndex, source: str | Path) -> EpisodePCK:
     """A metric that has seen all episodes of a dump.
 
     Args:
         dump: stored predictions.
-        labels: of the annotation file that they were made for.
+        index: the annotation file that they were made for.
         source: file of the dump, for messages.
 
     Raises:
@@ -135,27 +77,35 @@ def rescore(dump: Dump, labels: Labels, source: str | Path) -> EpisodePCK:
     metric = EpisodePCK()
     metric.dataset_meta = dict(evaluation_plan=dump.plan)
     for place, episode in enumerate(dump.episodes):
-        labels.check(episode, place)
-        metric.process(None, [_data_sample(dump, labels, episode, place, source)])
+        ids = episode.support_ids + episode.query_ids
+        if any(
+            i not in index or index[i].category_id != episode.category_id for i in ids
+        ):
+            raise ConfigError(
+                f'{source}: the predictions were made for another annotation file: '
+                f'episode {place} names annotations {list(ids)} of category '
+                f'{episode.category_id}, which {index.source} does not have or has '
+                f'otherwise. Score them with the file that was tested on.'
+            )
+        metric.process(None, [_data_sample(dump, index, episode, place, source)])
     return metric
 
 
 def _data_sample(
-    dump: Dump, labels: Labels, episode: Episode, place: int, source: str | Path
+    dump: Dump, index: AnnotationIndex, episode: Episode, place: int, source: str | Path
 ) -> dict[str, Any]:
     """One evaluated episode, as MMEngine would hand it to the metric."""
-    category = labels.categories[episode.category_id]
+    category = index.categories[episode.category_id]
     keys = [(place, slot) for slot in range(len(episode.query_ids))]
-    slots = [slot for _, slot in (key for key in keys if key in dump.entries)]
-    entries = [dump.entries[place, slot] for slot in slots]
-    _check_entries(entries, category.num_keypoints, labels, source)
+    entries = [dump.entries[key] for key in keys if key in dump.entries]
+    _check_entries(entries, category.num_keypoints, index, source)
     sample: dict[str, Any] = dict(
         episode_index=place,
         category_id=category.id,
         category_name=category.name,
         supercategory=category.supercategory,
         num_keypoints=category.num_keypoints,
-        query_slots=slots,
+        query_slots=[entry['slot'] for entry in entries],
         dropped_pairs=[
             dict(slot=key[1], reason=dump.reasons.get(key, MISSING))
             for key in keys
@@ -163,10 +113,22 @@ def _data_sample(
         ],
     )
     if entries:
-        sample['support_instances'] = labels.stack(episode.support_ids)
-        sample['gt_instances'] = labels.stack([entry['ann_id'] for entry in entries])
+        sample['support_instances'] = _stack(index, episode.support_ids)
+        queries = [entry['ann_id'] for entry in entries]
+        sample['gt_instances'] = _stack(index, queries)
         sample['pred_instances'] = _predictions(entries)
     return sample
+
+
+def _stack(index: AnnotationIndex, ann_ids: Sequence[int]) -> dict[str, np.ndarray]:
+    """Labels of several instances of one category, as the data set gives them."""
+    chosen = [index[ann_id] for ann_id in ann_ids]
+    return dict(
+        keypoints_orig=np.stack([instance.keypoints for instance in chosen]),
+        is_visible_orig=np.stack([instance.is_visible for instance in chosen]),
+        bboxes=np.stack([instance.bbox for instance in chosen]).astype(np.float32),
+        visibility=np.stack([instance.visibility for instance in chosen]),
+    )
 
 
 def _predictions(entries: Sequence[Entry]) -> dict[str, np.ndarray]:
@@ -185,10 +147,13 @@ def _predictions(entries: Sequence[Entry]) -> dict[str, np.ndarray]:
 
 
 def _check_entries(
-    entries: Sequence[Entry], num_keypoints: int, labels: Labels, source: str | Path
+    entries: Sequence[Entry],
+    num_keypoints: int,
+    index: AnnotationIndex,
+    source: str | Path,
 ) -> None:
     for entry in entries:
-        image_id = labels.instances[entry['ann_id']].img_id
+        image_id = index[entry['ann_id']].img_id
         found = entry['image_id'], len(entry['keypoints']) // 3
         agree = all(
             len(entry.get(key, ())) == NUMBER_SIZES[key] * num_keypoints
@@ -197,7 +162,7 @@ def _check_entries(
         if found != (image_id, num_keypoints) or not agree:
             raise ConfigError(
                 f'{source}: the prediction for annotation {entry["ann_id"]} is of '
-                f'image {found[0]} and has {found[1]} keypoints, but {labels.ann_file} '
+                f'image {found[0]} and has {found[1]} keypoints, but {index.source} '
                 f'has it on image {image_id} with {num_keypoints}. Score it with the '
                 f'file that was tested on.'
             )

@@ -6,7 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,15 @@ from mmengine.evaluator import BaseMetric
 from ..errors import AnnotationFormatError, MissingDataError
 from ..utils.atomic_write import write_bytes_atomically
 from .episode_pck import EpisodePCK
-from .results import (
-    ID_COLUMNS,
-    NAME_COLUMNS,
-    POINT_TYPE,
-    VALUE_KEYS,
-    Floor,
-    ResultTable,
-)
+from .results import POINT_TYPE, VALUE_KEYS, Floor, ResultTable
 
 FORMAT = 'cape_mm results 1'
 REMEDY = 'Write it afresh with tools/test.py or tools/analysis_tools/score_dump.py.'
+ARRAYS = (
+    *('episode_index', 'slot', 'category_id', 'drop_reason', 'values'),
+    *('points', 'pair_of_point'),
+)
+NAMES = ('category_names', 'supercategories', 'num_keypoints')
 DAMAGE = (
     *(AttributeError, EOFError, KeyError, NotImplementedError, OSError, OverflowError),
     *(RecursionError, TypeError, ValueError, zipfile.BadZipFile),
@@ -57,7 +55,7 @@ def results_path(metrics_path: str | Path) -> Path:
 def write_results(
     table: ResultTable, path: str | Path, run: Mapping[str, Any] | None = None
 ) -> Path:
-    """Write a table, to the last bit.
+    """Write a table.
 
     Args:
         table: all pairs.
@@ -67,18 +65,13 @@ def write_results(
     Returns:
         The path.
     """
-    header = dict(format=FORMAT, value_keys=VALUE_KEYS, run=dict(run or {}))
-    header['floors'] = list(table.floors)
-    arrays: dict[str, np.ndarray] = {}
-    for column in fields(table):
-        value = getattr(table, column.name)
-        if column.name in NAME_COLUMNS:
-            header[column.name] = {str(key): name for key, name in value.items()}
-        elif column.name != 'floors':
-            arrays[column.name] = value
+    arrays = {name: getattr(table, name) for name in ARRAYS}
     for number, floor in enumerate(table.floors.values()):
         arrays[f'floor{number}_values'] = floor.values
         arrays[f'floor{number}_distance'] = floor.distance
+    header = dict(format=FORMAT, value_keys=VALUE_KEYS, run=dict(run or {}))
+    header |= {name: getattr(table, name) for name in NAMES}
+    header['floors'] = list(table.floors)
     content = io.BytesIO()
     np.savez(content, header=np.array(json.dumps(header, default=str)), **arrays)
     return write_bytes_atomically(path, content.getbuffer(), durable=False)
@@ -105,51 +98,35 @@ def write_all_results(
     return paths
 
 
-def find_results(result: str | Path) -> Path:
-    """The table's file that a user means.
+def read_results(result: str | Path) -> StoredResults:
+    """Read the table of an evaluation.
 
     Args:
-        result: the file itself, the metrics file beside it, or their folder.
+        result: its file, the metrics file beside it, or their folder.
 
     Raises:
-        MissingDataError: there is none.
+        MissingDataError: the file does not exist.
+        AnnotationFormatError: it is no such file, or is damaged.
     """
-    result = Path(result)
-    path = result / 'metrics.json' if result.is_dir() else result
+    path = Path(result)
     if path.suffix != '.npz':
-        path = results_path(path)
+        path = results_path(path / 'metrics.json' if path.is_dir() else path)
     if not path.is_file():
         raise MissingDataError(
             f'no results of {result}: {path} does not exist. tools/test.py writes it '
             f'beside the metrics file; test the checkpoint again, or re-score a dump '
             f'of its predictions with tools/analysis_tools/score_dump.py.'
         )
-    return path
-
-
-def read_results(result: str | Path) -> StoredResults:
-    """Read the table of an evaluation.
-
-    Args:
-        result: as for :func:`find_results`.
-
-    Raises:
-        MissingDataError: the file does not exist.
-        AnnotationFormatError: it is no such file, or is damaged.
-    """
-    path = find_results(result)
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
-        header = json.loads(str(arrays.pop('header')))
-        table = _read_table(header, arrays)
-        run = dict(header['run'])
+        header = json.loads(str(arrays['header']))
+        return StoredResults(path, _read_table(header, arrays), dict(header['run']))
     except DAMAGE as error:
         raise AnnotationFormatError(
             f'{path} is not a file of results, or is damaged '
             f'({type(error).__name__}: {error}). {REMEDY}'
         ) from error
-    return StoredResults(path, table, run)
 
 
 def _read_table(
@@ -157,36 +134,28 @@ def _read_table(
 ) -> ResultTable:
     if header['format'] != FORMAT or tuple(header['value_keys']) != VALUE_KEYS:
         raise ValueError(f'its format should be {FORMAT!r} with {VALUE_KEYS}')
-    columns = {
-        name: {int(key): value for key, value in header[name].items()}
-        for name in NAME_COLUMNS
-    }
-    floors = {
-        name: Floor(arrays[f'floor{i}_values'], arrays[f'floor{i}_distance'])
-        for i, name in enumerate(header['floors'])
-    }
-    own = {key: value for key, value in arrays.items() if not key.startswith('floor')}
-    table = ResultTable(**own, **columns, floors=floors)
-    _check_table(table)
-    return table
-
-
-def _check_table(table: ResultTable) -> None:
-    """Refuse columns that do not belong together."""
-    num_pairs, num_points = len(table), len(table.points)
-    shapes = {name: getattr(table, name).shape for name in (*ID_COLUMNS, 'drop_reason')}
-    values = [table.values, *(floor.values for floor in table.floors.values())]
-    distances = [floor.distance for floor in table.floors.values()]
+    table = ResultTable(
+        **{name: arrays[name] for name in ARRAYS},
+        **{name: {int(k): v for k, v in header[name].items()} for name in NAMES},
+        floors={
+            name: Floor(arrays[f'floor{i}_values'], arrays[f'floor{i}_distance'])
+            for i, name in enumerate(header['floors'])
+        },
+    )
+    num_pairs, owners = len(table), table.pair_of_point
+    floors = table.floors.values()
+    shapes = {getattr(table, name).shape for name in ARRAYS[:4]}
     if (
-        any(shape != (num_pairs,) for shape in shapes.values())
-        or any(v.shape != (num_pairs, len(VALUE_KEYS)) for v in values)
-        or any(d.shape != (num_points,) for d in distances)
+        shapes != {(num_pairs,)}
+        or {v.shape for v in (table.values, *(f.values for f in floors))}
+        != {(num_pairs, len(VALUE_KEYS))}
+        or {owners.shape, *(floor.distance.shape for floor in floors)}
+        != {(len(table.points),)}
         or table.points.dtype != POINT_TYPE
-        or table.pair_of_point.shape != (num_points,)
     ):
         raise ValueError('its columns are of different lengths or types')
-    is_pair = (table.pair_of_point >= 0) & (table.pair_of_point < num_pairs)
-    if not is_pair.all() or (np.diff(table.pair_of_point) < 0).any():
+    if ((owners < 0) | (owners >= num_pairs)).any() or (np.diff(owners) < 0).any():
         raise ValueError('a keypoint is of no pair')
     if len(set(zip(table.episode_index.tolist(), table.slot.tolist()))) != num_pairs:
         raise ValueError('a pair is listed twice')
+    return table

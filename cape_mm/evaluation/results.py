@@ -40,8 +40,7 @@ its probability of being visible, NaN without."""
 
 NOT_EVALUATED = 'not evaluated'
 """Why a pair is missing that was to be evaluated, yet never came."""
-ID_COLUMNS = ('episode_index', 'slot', 'category_id')
-NAME_COLUMNS = ('category_names', 'supercategories', 'num_keypoints')
+PAIR_COLUMNS = ('episode_index', 'slot', 'category_id', 'drop_reason', 'values')
 
 
 def _no_rows(dtype: object = np.int64) -> Any:
@@ -141,9 +140,7 @@ class ResultTable:
         }
         return replace(
             self,
-            **{name: getattr(self, name)[rows] for name in ID_COLUMNS},
-            drop_reason=self.drop_reason[rows],
-            values=self.values[rows],
+            **{name: getattr(self, name)[rows] for name in PAIR_COLUMNS},
             floors=floors,
             points=self.points[points],
             pair_of_point=np.repeat(np.arange(len(rows)), picked),
@@ -159,22 +156,22 @@ def join_tables(tables: Sequence[ResultTable]) -> ResultTable:
         tables: at least one.
     """
     starts = np.cumsum([0, *map(len, tables)])
-    names = dict.fromkeys(name for table in tables for name in table.floors)
-    known: dict[str, dict] = {name: {} for name in NAME_COLUMNS}
+    floors = dict.fromkeys(name for table in tables for name in table.floors)
+    names, groups, sizes = {}, {}, {}
     for table in tables:
-        for name in NAME_COLUMNS[:2]:
-            known[name].update(getattr(table, name))
+        names.update(table.category_names)
+        groups.update(table.supercategories)
         for key, number in table.num_keypoints.items():  # a dropped pair has none
-            largest = known['num_keypoints'].get(key, 0)
-            known['num_keypoints'][key] = max(largest, number)
-    columns = (*ID_COLUMNS, 'drop_reason', 'values', 'points')
+            sizes[key] = max(sizes.get(key, 0), number)
     return ResultTable(
         **{
             name: np.concatenate([getattr(table, name) for table in tables])
-            for name in columns
+            for name in (*PAIR_COLUMNS, 'points')
         },
-        **known,
-        floors={name: _join_floors(name, tables) for name in names},
+        category_names=names,
+        supercategories=groups,
+        num_keypoints=sizes,
+        floors={name: _join_floors(name, tables) for name in floors},
         pair_of_point=np.concatenate(
             [table.pair_of_point + start for table, start in zip(tables, starts)]
         ),

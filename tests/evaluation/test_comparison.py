@@ -1,191 +1,97 @@
-"""Two results by their files of pairs: matched, refused, or compared where common."""
-
-import json
+"""Paired differences: certain ones, none, and one that only pairing can see."""
 
 import numpy as np
 import pytest
-from pair_tables import make_pair, make_table, random_table
 
-from cape_mm.errors import ConfigError
-from cape_mm.evaluation.comparison import compare_results
-from cape_mm.evaluation.result_file import write_results
-from cape_mm.evaluation.results import join_tables
+from cape_mm.evaluation.comparison import compare_pairs, two_sided_p_value
 
-HASH = {'episodes_sha256': 'a' * 64}
+EPISODE = np.repeat(np.arange(40), 3)
+CATEGORY = np.repeat(np.arange(4), 30)
 
 
-@pytest.fixture
-def store(tmp_path):
-    """Writes pairs; returns the file."""
-
-    def write(name, table, run=HASH):
-        return write_results(table, tmp_path / f'{name}.results.npz', run)
-
-    return write
+def noise(seed, scale=1.0):
+    return np.random.default_rng(seed).normal(0, scale, len(EPISODE))
 
 
-def hand_pairs(*distances):
-    """Episodes of two pairs; two episodes of category 1, one of category 2."""
-    places = [(0, 0, 1), (0, 1, 1), (1, 0, 1), (1, 1, 1), (2, 0, 2), (2, 1, 2)]
-    return make_table(*((*place, d) for place, d in zip(places, distances)))
+def test_a_run_against_itself():
+    values = noise(0)
+    found = compare_pairs(values, values, EPISODE, CATEGORY)
+    for row in (found.over_episodes, found.over_categories, found.macro):
+        assert (row.difference, row.interval, row.p_value) == (0, (0, 0), 1)
+    assert found.count_categories() == {'A': 0, 'B': 0, 'equal': 4}
+    assert found.num_pairs == 120
 
 
-def test_differences_by_hand(store, capsys):
-    a = store('a', hand_pairs([0.1], [0.3], [0.3], [0.3], [0.1], [0.1]))
-    b = store('b', hand_pairs([0.1], [0.1], [0.1], [0.3], [0.3], [0.1]))
-    found = compare_results(a, b)
-    assert found['over_episodes']['A'] == pytest.approx(3 / 6)
-    assert found['over_episodes']['B'] == pytest.approx(4 / 6)
-    assert found['macro']['A'] == pytest.approx((1 / 4 + 1) / 2)
-    assert found['macro']['B'] == pytest.approx((3 / 4 + 1 / 2) / 2)
-    rows = found['per_category']
-    assert list(rows) == ['1 cat1', '2 cat2']
-    # both episodes of category 1 gain one pair of two: whatever is drawn
-    assert rows['1 cat1']['difference'] == 0.5
-    assert rows['1 cat1']['interval'] == {'low': 0.5, 'high': 0.5}
-    assert rows['2 cat2']['difference'] == -0.5
-    assert rows['2 cat2']['interval'] is None
-    assert found['categories_won'] == {'A': 1, 'B': 1, 'equal': 0}
-    assert (found['num_pairs'], found['notices']) == (6, [])
-    out = capsys.readouterr().out
-    assert 'categories won: A 1, B 1, equal 0' in out
-    assert 'PARTIAL' not in out
+def test_a_small_gain_everywhere_is_certain_though_the_spread_is_large():
+    """Compared without pairing, 0.1 would drown in a standard error of 0.9."""
+    values = noise(0, 10)
+    found = compare_pairs(values, values + 0.1 + noise(1, 0.01), EPISODE, CATEGORY)
+    row = found.over_episodes
+    assert row.difference == pytest.approx(0.1, abs=0.01)
+    assert 0.09 < row.interval[0] < row.difference < row.interval[1] < 0.11
+    assert row.p_value == pytest.approx(2 / 1001)
+    assert found.count_categories() == {'A': 0, 'B': 4, 'equal': 0}
+    assert found.count_categories(higher_is_better=False)['A'] == 4
+
+
+def test_swapping_the_runs_mirrors_the_result():
+    a, b = noise(0), noise(1) + 0.2
+    there, back = (
+        compare_pairs(*runs, EPISODE, CATEGORY).over_categories
+        for runs in ((a, b), (b, a))
+    )
+    assert back.difference == -there.difference
+    assert back.interval == pytest.approx((-there.interval[1], -there.interval[0]))
+    assert back.p_value == there.p_value
+
+
+def test_chance_is_seldom_significant():
+    """Of 60 comparisons of equal runs about 5 % cross the line."""
+    p_values = [
+        compare_pairs(
+            noise(seed), noise(seed + 500), EPISODE, CATEGORY, num_resamples=300
+        ).over_episodes.p_value
+        for seed in range(60)
+    ]
+    assert 0 < np.mean(np.array(p_values) < 0.05) < 0.2
+    assert 0.3 < np.mean(p_values) < 0.7
+
+
+def test_one_category_decides_the_mean_but_not_the_macro():
+    """Categories of 9 and 1 pairs: +1 in the large, -1 in the small one."""
+    category = np.array([1] * 9 + [2])
+    gain = np.where(category == 1, 1.0, -1.0)
+    found = compare_pairs(np.zeros(10), gain, np.arange(10), category)
+    assert found.over_episodes.difference == pytest.approx(0.8)
+    assert found.macro.difference == 0
+    assert found.over_categories.interval == (-1, 1)
+    assert found.per_category[1].difference == 1
+    assert found.per_category[2].interval is None  # one episode
+    assert found.count_categories() == {'A': 1, 'B': 1, 'equal': 0}
+
+
+def test_a_single_category_has_no_others_to_draw():
+    found = compare_pairs(np.zeros(4), np.ones(4), np.arange(4), np.ones(4, int))
+    assert found.over_categories.interval is found.macro.p_value is None
+    assert found.over_episodes.interval == (1, 1)
+
+
+def test_seed_decides():
+    runs = noise(0), noise(1), EPISODE, CATEGORY
+    assert compare_pairs(*runs, seed=1) == compare_pairs(*runs, seed=1)
+    assert compare_pairs(*runs, seed=1) != compare_pairs(*runs, seed=2)
 
 
 @pytest.mark.parametrize(
-    ('key', 'a', 'b', 'won'),
+    ('differences', 'expected'),
     [
-        ('PCK@0.05', 0, 1, 'B'),
-        ('mPCK5', 2 / 5, 1, 'B'),
-        ('NME', 0.17, 0.01, 'B'),
-        ('EPE', 1.7, 0.1, 'B'),
+        ([1] * 9, 0.2),  # 2 * (0 + 1) / 10
+        ([1] * 8 + [-1], 0.4),
+        ([-1] * 8 + [1], 0.4),
+        ([1] * 8 + [0], 0.4),
+        ([0] * 9, 1.0),
+        ([1, -1], 1.0),  # 2 * (1 + 1) / 3, but a probability
     ],
 )
-def test_every_value_can_be_compared(store, key, a, b, won):
-    first = store('a', make_table((0, 0, 1, [0.17]), (1, 0, 1, [0.17])))
-    second = store('b', make_table((0, 0, 1, [0.01]), (1, 0, 1, [0.01])))
-    found = compare_results(first, second, key=key)
-    assert found['over_episodes']['A'] == pytest.approx(a)
-    assert found['over_episodes']['B'] == pytest.approx(b)
-    assert found['categories_won'][won] == 1  # lower errors win
-
-
-def test_other_labels_are_told(store, capsys):
-    """The episodes' hash is of their ids: labels may have been corrected meanwhile."""
-    table = make_table((0, 0, 1, [0.1]), (1, 0, 1, [0.1]))
-    runs = [{**HASH, 'annotations_sha256': letter * 64} for letter in 'xyx']
-    a, b, c = (store(f'{i}', table, run) for i, run in enumerate(runs))
-    assert compare_results(a, c)['same_annotations'] is True
-    assert 'ANNOTATIONS' not in capsys.readouterr().out
-    assert compare_results(a, b)['same_annotations'] is False
-    assert 'ANNOTATIONS DIFFER' in capsys.readouterr().out
-    assert compare_results(a, store('old', table))['same_annotations'] is None
-
-
-def test_empty_pairs_count_zero_in_both(store):
-    table = make_table((0, 0, 1, [np.nan]), (1, 0, 1, [0.1]))
-    found = compare_results(store('a', table), store('b', table))
-    assert found['over_episodes']['A'] == found['over_episodes']['B'] == 0.5
-
-
-def test_order_of_the_pairs_does_not_matter(store):
-    first, second = random_table(0), random_table(1)
-    orders = np.arange(len(second)), np.arange(len(second))[::-1]
-    paths = [store('b', second.take(rows)) for rows in orders]
-    a = store('a', first)
-    assert compare_results(a, paths[0]) == compare_results(a, paths[1])
-
-
-def test_other_episodes_are_refused(store):
-    a = store('a', random_table())
-    b = store('b', random_table(), {'episodes_sha256': 'b' * 64})
-    with pytest.raises(ConfigError, match='of different episodes.*a{64}.*b{64}'):
-        compare_results(a, b)
-    with pytest.raises(ConfigError, match='of different episodes'):
-        compare_results(a, b, common_pairs=True)
-
-
-def test_unknown_episodes_are_refused(store):
-    a, b = store('a', random_table()), store('b', random_table(), {})
-    with pytest.raises(ConfigError, match='b.results.npz does not say which episodes'):
-        compare_results(a, b)
-
-
-def test_a_partial_run_is_named_and_only_common_pairs_are_compared(store, capsys):
-    a = store('a', hand_pairs([0.1], [0.3], [0.3], [0.3], [0.1], [0.1]))
-    b = store('b', hand_pairs([0.1], None, [0.1], [0.3], [0.3], None))
-    match = (
-        r'B \(.*b.results.npz\) is partial, 2 pairs are missing \(image not found: 2\).'
-        r'*--common-pairs compares the 4 that both scored'
-    )
-    with pytest.raises(ConfigError, match=match):
-        compare_results(a, b)
-    found = compare_results(a, b, common_pairs=True)
-    assert found['num_pairs'] == 4
-    assert found['over_episodes']['A'] == pytest.approx(2 / 4)
-    assert found['over_episodes']['B'] == pytest.approx(2 / 4)
-    assert len(found['notices']) == 1
-    assert 'PARTIAL: B (' in capsys.readouterr().out
-
-
-def test_pairs_without_any_record_are_missing_too(store):
-    a = store('a', hand_pairs([0.1], [0.3], [0.3], [0.3], [0.1], [0.1]))
-    b = store('b', hand_pairs([0.1], [0.3], [0.3]))
-    with pytest.raises(ConfigError, match=r'B .*3 pairs are missing \(not recorded: 3'):
-        compare_results(a, b)
-
-
-def test_pairs_of_no_episode_are_missing_where_they_were_planned(store):
-    """A category that a run left out has pairs, but no episode: index -1."""
-    table = hand_pairs([0.1], [0.3], [0.3], [0.3], [0.1], [0.1])
-    gap = join_tables([make_pair(0, 0, 1, [0.1]), make_pair(-1, -1, 9, None)])
-    with pytest.raises(ConfigError, match=r'^A .*1 pairs are missing.*; B .*1 pairs'):
-        compare_results(store('a', gap), store('b', gap))
-    with pytest.raises(ConfigError, match=r'^A [^;]*6 pairs are missing[^;]*$'):
-        compare_results(store('a', gap), store('b', table))
-
-
-def test_no_common_pair(store):
-    a = store('a', make_table((0, 0, 1, [0.1]), (1, 0, 1, None)))
-    b = store('b', make_table((0, 0, 1, None), (1, 0, 1, [0.1])))
-    with pytest.raises(ConfigError, match='compares the 0 that'):
-        compare_results(a, b)
-    with pytest.raises(ConfigError, match='no scored pair in common'):
-        compare_results(a, b, common_pairs=True)
-
-
-def test_edited_categories_are_noticed(store):
-    a = store('a', make_table((0, 0, 1, [0.1])))
-    b = store('b', make_table((0, 0, 2, [0.1])))
-    with pytest.raises(ConfigError, match='1 pairs are of one category'):
-        compare_results(a, b)
-
-
-def test_arguments(store):
-    a = store('a', random_table())
-    with pytest.raises(ConfigError, match="unknown value 'PCK'; choose PCK@0.05, "):
-        compare_results(a, a, key='PCK')
-    with pytest.raises(ConfigError, match='num_resamples must be at least 1, got 0'):
-        compare_results(a, a, num_resamples=0)
-
-
-def test_figures_on_disk_are_the_same_every_time(store, tmp_path):
-    a, b = store('a', random_table(0)), store('b', random_table(1))
-    found = compare_results(a, b, out=tmp_path / '1.json')
-    compare_results(a, b, out=tmp_path / '2.json')
-    text = (tmp_path / '1.json').read_text()
-    assert text == (tmp_path / '2.json').read_text()
-    assert json.loads(text) == found
-
-
-def test_a_star_marks_what_is_no_chance(store, capsys):
-    a, b = (
-        store('a', random_table(0, noise=0.3)),
-        store('b', random_table(0, noise=0.1)),
-    )
-    row = compare_results(a, b)['over_episodes']
-    assert row['interval']['low'] > 0
-    lines = capsys.readouterr().out.splitlines()
-    (line,) = [x for x in lines if x.startswith('mean over pairs, episodes')]
-    assert line.endswith('*')
-    assert f'{100 * row["difference"]:+.2f}' in line.split()
+def test_p_value_by_hand(differences, expected):
+    assert two_sided_p_value(np.array(differences, float)) == pytest.approx(expected)

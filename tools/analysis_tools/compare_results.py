@@ -49,7 +49,7 @@ def main() -> int:
     args = parse_args()
 
     def compare() -> None:
-        from cape_mm.evaluation.comparison import compare_results
+        from cape_mm.analysis.run_comparison import compare_results
 
         compare_results(**vars(args))
 

@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ...datasets.annotation_index import AnnotationIndex
 from ...errors import AnnotationFormatError, ConfigError, MissingDataError
 from ...evaluation.prediction_dump import read_dump
-from ...evaluation.rescoring import Labels, rescore
+from ...evaluation.rescoring import rescore
 from ...evaluation.result_file import read_results, results_path
 from .content import Evaluation, build_report
 from .prefixes import run_of, split_metrics
@@ -80,8 +81,8 @@ def _predictions(
     dump: str | Path, ann_file: str | Path, metrics: dict[str, Any], path: Path
 ) -> dict[str, Any]:
     """What the predictions add; refused if their score is not that of the metrics."""
-    predictions, labels = read_dump(dump), Labels(ann_file)
-    metric = rescore(predictions, labels, dump)
+    predictions, index = read_dump(dump), AnnotationIndex.read([ann_file])
+    metric = rescore(predictions, index, dump)
     scored = metric.evaluate(len(predictions.episodes))
     for key in ('num_pairs', 'PCK@0.2'):
         if scored[key] != metrics.get(key):
@@ -92,6 +93,6 @@ def _predictions(
     return dict(
         table=metric.pairs,
         entries=list(predictions.entries.values()),
-        keypoint_names=names_of(labels.categories.values()),
+        keypoint_names=names_of(index.categories.values()),
         data_files=hash_data([str(ann_file)]),
     )

@@ -67,7 +67,7 @@ def test_dump_of_another_test(result, monkeypatch):
 
     module = 'cape_mm.analysis.report.stored'
     monkeypatch.setattr(f'{module}.read_dump', lambda path: type('D', (), RUN | EMPTY))
-    monkeypatch.setattr(f'{module}.Labels', lambda path: None)
+    monkeypatch.setattr(f'{module}.AnnotationIndex.read', lambda paths: None)
     monkeypatch.setattr(f'{module}.rescore', lambda *args: Scored())
     with pytest.raises(ConfigError, match='another test.*num_pairs is 36, not 24'):
         report_stored(result, dump='d.json', ann_file='a.json')

@@ -1,0 +1,235 @@
+"""Two results side by side, on the same frozen episodes only."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import ConfigError
+from ..evaluation.bootstrap import (
+    LEVEL,
+    NUM_RESAMPLES,
+    RESAMPLED_KEYS,
+    resampled_values,
+)
+from ..evaluation.comparison import compare_pairs
+from ..evaluation.report import (
+    format_columns,
+    is_lower_better,
+    shorten,
+    write_metrics,
+)
+from ..evaluation.result_file import StoredResults, read_results
+
+OTHER_LABELS = (
+    'ANNOTATIONS DIFFER: where the files have other labels, the runs were not scored '
+    'on the same truth. Score dumps of both with one file: score_dump.py'
+)
+
+
+def compare_results(
+    first: str | Path,
+    second: str | Path,
+    key: str = 'PCK@0.2',
+    common_pairs: bool = False,
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = 0,
+    out: str | Path | None = None,
+) -> dict[str, Any]:
+    """Compare two results pair by pair, print the table and write it on request.
+
+    Args:
+        first: A: a file of results, the metrics file beside it, or their folder.
+        second: B, likewise.
+        key: one of ``RESAMPLED_KEYS``.
+        common_pairs: where a run lost pairs, compare those that both scored.
+        num_resamples: of each bootstrap.
+        seed: of the bootstrap's own generator.
+        out: JSON file for the figures.
+
+    Returns:
+        The figures: ``over_episodes``, ``over_categories``, ``macro``,
+        ``per_category``, ``categories_won`` and what was compared;
+        ``same_annotations`` is False where the annotation files differ.
+
+    Raises:
+        MissingDataError: there is no file of results.
+        AnnotationFormatError: it is damaged.
+        ConfigError: the runs are not of the same episodes, one of them lost pairs and
+            ``common_pairs`` is not set, or an argument makes no sense.
+    """
+    if key not in RESAMPLED_KEYS:
+        raise ConfigError(f'unknown value {key!r}; choose {", ".join(RESAMPLED_KEYS)}')
+    if num_resamples < 1:
+        raise ConfigError(f'num_resamples must be at least 1, got {num_resamples}')
+    runs = read_results(first), read_results(second)
+    check_same_episodes(*runs)
+    rows, notices = match_pairs(*runs, common_pairs=common_pairs)
+    column = RESAMPLED_KEYS.index(key)
+    values = [
+        resampled_values(np.nan_to_num(run.table.values[chosen]))[:, column]
+        for run, chosen in zip(runs, rows)
+    ]
+    table = runs[0].table
+    pairs = table.episode_index[rows[0]], table.category_id[rows[0]]
+    found = compare_pairs(*values, *pairs, num_resamples, seed)
+    names = {**runs[1].table.category_names, **table.category_names}
+    hashes = [run.run.get('annotations_sha256') for run in runs]
+    figures = dict(
+        num_pairs=found.num_pairs,
+        over_episodes=found.over_episodes.as_record(),
+        over_categories=found.over_categories.as_record(),
+        macro=found.macro.as_record(),
+        categories_won=found.count_categories(not is_lower_better(key)),
+        per_category={
+            f'{category_id} {names.get(category_id, "")}'.strip(): row.as_record()
+            for category_id, row in found.per_category.items()
+        },
+        **dict(A=str(runs[0].path), B=str(runs[1].path), notices=notices),
+        # a file with other skeletons has the same labels: no reason to refuse
+        same_annotations=None if None in hashes else hashes[0] == hashes[1],
+        **dict(key=key, num_resamples=num_resamples, seed=seed, level=LEVEL),
+    )
+    print(format_comparison(figures))
+    if out is not None:
+        print(f'comparison: {write_metrics(figures, out)}')
+    return figures
+
+
+def check_same_episodes(first: StoredResults, second: StoredResults) -> None:
+    """Refuse two runs on other episodes.
+
+    Raises:
+        ConfigError: the hashes of their episodes differ, or one has none.
+    """
+    hashes = [run.run.get('episodes_sha256') for run in (first, second)]
+    if None in hashes:
+        run = (first, second)[hashes.index(None)]
+        raise ConfigError(
+            f'{run.path} does not say which episodes were evaluated (no '
+            f'"episodes_sha256" in its "run"): test with a sampler of fixed episodes.'
+        )
+    if hashes[0] != hashes[1]:
+        raise ConfigError(
+            f'the two results are of different episodes, so no pair of one belongs to '
+            f'a pair of the other: {first.path} has episodes_sha256 {hashes[0]}, '
+            f'{second.path} has {hashes[1]}. Test both on the same annotation file '
+            f'with the same num_shots, num_queries, episodes_per_category and draw.'
+        )
+
+
+def match_pairs(
+    first: StoredResults, second: StoredResults, common_pairs: bool
+) -> tuple[tuple[np.ndarray, np.ndarray], list[str]]:
+    """Rows of the pairs that both runs scored, in the same order.
+
+    Args:
+        first: A.
+        second: B.
+        common_pairs: go on where a run lost pairs.
+
+    Returns:
+        Rows of A and rows of B, and a notice per run that lost pairs.
+
+    Raises:
+        ConfigError: a run lost pairs and ``common_pairs`` is False, no pair is left,
+            or a pair is of different categories.
+    """
+    places = [_scored_places(run) for run in (first, second)]
+    common = sorted(places[0].keys() & places[1].keys())
+    notices = [
+        _describe_lost(label, run, other)
+        for label, run, other in (('A', first, second), ('B', second, first))
+        if _lost_keys(run, other)
+    ]
+    if notices and not common_pairs:
+        raise ConfigError(
+            f'{"; ".join(notices)}. Their means are not over the same pairs. '
+            f'--common-pairs compares the {len(common):,} that both scored.'
+        )
+    if not common:
+        raise ConfigError(
+            f'{first.path} and {second.path} have no scored pair in common'
+        )
+    rows = tuple(np.array([place[key] for key in common]) for place in places)
+    differs = first.table.category_id[rows[0]] != second.table.category_id[rows[1]]
+    if differs.any():
+        raise ConfigError(
+            f'{int(differs.sum())} pairs are of one category in {first.path} and of '
+            f'another in {second.path}, though their episodes have the same hash: one '
+            f'of the files was changed by hand'
+        )
+    return rows, notices
+
+
+def _keys(run: StoredResults) -> list[tuple[int, int]]:
+    table = run.table
+    return list(zip(table.episode_index.tolist(), table.slot.tolist()))
+
+
+def _scored_places(run: StoredResults) -> dict[tuple[int, int], int]:
+    is_scored = run.table.is_scored
+    return {key: row for row, key in enumerate(_keys(run)) if is_scored[row]}
+
+
+def _lost_keys(run: StoredResults, other: StoredResults) -> set[tuple[int, int]]:
+    """Pairs that a run should have scored, but has not."""
+    theirs = {key for key in _keys(other) if key[0] >= 0}  # below: of no episode
+    return (theirs | set(_keys(run))) - _scored_places(run).keys()
+
+
+def _describe_lost(label: str, run: StoredResults, other: StoredResults) -> str:
+    lost = _lost_keys(run, other)
+    reasons = Counter(run.table.drop_reason[~run.table.is_scored].tolist())
+    num_unknown = len(lost) - sum(reasons.values())
+    if num_unknown:
+        reasons['not recorded'] = num_unknown
+    listed = ', '.join(f'{reason}: {num:,}' for reason, num in reasons.most_common())
+    return (
+        f'{label} ({run.path}) is partial, {len(lost):,} pairs are missing ({listed})'
+    )
+
+
+def format_comparison(figures: Mapping[str, Any]) -> str:
+    """Lay out what :func:`compare_results` returns as text.
+
+    Returns:
+        Lines without a trailing newline. Fractions are in percent, EPE in pixels. A
+        star marks a difference whose interval leaves zero out.
+    """
+    scale, unit = (1, 'px') if figures['key'] == 'EPE' else (100, '%')
+    rows = {
+        'mean over pairs, episodes drawn': figures['over_episodes'],
+        'mean over pairs, categories drawn': figures['over_categories'],
+        'mean over categories': figures['macro'],
+        **{shorten(name): row for name, row in figures['per_category'].items()},
+    }
+    title = f'{figures["key"]} [{unit}]'
+    ends = f'{100 * figures["level"]:g} % interval'
+    won = figures['categories_won']
+    head = [
+        f'A: {figures["A"]}',
+        f'B: {figures["B"]}',
+        *(f'PARTIAL: {notice}' for notice in figures['notices']),
+        *([OTHER_LABELS] if figures['same_annotations'] is False else []),
+        f'{figures["num_pairs"]:,} pairs, {figures["num_resamples"]:,} resamples, '
+        f'seed {figures["seed"]}',
+    ]
+    lines = [[name, *_cells(row, scale)] for name, row in rows.items()]
+    table = format_columns(lines, [title, 'A', 'B', 'B - A', ends, 'p', ''])
+    end = f'categories won: A {won["A"]}, B {won["B"]}, equal {won["equal"]}'
+    return '\n'.join([*head, '', table, '', end])
+
+
+def _cells(row: Mapping[str, Any], scale: float) -> list[str]:
+    cells = [f'{scale * row["A"]:.1f}', f'{scale * row["B"]:.1f}']
+    cells.append(f'{scale * row["difference"]:+.2f}')
+    if row['interval'] is None:
+        return [*cells, '-', '-', '']
+    low, high = row['interval']['low'], row['interval']['high']
+    ends = f'{scale * low:+.2f} to {scale * high:+.2f}'
+    return [*cells, ends, f'{row["p_value"]:.3f}', '*' if low > 0 or high < 0 else '']

@@ -108,16 +108,3 @@ def test_folders_equal_the_table_of_the_categories(mp100_annotations):
         if row['supercategory'] == 'furniture'
     )
     assert furniture == {'Keypoint-5': 5}
-
-
-def test_other_real_data_has_no_source_of_mp100(shared_data):
-    file = shared_data / 'realcape/annotations/realcape_train.json'
-    if not file.is_file():
-        pytest.skip(f'no real photographs: {file} does not exist')
-    content = json.loads(file.read_text())
-    names = {image['id']: image['file_name'] for image in content['images']}
-    sources = {
-        source_of_image(names[a['image_id']], a['category_id'])
-        for a in content['annotations']
-    }
-    assert sources == {UNKNOWN_SOURCE}

@@ -38,32 +38,12 @@ def test_base_is_detected(edges, num_keypoints, expected):
     assert len(found) == len(expected)
 
 
-def test_order_of_edges_is_kept():
-    edges = [[3, 1], [0, 2], [2, 3]]
-    assert zero_based_skeleton(edges, 4) == ((3, 1), (0, 2), (2, 3))
-
-
-@pytest.mark.parametrize('num_keypoints', [2, 5, 17])
-def test_shifted_skeleton_reads_the_same(num_keypoints):
-    chain = [[i, i + 1] for i in range(num_keypoints - 1)]
-    shifted = [[a + 1, b + 1] for a, b in chain]
-    assert zero_based_skeleton(shifted, num_keypoints) == zero_based_skeleton(
-        chain, num_keypoints
-    )
-
-
 @pytest.mark.parametrize('edge', [[0, 3], [2, 4], [-1, 1]])
 def test_edge_out_of_range_names_file_category_and_edge(edge):
     category = raw(7, 'abc', [[0, 1], edge], name='lynx')
     message = rf"file\.json: category 7 \('lynx'\): skeleton edge \[{edge[0]}, "
     with pytest.raises(AnnotationFormatError, match=message):
         read_categories([category], annotations(3, 7), 'file.json')
-
-
-def test_edge_out_of_range_is_quoted_as_the_file_has_it():
-    category = raw(7, 'abc', [[1, 2], [2, 4]])
-    with pytest.raises(AnnotationFormatError, match=r'skeleton edge \[2, 4\] is out'):
-        read_categories([category], [], 'file.json')
 
 
 @pytest.mark.parametrize(
@@ -120,16 +100,6 @@ def test_one_broken_annotation_does_not_decide_the_number():
     category = read_categories([raw(names='abcde')], anns, 'f')[1]
     assert category.num_keypoints == 5
     assert category.keypoint_names == tuple('abcde')
-
-
-def test_names_of_another_length_are_not_used():
-    category = read_categories([raw(names='abc')], annotations(5), 'f')[1]
-    assert (category.num_keypoints, category.keypoint_names) == (5, ())
-
-
-def test_category_without_annotations_counts_its_names():
-    category = read_categories([raw(names='abc', skeleton=[[1, 3]])], [], 'f')[1]
-    assert (category.num_keypoints, category.skeleton) == (3, ((0, 2),))
 
 
 def read_real(path):

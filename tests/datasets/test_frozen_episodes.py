@@ -15,7 +15,6 @@ from cape_mm.datasets.frozen_episodes import (
     FrozenEpisodes,
     describe_protocol,
     episodes_sha256,
-    files_sha256,
 )
 from cape_mm.structures import Episode
 
@@ -94,14 +93,6 @@ def test_settings_of_a_draw():
     )
     uneven = replace(FROZEN, episodes=(FIRST, FIRST, SECOND))
     assert uneven.settings()['episodes_per_category'] is None
-
-
-def test_hash_of_files(tmp_path):
-    first, second = tmp_path / 'a', tmp_path / 'b'
-    first.write_bytes(b'one ')
-    second.write_bytes(b'two')
-    assert files_sha256([first]) == hashlib.sha256(b'one ').hexdigest()
-    assert files_sha256([first, second]) == hashlib.sha256(b'one two').hexdigest()
 
 
 @pytest.mark.parametrize(

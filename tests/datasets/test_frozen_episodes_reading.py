@@ -3,13 +3,12 @@
 import hashlib
 import json
 import os
-import shutil
 from dataclasses import replace
 
 import pytest
 from episode_data import all_tensors, open_tree
 
-from cape_mm.datasets import FixedEpisodeSampler, episode_samplers
+from cape_mm.datasets import FixedEpisodeSampler
 from cape_mm.datasets.frozen_episodes import (
     FrozenEpisodes,
     episodes_sha256,
@@ -69,13 +68,6 @@ def test_replay_is_the_stored_list(tree):
     assert (sampler.num_shots, sampler.num_queries) == (2, 3)
     assert sampler.episodes_per_category == 6
     assert list(replay(tree, path, num_shots=2, num_queries=3, seed=5)) == episodes
-
-
-def test_ranks_share_the_stored_list(tree, monkeypatch):
-    episodes, path = freeze(tree)
-    for rank in range(5):
-        monkeypatch.setattr(episode_samplers, 'get_dist_info', lambda r=rank: (r, 5))
-        assert list(replay(tree, path)) == episodes[rank::5]
 
 
 def test_missing_images_drop_their_pairs_and_change_no_other(tree):
@@ -207,18 +199,6 @@ def test_malformed_content(tree, change, message):
     assert 'tools/dataset_tools/freeze_episodes.py' in str(info.value)
 
 
-def test_support_that_is_also_a_query(tree):
-    _, path = freeze(tree)
-
-    def overlap(content):
-        record = content['episodes'][3]
-        record['queries'][0] = record['support'][0]
-
-    edit(path, overlap)
-    with pytest.raises(AnnotationFormatError, match='3: "support \\+ queries" should'):
-        replay(tree, path)
-
-
 @pytest.mark.parametrize(
     'damage, message',
     [
@@ -254,9 +234,3 @@ def test_file_that_is_not_there(tree, tmp_path):
     os.symlink(loop, loop)
     with pytest.raises(MissingDataError, match='episodes_file not found: .*loop'):
         read_frozen_episodes(loop)
-
-
-def test_a_copy_elsewhere_is_as_good(tree, tmp_path):
-    episodes, path = freeze(tree)
-    copy = shutil.copy(path, tmp_path / 'copy.json')
-    assert list(replay(tree, copy)) == episodes

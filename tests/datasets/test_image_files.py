@@ -3,15 +3,13 @@
 import shutil
 
 import pytest
-from episode_data import CocoTree, assert_same, open_tree
+from episode_data import CocoTree, open_tree
 
 from cape_mm.datasets import EpisodeSampler, FixedEpisodeSampler
 from cape_mm.datasets.image_files import (
-    count_by_folder,
     describe_missing_files,
-    find_missing_files,
 )
-from cape_mm.errors import ImpossibleEpisodeError, MissingDataError
+from cape_mm.errors import MissingDataError
 from cape_mm.structures import Episode
 
 
@@ -30,19 +28,6 @@ def tree(coco_tree):
 
 def warnings_of(records):
     return [r.getMessage() for r in records if r.levelname == 'WARNING']
-
-
-def test_finds_what_is_not_there(tmp_path):
-    (tmp_path / 'a/b.jpg').mkdir(parents=True)  # a folder is no image
-    (tmp_path / 'a/c.jpg').touch()
-    names = ['a/c.jpg', 'x/d.jpg', 'a/b.jpg', 'x/d.jpg', 'a/C.png']
-    found = find_missing_files(names, str(tmp_path))
-    assert found == ['x/d.jpg', 'a/b.jpg', 'a/C.png']
-
-
-def test_folders_are_those_of_the_categories():
-    names = ['cat/1.jpg', 'cat/deep/er/2.jpg', 'dog\\3.jpg', '4.jpg', 'cat/1.jpg']
-    assert count_by_folder(names) == {'cat': 2, 'dog': 1, '.': 1}
 
 
 def test_worst_ten_folders_are_named():
@@ -67,14 +52,6 @@ def test_one_warning_counts_the_missing_files(tree, log_records, train):
     assert dataset.num_missing_images == 6
 
 
-def test_complete_data_are_not_mentioned(coco_tree, log_records):
-    coco_tree.fill(1, num_images=3)
-    dataset = open_tree(coco_tree, train=True)
-    assert not warnings_of(log_records)
-    assert (dataset.num_missing_images, dataset.missing_images) == (0, {})
-    assert dataset.num_without_image == {}
-
-
 def test_training_leaves_the_instances_out_of_its_pools(tree):
     dataset = open_tree(tree, train=True)
     pools = dataset.instances_by_category
@@ -95,13 +72,6 @@ def test_evaluation_keeps_its_pools_and_its_draw(tree, tmp_path):
     draws = [list(FixedEpisodeSampler(d, episodes_per_category=5)) for d in datasets]
     assert draws[0] == draws[1]
     assert datasets[0].num_without_image == {}
-
-
-def test_sampler_refuses_a_category_without_images_at_once(tree):
-    dataset = open_tree(tree, train=True)
-    message = r"category 3 \('cat3'\) has 0 usable instances .* of 4 more are missing"
-    with pytest.raises(ImpossibleEpisodeError, match=message):
-        EpisodeSampler(dataset, episodes_per_epoch=5)
 
 
 def test_sampler_skips_it_on_demand_and_draws_only_what_is_there(tree, log_records):
@@ -158,12 +128,3 @@ def test_the_look_can_be_switched_off(tree, log_records):
     assert not warnings_of(log_records)
     assert len(dataset.instances_by_category[3]) == 4
     assert dataset.num_missing_images == 0
-
-
-def test_the_look_changes_nothing_where_all_files_are_there(coco_tree):
-    a, b, c = coco_tree.fill(1, num_images=3)
-    episode = Episode(1, (a,), (b, c), seed=3)
-    with_look = open_tree(coco_tree, train=True)
-    without = open_tree(coco_tree, train=True, check_images=False)
-    assert with_look.instances_by_category == without.instances_by_category
-    assert_same(with_look[episode], without[episode])

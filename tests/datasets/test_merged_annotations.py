@@ -10,7 +10,7 @@ from episode_data import CocoTree
 
 from cape_mm.datasets import MP100EpisodeDataset
 from cape_mm.datasets.annotation_file import read_annotation_files
-from cape_mm.errors import AnnotationFormatError, MissingDataError
+from cape_mm.errors import AnnotationFormatError
 
 
 @pytest.fixture
@@ -113,21 +113,6 @@ def test_category_that_no_file_has(tree):
     path = write_part(tree, 'a.json', {1, 2})
     with pytest.raises(AnnotationFormatError, match='no category with id 3, 9, which'):
         read_annotation_files([path], include={1, 3, 9})
-
-
-def test_one_missing_file_is_named(tree):
-    path = write_part(tree, 'a.json', {1})
-    with pytest.raises(MissingDataError, match=r'not found: .*gone\.json'):
-        read_annotation_files([path, str(tree.root / 'gone.json')])
-
-
-def test_dataset_draws_from_the_chosen_categories_only(tree):
-    write_part(tree, 'a.json', {1, 2, 3})
-    dataset = MP100EpisodeDataset(
-        'a.json', data_root=str(tree.root), exclude_categories=[2]
-    )
-    assert set(dataset.instances_by_category) == {1, 3}
-    assert {inst.category_id for inst in dataset.index.instances} == {1, 3}
 
 
 def test_files_of_the_real_splits_agree(mp100_annotations):

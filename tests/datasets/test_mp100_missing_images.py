@@ -70,13 +70,6 @@ def test_redraw_never_takes_an_image_twice(coco_tree):
         assert sample.gt_instances.img_ids.tolist() == [2, 3]
 
 
-def test_corrupt_image_is_redrawn_too(gap):
-    tree, ids = gap
-    tree.image_path(2).write_bytes(b'')
-    item = open_tree(tree, train=True)[Episode(1, (ids[0],), (ids[1],))]
-    assert ids[1] not in item['data_samples'].gt_instances.ann_ids.tolist()
-
-
 def test_instance_without_a_point_in_the_crop_is_redrawn(gap, log_records):
     tree, ids = gap
     tree.content['annotations'][2]['keypoints'] = [47.0, 39.0, 2] * 4  # far from box
@@ -173,14 +166,6 @@ def check_some_dropped(item, full, episode, is_gone, reason):
     for key, value in expected.items():
         is_per_query = key.startswith(('gt', 'query', 'crop'))
         assert torch.equal(found[key], value[kept] if is_per_query else value), key
-
-
-def test_evaluation_with_all_queries_missing(coco_tree):
-    ids = coco_tree.fill(1, num_images=3)
-    for image_id in (2, 3):
-        coco_tree.image_path(image_id).unlink()
-    episode = Episode(1, (ids[0],), (ids[1], ids[2]))
-    check_all_dropped(open_tree(coco_tree)[episode], episode, 'query: image not found')
 
 
 def test_error_arrives_as_itself_from_a_data_loader_worker(gap):

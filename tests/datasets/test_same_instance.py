@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from episode_data import assert_same, open_tree
+from episode_data import open_tree
 
 from cape_mm.datasets import EpisodeSampler, FixedEpisodeSampler
 from cape_mm.errors import ConfigError, ImpossibleEpisodeError
@@ -39,20 +39,6 @@ def test_every_query_is_its_support(coco_tree, mode, distinct):
         assert episode.support_ids == (first,) * 2
         assert episode.query_ids == (first,) * 3
         assert episode.index == place
-
-
-def test_support_and_query_are_the_same_to_the_last_bit(coco_tree):
-    fill(coco_tree)
-    dataset = open_tree(coco_tree)
-    sampler = draw('eval', dataset, same_instance=True)
-    item = dataset[next(iter(sampler))]
-    sample = item['data_samples']
-    swapped = dict(
-        inputs=dict(support=item['inputs']['query'], query=item['inputs']['support']),
-        data_samples=sample.clone(),
-    )
-    swapped['data_samples'].gt_instances = sample.support_instances
-    assert_same(item, swapped)
 
 
 def test_one_instance_is_enough(coco_tree):
@@ -109,9 +95,3 @@ def test_stored_episodes_are_not_replaced(coco_tree, tmp_path, option):
     path.write_text(FrozenEpisodes('own', 1, sha256, tuple(episodes)).to_text())
     with pytest.raises(ConfigError, match='are not drawn. Leave them out'):
         FixedEpisodeSampler(dataset, episodes_file=str(path), **option)
-
-
-def test_no_category_is_refused(coco_tree):
-    fill(coco_tree)
-    with pytest.raises(ConfigError, match='max_categories must be at least 1, got 0'):
-        draw('eval', open_tree(coco_tree), max_categories=0)

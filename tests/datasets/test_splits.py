@@ -118,12 +118,6 @@ def test_more_precise_options_win_over_the_split():
     assert [cfg[f'{x}_dataloader'].dataset.split for x in loaders] == [3, 4, 3]
 
 
-def test_explicit_files_still_work():
-    cfg = load_config(CONFIG_DIR / 'cape_mp100.py', dict(test_ann_file='x.json'))
-    dataset = cfg.test_dataloader.dataset
-    assert split_files(dataset.ann_file, dataset.split, dataset.subset) == ('x.json',)
-
-
 @pytest.mark.parametrize(
     ('config', 'options'),
     [

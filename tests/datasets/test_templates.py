@@ -16,7 +16,6 @@ from tiny_cape import build_cape, fill_zero_weights
 
 from cape_mm.apis import load_config
 from cape_mm.datasets import FixedEpisodeSampler, MP100EpisodeDataset, collate_episodes
-from cape_mm.datasets.transforms import EpisodeRotation
 from cape_mm.errors import AnnotationFormatError, ConfigError, MissingDataError
 from cape_mm.evaluation.copy_support import copy_support
 from cape_mm.evaluation.scoring import score_episode
@@ -165,26 +164,6 @@ def test_training_mirrors_the_template_with_its_episode(tree):
         linear = torch.linalg.lstsq(design, crop).solution[:2]
         assert (torch.linalg.det(linear) < 0) == (x[-1] != 8)
     assert set(x) == {8.0, 31 - 8.0}  # canonical: neither turned nor scaled
-
-
-def test_training_rotates_the_template_with_its_episode(tree):
-    """Both move by the same map of the crop, another one in every episode."""
-    dataset, plain = open_with(tree), open_with(tree)
-    dataset.pipeline.transforms.insert(2, EpisodeRotation(prob=1.0))
-    ids = [ann_id for ann_id, _ in dataset.instances_by_category[1]]
-    turns = []
-    for seed in range(6):
-        episode = Episode(1, (ids[0],), (ids[1],), seed=seed)
-        ours, before = (d[episode]['data_samples'] for d in (dataset, plain))
-        maps = []
-        for name in ('support_instances', 'gt_instances'):
-            found, start = (getattr(s, name).keypoints[0] for s in (ours, before))
-            design = torch.cat([start, torch.ones(len(start), 1)], dim=1)
-            # of a template, the absent point is (0, 0) of its picture and moves along
-            maps.append(torch.linalg.lstsq(design, found).solution)
-        torch.testing.assert_close(*maps, atol=1e-3, rtol=1e-3)
-        turns.append(torch.atan2(maps[0][0, 1], maps[0][0, 0]).item())
-    assert max(turns) - min(turns) > 1
 
 
 def test_training_redraws_queries_beside_a_template(tree):

@@ -78,7 +78,7 @@ def source_folders(args: argparse.Namespace) -> dict[str, str | Path]:
     Raises:
         ConfigError: there is none.
     """
-    from cape_mm.data_tools.preparation import guess_source_folders
+    from cape_mm.data_tools.mp100_sources import guess_source_folders
     from cape_mm.errors import ConfigError
 
     folders = dict(guess_source_folders(args.sources)) if args.sources else {}

@@ -35,21 +35,6 @@ class WantedImage:
     size: tuple[int, int]
     point_sets: tuple[Points, ...] = ()
 
-    @property
-    def folder(self) -> str:
-        """First folder of the path, or '' where there is none."""
-        return self.file_name.partition('/')[0] if '/' in self.file_name else ''
-
-    @property
-    def inner(self) -> str:
-        """Path inside the folder, e.g. 'flickr/0/image00028.jpg'."""
-        return self.file_name.partition('/')[2] or self.file_name
-
-    @property
-    def name(self) -> str:
-        """Last part of the path."""
-        return self.file_name.rpartition('/')[2]
-
 
 def read_coco_files(
     paths: Iterable[Path], must_all_be_coco: bool = True

@@ -1,7 +1,5 @@
 """Annotations: dropped ids by reason, and what is odd, each counted by hand."""
 
-import json
-
 import pytest
 
 from cape_mm.data_tools.checking.annotations import (
@@ -14,7 +12,6 @@ from cape_mm.data_tools.checking.findings import GAP, NOTE
 from cape_mm.datasets.annotation_file import read_annotation_file
 from cape_mm.datasets.categories import read_categories
 from cape_mm.datasets.instance_filters import select_instances
-from cape_mm.datasets.synthetic.writer import annotation_path
 
 NAN = float('nan')
 INSIDE = [15.0, 15.0, 2] * 3
@@ -85,12 +82,6 @@ def test_second_use_of_an_id(tree):
     }
     (finding,) = duplicate_id_findings(read(path)[0])
     assert (finding.severity, finding.items) == (GAP, (100,))
-
-
-def test_synthetic_empties(synthetic_root):
-    dropped = drops_of(annotation_path(synthetic_root, 'train'))
-    assert len(dropped) == 6
-    assert all(f.severity == NOTE for f in drop_findings(dropped))
 
 
 def test_sound_annotations_have_no_finding(tree):
@@ -180,11 +171,3 @@ def test_documented_numbers_of_the_real_files(mp100_annotations):
         'fewer than 3 visible keypoints': 28,
     }
     assert most == 9
-
-
-def test_both_faces_take_their_number_from_the_annotations(mp100_annotations):
-    path = mp100_annotations / 'mp100_split1_train_partial.json'
-    raws = {c['id']: c for c in json.loads(path.read_text())['categories']}
-    assert raws[18]['keypoints'] == raws[40]['keypoints'] == []
-    _, num_visible = geometry_findings(*read(path))
-    assert (num_visible[18].max(), num_visible[40].max()) == (19, 68)

@@ -47,13 +47,6 @@ def test_skeletons_are_fixed_beside_the_original(tree):
     assert check_dataset(written[path], **FEW).exit_code == 0
 
 
-def test_nothing_to_fix(tree):
-    tree.content['categories'] = tree.content['categories'][1:2]
-    report = check_dataset(tree.write(), **FEW)
-    assert fix_skeletons(report) == {}
-    assert list(files_in(tree.root)) == ['data.json']
-
-
 def test_real_first_release_becomes_the_updated_one(mp100_annotations, tmp_path):
     """Both releases hold the same categories; one of them is 0-based everywhere."""
     for name in ('mp100_split1_val.json', 'mp100_split3_test.json'):
@@ -104,14 +97,6 @@ def test_decoded_images_decide_too(tree, tmp_path):
     assert 100 in ids
 
 
-def test_entries_that_the_reader_refuses_are_left_out(tree, tmp_path):
-    tree.content['annotations'][3]['id'] = '103'
-    report = check_dataset(tree.write(), **FEW)
-    (written,) = write_available(report, tmp_path / 'out').values()
-    assert 103 not in read_annotation_file(written).anns
-    assert 102 in read_annotation_file(written).anns
-
-
 def test_an_original_is_never_replaced(tree):
     path = tree.write()
     report = check_dataset(path, **FEW)
@@ -136,15 +121,6 @@ def test_other_files_are_not_replaced_but_our_own_are(tree, tmp_path):
     assert fix_skeletons(report) == fix_skeletons(report)
     out = tmp_path / 'out'
     assert write_available(report, out) == write_available(report, out)
-
-
-def test_link_to_an_original_is_not_replaced(tree, tmp_path):
-    path = tree.write()
-    (tmp_path / 'out').mkdir()
-    (tmp_path / 'out/data.json').symlink_to(path)
-    with pytest.raises(ConfigError, match='exists'):
-        write_available(check_dataset(path, **FEW), tmp_path / 'out')
-    assert (tmp_path / 'out/data.json').is_symlink()
 
 
 def test_nothing_left(tree, tmp_path):

@@ -63,12 +63,6 @@ def test_no_image(tmp_path, content):
     assert decode_image(str(path)) == ('does not decode', None)
 
 
-def test_folder_and_absent_file(tmp_path):
-    assert decode_image(str(tmp_path)) == ('can not be read: Is a directory', None)
-    gone = 'can not be read: No such file or directory'
-    assert decode_image(str(tmp_path / 'a.jpg')) == (gone, None)
-
-
 def test_size_is_that_after_the_turn(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # a quarter turn
@@ -93,18 +87,6 @@ def test_results_keep_their_order(tmp_path, num_workers, capsys):
     assert 'Decoding 30 images' in streams.err
     assert '30/30' in streams.err
     assert streams.err.count('/30,') <= 7  # a log file, not a screen
-
-
-def test_nothing_to_decode(capsys):
-    decode_images([], 2)
-    assert capsys.readouterr().err == ''
-
-
-def test_threads_of_opencv_come_back(tmp_path):
-    images = [ImageFile(str(write(tmp_path / f'{i}.png')), 'zoo') for i in range(3)]
-    before = cv2.getNumThreads()
-    decode_images(images, 2)
-    assert cv2.getNumThreads() == before
 
 
 def die_on_bad(path):

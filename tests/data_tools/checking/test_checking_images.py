@@ -34,13 +34,6 @@ def test_kinds_of_absence(tmp_path):
     assert find_file_problem(str(tmp_path / ('x' * 300))) == 'File name too long'
 
 
-def test_permission(tmp_path, monkeypatch):
-    path = tmp_path / 'a.jpg'
-    path.write_bytes(b'x')
-    monkeypatch.setattr(os, 'access', lambda *_: False)
-    assert find_file_problem(str(path)) == 'no permission to read'
-
-
 def collect(path, folder, images):
     coco = read_annotation_file(path)
     lists = coco.dataset
@@ -79,15 +72,6 @@ def test_counts_by_source_and_category(mp100_tree):
     (finding,) = image_findings(images.values())
     expected = [str(mp100_tree.image_path(image_id)) for image_id in (1, 2, 4)]
     assert (finding.kind, list(finding.items)) == ('image: missing', expected)
-
-
-def test_files_are_looked_for_once(mp100_tree, monkeypatch):
-    images = {}
-    first = collect(mp100_tree.write(), mp100_tree.image_folder, images)
-    monkeypatch.setattr('cape_mm.data_tools.checking.images.find_file_problem', None)
-    again = collect(mp100_tree.write('b.json'), mp100_tree.image_folder, images)
-    assert len(images) == 10
-    assert all(again[key] is first[key] for key in first)
 
 
 def test_image_of_two_categories_counts_once_in_its_source(coco_tree):

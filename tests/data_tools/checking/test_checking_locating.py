@@ -26,11 +26,6 @@ def test_annotation_files_of_a_root(tmp_path):
     assert [p.name for p in find_annotation_files(str(tmp_path))] == ['z.json']
 
 
-def test_root_that_is_not_there(tmp_path):
-    with pytest.raises(MissingDataError, match='data root not found: .*gone'):
-        find_annotation_files(tmp_path / 'gone')
-
-
 @pytest.mark.parametrize('inside', ['', 'annotations'])
 def test_image_folder_of_both_layouts(tmp_path, inside):
     ann_file = tmp_path / inside / 'a.json'

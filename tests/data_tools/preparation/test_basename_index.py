@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
-from prepare_sources import snapshot, write_bytes
+from prepare_sources import write_bytes
 
-from cape_mm.data_tools.preparation.basename_index import build_basename_index
+from cape_mm.data_tools.preparation.matching import build_basename_index
 from cape_mm.errors import MissingDataError
 
 
@@ -41,13 +39,6 @@ def test_linked_folder_is_followed_once_and_a_loop_ends(tmp_path):
     assert index.find('b.jpg') == index.find('c.jpg') == []
 
 
-def test_nothing_in_the_source_changes(tmp_path):
-    write_bytes(tmp_path / '1/a.jpg', 'x')
-    before = snapshot(tmp_path)
-    build_basename_index(tmp_path, ['a.jpg'])
-    assert snapshot(tmp_path) == before
-
-
 @pytest.mark.parametrize('kind', ['nothing', 'file', 'loop'])
 def test_source_must_be_a_folder(kind, tmp_path):
     root = tmp_path / 'source'
@@ -57,22 +48,6 @@ def test_source_must_be_a_folder(kind, tmp_path):
         root.symlink_to(root)
     with pytest.raises(MissingDataError, match=f'source folder not found: {root}'):
         build_basename_index(root, ['a.jpg'])
-
-
-def test_unreadable_folder_is_named(tmp_path, monkeypatch):
-    write_bytes(tmp_path / 'good/a.jpg', 'x')
-    (tmp_path / 'secret').mkdir()
-    scandir = os.scandir
-
-    def refuse(path):
-        if str(path).endswith('secret'):
-            raise PermissionError(13, 'Permission denied', str(path))
-        return scandir(path)
-
-    monkeypatch.setattr(os, 'scandir', refuse)
-    index = build_basename_index(tmp_path, ['a.jpg'])
-    assert len(index.find('a.jpg')) == 1
-    assert index.unreadable == [f'{tmp_path / "secret"}: Permission denied']
 
 
 def test_archives_are_noted(tmp_path):

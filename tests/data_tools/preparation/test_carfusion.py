@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from prepare_sources import SCENES, make_scene, write_bytes
 
-from cape_mm.data_tools.preparation.basename_index import build_basename_index
-from cape_mm.data_tools.preparation.carfusion import has_points, published_name
-from cape_mm.data_tools.preparation.layouts import LAYOUTS
 from cape_mm.data_tools.preparation.matching import (
     BY_NAME_ALONE,
     Match,
+    build_basename_index,
+    has_points,
     match_image,
     possible_names,
+    published_name,
 )
 from cape_mm.data_tools.preparation.wanted import (
     WantedImage,
@@ -31,9 +31,7 @@ def find(root: Path, points=POINTS, file_name: str = 'suv/1500801201.jpg') -> Ma
     wanted = WantedImage(
         file_name, 'CarFusion', 51, (1920, 1080), (frozenset(points),) if points else ()
     )
-    layout = LAYOUTS['CarFusion']
-    names = possible_names(wanted, layout)
-    return match_image(wanted, layout, build_basename_index(root, names))
+    return match_image(wanted, build_basename_index(root, possible_names(wanted)))
 
 
 @pytest.mark.parametrize(
@@ -84,11 +82,6 @@ def test_without_labels_nothing_is_guessed(labels, tmp_path):
     assert 'only the labels' in match.reason
 
 
-def test_image_without_annotation_is_not_guessed(tmp_path):
-    make_scene(tmp_path, SCENES[0], '8_1201', POINTS)
-    assert find(tmp_path, points=()).is_ambiguous
-
-
 def test_renamed_file_counts_less_than_a_proven_one(tmp_path):
     renamed = write_bytes(tmp_path / 'renamed/suv/1500801201.jpg', 'who knows')
     match = find(tmp_path)
@@ -108,7 +101,7 @@ def test_real_annotations_find_their_scenes(mp100_annotations, tmp_path):
     assert images and all(image.point_sets for image in images)
     expected, cars = {}, defaultdict(list)
     for image in images:
-        scene, frame = divmod(int(Path(image.name).stem), 10**8)
+        scene, frame = divmod(int(Path(image.file_name).stem), 10**8)
         name = f'{frame // 10**5}_{frame % 10**5}'
         folder = tmp_path / f'train/scene{scene:02d}'
         cars[folder, name].extend(image.point_sets)  # a frame may show a car and a bus
@@ -118,7 +111,6 @@ def test_real_annotations_find_their_scenes(mp100_annotations, tmp_path):
     for (folder, name), point_sets in cars.items():
         lines = [f'{x},{y},1,{i},1\n' for i, p in enumerate(point_sets) for x, y in p]
         write_bytes(folder / f'gt/{name}.txt', ''.join(lines))
-    layout = LAYOUTS['CarFusion']
-    names = {name for image in images for name in possible_names(image, layout)}
+    names = {name for image in images for name in possible_names(image)}
     index = build_basename_index(tmp_path, names)
-    assert {i.file_name: match_image(i, layout, index).path for i in images} == expected
+    assert {i.file_name: match_image(i, index).path for i in images} == expected

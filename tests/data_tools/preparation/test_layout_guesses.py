@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from prepare_sources import NAMES, make_source_tree
 
-from cape_mm.data_tools.preparation import guess_source_folders
+from cape_mm.data_tools.mp100_sources import guess_source_folders
 from cape_mm.errors import ConfigError, MissingDataError
 
 

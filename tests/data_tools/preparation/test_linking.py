@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from prepare_sources import make_source_tree, snapshot, write_bytes
 
-from cape_mm.data_tools.preparation.linking import MODES, make_files
 from cape_mm.data_tools.preparation.plan import Action, Plan, find_image_root, make_plan
+from cape_mm.data_tools.preparation.prepare import MODES, make_files
 from cape_mm.data_tools.preparation.wanted import WantedImage
 from cape_mm.errors import ConfigError, MissingDataError
 
@@ -119,17 +119,6 @@ def test_file_that_appears_after_the_plan_is_not_overwritten(bench):
         bench.first.unlink()
 
 
-def test_broken_link_that_became_a_file_is_not_overwritten(bench):
-    bench.first.parent.mkdir(parents=True)
-    bench.first.symlink_to('moved/away.jpg')
-    plan = bench.plan()
-    bench.first.unlink()
-    bench.first.write_text('drawn by hand')
-    with pytest.raises(ConfigError, match='appeared there meanwhile'):
-        make_files(plan)
-    assert bench.first.read_text() == 'drawn by hand'
-
-
 @pytest.mark.parametrize(
     'mode, module, function',
     [('symlink', os, 'symlink'), ('hardlink', os, 'link'), ('copy', shutil, 'copy2')],
@@ -176,25 +165,6 @@ def test_killed_run_leaves_nothing_behind_after_the_next(bench, mode, is_broken_
     assert bench.contents() == {name: name for name in NAMES}
 
 
-def test_read_only_target(bench):
-    bench.images.parent.mkdir()
-    bench.images.parent.chmod(0o500)
-    try:
-        if os.access(bench.images.parent, os.W_OK):
-            pytest.skip('this user may write everywhere')
-        with pytest.raises(
-            ConfigError, match='Get the right to read the one and write'
-        ):
-            make_files(bench.plan())
-    finally:
-        bench.images.parent.chmod(0o700)
-
-
-def test_unknown_mode(bench):
-    with pytest.raises(ConfigError, match="mode 'move' is none of symlink, hardlink"):
-        make_files(bench.plan(), 'move')
-
-
 def test_writing_through_a_linked_folder_is_refused(bench):
     """The reference instructions link whole folders; theirs are not ours to fill."""
     bench.images.mkdir(parents=True)
@@ -204,19 +174,6 @@ def test_writing_through_a_linked_folder_is_refused(bench):
     with pytest.raises(ConfigError, match='is a link to .*Remove the link'):
         bench.plan()
     assert not list(elsewhere.iterdir())
-
-
-def test_complete_linked_folder_is_kept(bench):
-    bench.images.mkdir(parents=True)
-    inner = bench.source / 'animal_dataset_v1_clean_check'
-    (bench.images / 'quokka_face').symlink_to(inner)
-    assert bench.actions() == [Action.KEEP] * 4
-
-
-def test_file_in_place_of_a_folder_is_refused(bench):
-    write_bytes(bench.images / 'quokka_face', 'x')
-    with pytest.raises(ConfigError, match='should be a folder of images'):
-        bench.plan()
 
 
 def test_source_and_target_inside_each_other_are_refused(bench):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import cv2
@@ -11,9 +10,12 @@ import pytest
 from prepare_sources import NAMES, make_source_tree, write_bytes
 
 from cape_mm.data_tools.mp100_sources import SOURCES, source_of_image
-from cape_mm.data_tools.preparation.basename_index import build_basename_index
-from cape_mm.data_tools.preparation.layouts import LAYOUTS
-from cape_mm.data_tools.preparation.matching import Match, match_image, possible_names
+from cape_mm.data_tools.preparation.matching import (
+    Match,
+    build_basename_index,
+    match_image,
+    possible_names,
+)
 from cape_mm.data_tools.preparation.wanted import WantedImage
 
 every_source = pytest.mark.parametrize('source', SOURCES)
@@ -22,10 +24,7 @@ every_source = pytest.mark.parametrize('source', SOURCES)
 def find(file_name: str, root: Path, size: tuple[int, int] = (40, 30)) -> Match:
     """Look for one image of MP-100 in a source folder."""
     wanted = WantedImage(file_name, source_of_image(file_name), None, size)
-    layout = LAYOUTS[wanted.source]
-    return match_image(
-        wanted, layout, build_basename_index(root, possible_names(wanted, layout))
-    )
+    return match_image(wanted, build_basename_index(root, possible_names(wanted)))
 
 
 def write_picture(path: Path, width: int, height: int, level: int = 90) -> Path:
@@ -34,27 +33,12 @@ def write_picture(path: Path, width: int, height: int, level: int = 90) -> Path:
     return path
 
 
-def test_layouts_cover_the_thirteen_sources():
-    assert list(LAYOUTS) == list(SOURCES) == list(NAMES)
-    for source, layout in LAYOUTS.items():
-        assert layout.guesses, source
-        assert all(re.fullmatch('[a-z0-9]+', guess) for guess in layout.guesses)
-
-
 @every_source
 def test_published_place_is_found(source, tmp_path):
     make_source_tree(tmp_path, NAMES.values())
     match = find(NAMES[source], tmp_path)  # all sources below one folder
     assert match.path is not None, match
     assert Path(match.path).read_text() == NAMES[source]
-
-
-@every_source
-def test_published_place_wins_over_another_place(source, tmp_path):
-    make_source_tree(tmp_path, NAMES.values())
-    decoy = tmp_path / 'aaa' / NAMES[source].rpartition('/')[2]
-    write_bytes(decoy, 'another picture')
-    assert Path(find(NAMES[source], tmp_path).path).read_text() == NAMES[source]
 
 
 @every_source
@@ -76,13 +60,6 @@ def test_other_splits_of_deepfashion2_have_other_pictures(split, tmp_path):
     assert find(NAMES['DeepFashion2'], tmp_path).path is None
 
 
-@pytest.mark.parametrize('given', ['', 'train', 'train/image'])
-def test_folder_may_be_given_at_any_depth(given, tmp_path):
-    make_source_tree(tmp_path, [NAMES['DeepFashion2']])
-    root = tmp_path / 'DeepFashion2' / given
-    assert find(NAMES['DeepFashion2'], root).path
-
-
 def test_category_folder_decides_in_keypoint5(tmp_path):
     """00000019.jpg is a chair, a sofa and a swivel chair."""
     make_source_tree(tmp_path, ['chair/00000019.jpg'])
@@ -97,11 +74,6 @@ def test_fly_is_no_locust(tmp_path):
     make_source_tree(tmp_path, [NAMES['Desert Locust']])
     assert find(NAMES['Vinegar Fly'], tmp_path).path is None
     assert find(NAMES['Desert Locust'], tmp_path).path
-
-
-def test_flat_folder_is_searched(tmp_path):
-    path = write_picture(tmp_path / 'mine/quokka_13.jpg', 40, 30)
-    assert find(NAMES['AnimalWeb'], tmp_path).path == str(path)
 
 
 def test_size_turned_by_exif_is_no_contradiction(tmp_path):

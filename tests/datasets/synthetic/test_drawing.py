@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 
 from cape_mm.datasets.synthetic.appearance import (
-    KNOB_SHAPES,
     PART_SHAPES,
-    Knob,
     Look,
     Part,
 )
@@ -67,20 +65,6 @@ def test_part_outside_the_canvas_changes_nothing(canvas):
     ends = np.array([-80.0, 20.0]), np.array([-60.0, 20.0])
     canvas.draw_part(make_part(), *ends, scale=40, owner=1)
     assert not canvas.owner.any() and not canvas.picture.any()
-
-
-def test_part_across_the_border_is_clipped(canvas):
-    ends = np.array([-10.0, 20.0]), np.array([10.0, 20.0])
-    canvas.draw_part(make_part(), *ends, scale=40, owner=1)
-    assert owner_at(canvas, 0, 20) == 1 and owner_at(canvas, 5, 20) == 1
-
-
-@pytest.mark.parametrize('shape', KNOB_SHAPES)
-def test_knob_shows_its_colour_at_its_centre(canvas, shape):
-    knob = Knob(shape, radius=0.1, colour=BLUE, rim=RED)
-    canvas.draw_knob(knob, np.array([13.0, 27.0]), scale=40, owner=9)
-    assert canvas.to_image()[27, 13].tolist() == list(BLUE)
-    assert owner_at(canvas, 13, 27) == 9
 
 
 @pytest.mark.parametrize('shape', PART_SHAPES)

@@ -20,13 +20,6 @@ def test_is_inside_by_hand():
     assert is_inside(points, 10, 5).tolist() == [True, True, False, False, False]
 
 
-def test_pose_is_a_function_of_the_generator():
-    category = make_category(4, seed=0)
-    first, again = sample(category, 1), sample(category, 1)
-    np.testing.assert_array_equal(first[0].keypoints, again[0].keypoints)
-    assert not np.allclose(first[0].keypoints, sample(category, 1, 9)[0].keypoints)
-
-
 def test_untruncated_poses_lie_in_their_region(monkeypatch):
     monkeypatch.setattr(poses, 'TRUNCATED_RATE', 0.0)
     corner = np.array([REGION.x, REGION.y])

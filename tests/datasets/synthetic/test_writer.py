@@ -207,11 +207,6 @@ def test_interrupted_run_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_bad_number_of_workers(tmp_path):
-    with pytest.raises(ConfigError, match='num_workers must be >= 1'):
-        write_synthetic_mp100(tmp_path / 'data', num_workers=0, **SMALL)
-
-
 def test_copying_the_support_scores_low(tmp_path):
     """The categories of the real 'tiny', in fewer and smaller pictures."""
     write_synthetic_mp100(

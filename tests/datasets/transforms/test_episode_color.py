@@ -84,12 +84,6 @@ def test_hue_turns_within_its_limits_and_reaches_them(mirror_prob):
     assert abs(np.mean(turns)) < 8
 
 
-def test_all_hues_are_reached():
-    hues = np.array([hue_of(run(flat(*ORANGE), seed)) for seed in range(300)])
-    counts = np.histogram(hues, bins=6, range=(0, 360))[0]
-    assert counts.min() > 30
-
-
 @pytest.mark.parametrize('mirror_prob', [0, 1])
 def test_distances_between_hues_stay(mirror_prob):
     """Two colours of an object are as far apart as before, and run as they are told."""
@@ -127,12 +121,6 @@ def test_light_and_dark_stay_without_inversion():
         assert np.abs(run(NOISE, seed).max(axis=2) - value).max() <= 1
 
 
-@pytest.mark.parametrize('prob', [0, 0.3])
-def test_probability(prob):
-    changed = [(run(NOISE, s, prob=prob) != NOISE).any() for s in range(200)]
-    assert 40 < sum(changed) < 80 if prob else not any(changed)
-
-
 def test_the_episode_alone_decides():
     first, again, other = (run(NOISE, seed) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first, again)
@@ -140,15 +128,6 @@ def test_the_episode_alone_decides():
     results = dict(img=NOISE, episode_seed=3, rng=np.random.default_rng(5))
     np.testing.assert_array_equal(EpisodeColor(prob=1)(results)['img'], first)
     assert results['rng'].random() == np.random.default_rng(5).random()
-
-
-def test_input_image_is_not_changed():
-    img = NOISE.copy()
-    img.flags.writeable = False  # as a cached one is
-    out = run(img, invert_prob=1)
-    np.testing.assert_array_equal(img, NOISE)
-    assert (out.shape, out.dtype) == (NOISE.shape, np.uint8)
-    assert out.flags.c_contiguous and out.flags.writeable
 
 
 def paint(tree: CocoTree) -> None:

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from mmpose.registry import TRANSFORMS
 
 from cape_mm.datasets.transforms import (
     EpisodeFlip,
@@ -129,13 +128,6 @@ def test_affine_probability():
     assert draw_affine(0, prob=0.0)['crop_rotation'] == 0
 
 
-def test_same_generator_same_affine():
-    keys = ('crop_rotation', 'crop_side', 'crop_shift')
-    first, again, other = (draw_affine(seed, prob=1.0) for seed in (3, 3, 4))
-    assert all(first[key] == again[key] for key in keys)
-    assert all(first[key] != other[key] for key in keys)
-
-
 def test_episode_flip_depends_on_the_episode_alone():
     flips = []
     for seed in range(200):
@@ -249,12 +241,6 @@ def test_episode_rotation_probability():
     assert not any(is_rotated(seed, prob=0.0) for seed in range(50))
     flipped = [EpisodeFlip(0.3)(dict(episode_seed=s))['flip'] for s in range(300)]
     assert (np.array(rotated) != flipped).sum() > 70  # chance of its own
-
-
-def test_episode_rotation_is_built_from_a_config():
-    built = TRANSFORMS.build(dict(type='EpisodeRotation', angle=90, prob=0.25))
-    assert isinstance(built, EpisodeRotation)
-    assert (built.angle, built.prob) == (90, 0.25)
 
 
 @pytest.mark.parametrize(

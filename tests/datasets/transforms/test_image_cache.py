@@ -35,13 +35,6 @@ def test_entry_is_what_was_put_and_cannot_be_changed():
         found[0] = 1
 
 
-def test_an_entry_put_again_counts_once():
-    cache = ImageCache(1)
-    for kib in (256, 512, 128):
-        cache.put('a', image(0, kib), 1)
-    assert len(cache) == 1 and cache.num_bytes == 128 * 1024
-
-
 def test_what_is_larger_than_the_cache_is_not_kept():
     cache = ImageCache(1)
     cache.put('a', image(0), 1)

@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 from episode_data import INPUT_SIZE, eval_pipeline
-from mmpose.registry import TRANSFORMS
 
 from cape_mm.datasets.transforms import (
     FixedInstanceAffine,
@@ -98,12 +97,6 @@ def test_a_quarter_turn_moves_the_truth_with_the_picture():
     np.testing.assert_allclose(back, turned['keypoints_orig'], atol=1e-4)
 
 
-def test_both_directions_of_rotation_occur():
-    step = perturb(dict(type='FixedInstanceAffine', rotation=90.0))
-    points = {run([step], i)['keypoints'].tobytes() for i in range(12)}
-    assert len(points) == 2
-
-
 def test_scale_two_doubles_distances_from_the_centre():
     step = perturb(dict(type='FixedInstanceAffine', scale=2.0))
     plain = run([], 0)['keypoints']
@@ -130,14 +123,3 @@ def test_quality_out_of_range_is_refused(quality):
 def test_scale_must_be_positive():
     with pytest.raises(ValueError, match='scale must be > 0, got 0'):
         FixedInstanceAffine(scale=0)
-
-
-@pytest.mark.parametrize(
-    'config',
-    [
-        dict(type='PerturbQuery', transforms=[dict(type='JpegCompression', quality=9)]),
-        dict(type='FixedInstanceAffine', rotation=30),
-    ],
-)
-def test_they_are_registered(config):
-    assert callable(TRANSFORMS.build(config))

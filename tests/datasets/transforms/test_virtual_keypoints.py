@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from episode_data import CocoTree, assert_same, open_tree, train_pipeline
+from episode_data import CocoTree, open_tree, train_pipeline
 from mmcv.transforms import RandomApply
 
-from cape_mm.datasets import EpisodeSampler, MP100EpisodeDataset
+from cape_mm.datasets import MP100EpisodeDataset
 from cape_mm.datasets.transforms import PackInstance, VirtualKeypoints
 from cape_mm.datasets.transforms.virtual_keypoints import VirtualPlan
 from cape_mm.errors import ConfigError
@@ -146,20 +146,6 @@ def test_real_keypoints_and_images_are_what_they_were(tree):
             truth[key][:, :4] if 'keypoint' in key or 'visible' in key else truth[key]
         )
         assert torch.equal(kept, value), key
-
-
-def test_switched_off_it_leaves_no_trace(tree):
-    episode = Episode(1, (100,), (102, 103), seed=5)
-    off = open_virtual(tree, prob=0.0)[episode]
-    assert_same(open_tree(tree, True)[episode], off)
-    assert 'keypoint_weights' not in off['data_samples']
-
-
-def test_epoch_is_reproducible(tree):
-    dataset = open_virtual(tree)
-    sampler = EpisodeSampler(dataset, num_queries=2, episodes_per_epoch=4, seed=1)
-    for episode in sampler:
-        assert_same(dataset[episode], dataset[episode])
 
 
 def test_evaluation_refuses_them(tree):

@@ -8,12 +8,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
-from ..compat.checkpoint import (
-    NUM_SHOWN,
-    check_architecture,
-    describe_origin,
-    read_checkpoint,
-)
+from ..compat.checkpoint import NUM_SHOWN, check_architecture, read_checkpoint
 from ..engine.trained_categories import remember_training
 from ..errors import CheckpointError
 
@@ -45,7 +40,7 @@ def check_start(runner: Runner, path: str | None, resume: bool) -> None:
         if name not in weights or weights[name].shape != value.shape
     ]
     if resume or 2 * len(others) > len(expected):
-        check_architecture(model, weights, path, describe_origin(checkpoint))
+        check_architecture(model, checkpoint, path)
     if not resume:
         runner.logger.info(describe_fit(len(expected), others))
         remember_training(runner.message_hub, checkpoint)

@@ -21,8 +21,7 @@ def read_checkpoint(path: str | Path, trust: bool | None = None) -> dict:
 
     Args:
         path: local file.
-        trust: read arbitrary pickles, which can run code: only for files of your own;
-            None does so inside :func:`~cape_mm.compat.checkpoint_file.trusting` only.
+        trust: see :func:`~.checkpoint_file.load_file`.
 
     Returns:
         The checkpoint, with at least the key ``state_dict``; a bare state dict is
@@ -39,26 +38,17 @@ def read_checkpoint(path: str | Path, trust: bool | None = None) -> dict:
             f'wrote, e.g. work_dirs/<config>/epoch_<N>.pth.'
         )
     checkpoint = load_file(path, trust=trust)
-    state_dict = checkpoint
-    if isinstance(checkpoint, Mapping) and 'state_dict' in checkpoint:
-        state_dict = checkpoint['state_dict']
-    else:
-        checkpoint = {}
-    if not _is_state_dict(state_dict):
+    if not (isinstance(checkpoint, Mapping) and 'state_dict' in checkpoint):
+        checkpoint = dict(state_dict=checkpoint)
+    weights = checkpoint['state_dict']
+    is_dict = isinstance(weights, Mapping) and len(weights) > 0
+    if not is_dict or not all(isinstance(v, Tensor) for v in weights.values()):
         raise CheckpointError(
             f'checkpoint {path}: readable, but holds no weights (expected a dict of '
             f'tensors, or one under the key "state_dict").'
         )
-    weights = {re.sub(r'^module\.', '', k): v for k, v in state_dict.items()}
+    weights = {re.sub(r'^module\.', '', name): v for name, v in weights.items()}
     return {**checkpoint, 'state_dict': weights}
-
-
-def _is_state_dict(value: object) -> bool:
-    return (
-        isinstance(value, Mapping)
-        and len(value) > 0
-        and all(isinstance(v, Tensor) for v in value.values())
-    )
 
 
 def describe_origin(checkpoint: Mapping) -> str:
@@ -71,38 +61,43 @@ def describe_origin(checkpoint: Mapping) -> str:
     return f'{config}, epoch {meta.get("epoch", "?")}'
 
 
-def check_architecture(
-    model: nn.Module, state_dict: Mapping[str, Tensor], path: str | Path, origin: str
-) -> None:
-    """Refuse weights that do not fit a model exactly.
+def load_weights(model: nn.Module, checkpoint: Mapping, path: str | Path) -> None:
+    """Load all weights of a checkpoint into a model, or leave the model untouched.
 
     Args:
-        model: the model that is to receive the weights.
-        state_dict: weights by name.
-        path: for the message.
-        origin: what :func:`describe_origin` returned, for the message.
+        model: the model, bare or in a distributed wrapper.
+        checkpoint: what :func:`read_checkpoint` returned.
+        path: where it was read from, for the message.
 
     Raises:
         CheckpointError: names are missing or left over, or shapes differ.
     """
-    expected = model.state_dict()
-    missing = [name for name in expected if name not in state_dict]
-    unexpected = [name for name in state_dict if name not in expected]
+    inner = model.module if is_model_wrapper(model) else model
+    check_architecture(inner, checkpoint, path)
+    inner.load_state_dict(checkpoint['state_dict'])
+
+
+def check_architecture(model: nn.Module, checkpoint: Mapping, path: str | Path) -> None:
+    """Refuse weights that do not fit a model; arguments as :func:`load_weights`."""
+    expected, given = model.state_dict(), checkpoint['state_dict']
     reshaped = [
-        f'{name} {_shape(state_dict[name])} instead of {_shape(value)}'
+        f'{name} {_shape(given[name])} instead of {_shape(value)}'
         for name, value in expected.items()
-        if name in state_dict and state_dict[name].shape != value.shape
+        if name in given and given[name].shape != value.shape
     ]
-    if not (missing or unexpected or reshaped):
-        return
-    raise CheckpointError(
-        f'checkpoint {path} does not fit the model {type(model).__name__}:\n'
-        f'{_summary("missing", missing)}{_summary("unexpected", unexpected)}'
-        f'{_summary("of another shape", reshaped)}'
-        f'  the checkpoint was trained with config: {origin}\n'
-        f'Use the config that the checkpoint was trained with (a copy lies in its work '
-        f'directory).'
-    )
+    problems = {
+        'missing': [name for name in expected if name not in given],
+        'unexpected': [name for name in given if name not in expected],
+        'of another shape': reshaped,
+    }
+    if any(problems.values()):
+        lines = ''.join(_summary(kind, names) for kind, names in problems.items())
+        raise CheckpointError(
+            f'checkpoint {path} does not fit the model {type(model).__name__}:\n{lines}'
+            f'  the checkpoint was trained with config: {describe_origin(checkpoint)}\n'
+            f'Use the config that the checkpoint was trained with (a copy lies in its '
+            f'work directory).'
+        )
 
 
 def _shape(value: Tensor) -> str:
@@ -117,23 +112,6 @@ def _summary(kind: str, names: Sequence[str]) -> str:
     return f'  {len(names)} {kind}: {shown}{more}\n'
 
 
-def load_weights(model: nn.Module, checkpoint: Mapping, path: str | Path) -> None:
-    """Load all weights of a checkpoint into a model, or leave the model untouched.
-
-    Args:
-        model: the model, bare or in a distributed wrapper.
-        checkpoint: what :func:`read_checkpoint` returned.
-        path: where it was read from, for the message.
-
-    Raises:
-        CheckpointError: the checkpoint is of another architecture.
-    """
-    inner = model.module if is_model_wrapper(model) else model
-    origin = describe_origin(checkpoint)
-    check_architecture(inner, checkpoint['state_dict'], path, origin)
-    inner.load_state_dict(checkpoint['state_dict'])
-
-
 def load_checkpoint_strict(
     model: nn.Module, path: str | Path, trust: bool | None = None
 ) -> dict:
@@ -142,7 +120,7 @@ def load_checkpoint_strict(
     Args:
         model: the model, bare or in a distributed wrapper.
         path: local file.
-        trust: see :func:`read_checkpoint`.
+        trust: see :func:`~.checkpoint_file.load_file`.
 
     Returns:
         The checkpoint's ``meta`` dict, empty if it has none.

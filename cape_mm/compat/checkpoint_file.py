@@ -13,7 +13,7 @@ import struct
 import tarfile
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, Any
@@ -109,11 +109,17 @@ def _refuse_archives(file: Any, name: str) -> None:
             with open(file, 'rb') as stream:
                 _refuse_archives(stream, name)
         return
-    start = file.tell()
-    kind = 'a tar archive of an old PyTorch' if tarfile.is_tarfile(file) else None
+    start, kind = file.tell(), None
+    if tarfile.is_tarfile(file):
+        kind = 'a tar archive of an old PyTorch'
     file.seek(start)
-    if 'constants.pkl' in _list_records(file, start):
-        kind = 'a TorchScript program'
+    if file.read(len(ZIP_START)) == ZIP_START:
+        file.seek(start)
+        # a damaged one is left to loading, which says in what way
+        with suppress(RuntimeError, OSError):
+            reader = torch._C.PyTorchFileReader(file)
+            if 'constants.pkl' in reader.get_all_records():
+                kind = 'a TorchScript program'
     file.seek(start)
     if kind is not None:
         raise UnsafeCheckpointError(
@@ -121,17 +127,6 @@ def _refuse_archives(file: Any, name: str) -> None:
             f'code. Pass --trust-checkpoint (in Python: trust=True) if you made the '
             f'file yourself, or save its weights again with torch.save.'
         )
-
-
-def _list_records(file: IO[bytes], start: int) -> list[str]:
-    """Members of a zip archive, as torch's own reader finds them."""
-    is_zip = file.read(len(ZIP_START)) == ZIP_START
-    file.seek(start)
-    try:
-        reader = torch._C.PyTorchFileReader(file) if is_zip else None
-    except (RuntimeError, OSError):
-        return []  # damaged: loading says in what way
-    return reader.get_all_records() if reader is not None else []
 
 
 def _without_config(content: object, name: str) -> object:

@@ -12,23 +12,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-# Shown name -> distributions that may provide it.
-_DISTRIBUTIONS = {
-    'cape_mm': ('cape_mm',),
-    'torch': ('torch',),
-    'torchvision': ('torchvision',),
-    'mmengine': ('mmengine',),
+DISTRIBUTIONS = {
+    **{name: (name,) for name in ('cape_mm', 'torch', 'torchvision', 'mmengine')},
     'mmcv': ('mmcv', 'mmcv-lite', 'mmcv-full'),
-    'mmpose': ('mmpose',),
-    'numpy': ('numpy',),
+    **{name: (name,) for name in ('mmpose', 'timm', 'numpy')},
     'cv2': ('opencv-python-headless', 'opencv-python'),
-    'pycocotools': ('pycocotools',),
-    'xtcocotools': ('xtcocotools',),
-    'setuptools': ('setuptools',),
+    **{name: (name,) for name in ('pycocotools', 'xtcocotools', 'setuptools')},
 }
-# What a broken environment raises on import: absent or mismatched package, missing
-# shared library, binary built for another NumPy, version check of the package.
-_BROKEN = (
+"""Distributions that may provide what is shown."""
+
+BROKEN = (
     ImportError,
     OSError,
     RuntimeError,
@@ -36,6 +29,8 @@ _BROKEN = (
     AttributeError,
     AssertionError,
 )
+"""What a broken environment raises on import: absent or mismatched package, missing
+shared library, binary built for another NumPy, version check of the package."""
 
 
 def describe(apply: Callable[[], None], report: Callable[[], list[str]]) -> int:
@@ -50,11 +45,17 @@ def describe(apply: Callable[[], None], report: Callable[[], list[str]]) -> int:
     """
     print(f'python       {platform.python_version()} ({sys.executable})')
     print(f'platform     {platform.platform()}, {os.cpu_count()} CPUs')
-    for name, distributions in _DISTRIBUTIONS.items():
+    for name, distributions in DISTRIBUTIONS.items():
         print(f'{name:<12} {_version(distributions)}')
     print(f'mmcv ops     {_mmcv_ops()}')
     print(f'devices      {_devices()}')
-    problem = _first_problem(apply)
+    problem, started = None, time.perf_counter()
+    try:
+        apply()
+        importlib.import_module('mmpose.models')
+        print(f'import time  {time.perf_counter() - started:.1f} s')
+    except BROKEN as error:
+        problem = f'{type(error).__name__}: {error}'
     shims = report()
     print('shims in force:' if shims else 'shims in force: none')
     for line in shims:
@@ -84,25 +85,10 @@ def _mmcv_ops() -> str:
 def _devices() -> str:
     try:
         import torch
-    except _BROKEN as error:
+    except BROKEN as error:
         return f'unknown: torch does not import ({type(error).__name__}: {error})'
-    names = [
-        f'cuda:{index} {torch.cuda.get_device_name(index)}'
-        for index in range(torch.cuda.device_count())
-    ]
+    count = torch.cuda.device_count()
+    names = [f'cuda:{n} {torch.cuda.get_device_name(n)}' for n in range(count)]
     names.append(f'cpu ({torch.get_num_threads()} threads)')
-    return (
-        ', '.join(names) + f'; torch {torch.__version__} for CUDA {torch.version.cuda}'
-    )
-
-
-def _first_problem(apply: Callable[[], None]) -> str | None:
-    """Why the shims or MMPose fail, None if both work."""
-    started = time.perf_counter()
-    try:
-        apply()
-        importlib.import_module('mmpose.models')
-    except _BROKEN as error:
-        return f'{type(error).__name__}: {error}'
-    print(f'import time  {time.perf_counter() - started:.1f} s')
-    return None
+    versions = f'torch {torch.__version__} for CUDA {torch.version.cuda}'
+    return f'{", ".join(names)}; {versions}'

@@ -96,10 +96,7 @@ def pkg_resources() -> str | None:
 
 
 def mmcv_ext() -> str | None:
-    """Put a placeholder where compiled mmcv keeps its ops.
-
-    MultiScaleDeformableAttention runs on mmcv's own ``grid_sample`` version, on GPU as
-    well; every other op raises RuntimeError when it is called.
+    """Put a placeholder where compiled mmcv keeps its ops; they raise when called.
 
     Symptom: ``No module named 'mmcv._ext'`` from ``import mmpose.models``.
     Versions: mmcv-lite, or an mmcv compiled for another torch, with MMPose 1.x.
@@ -127,7 +124,7 @@ def mmdet_names() -> str | None:
 
 
 def xtcocotools() -> str | None:
-    """Serve xtcocotools by subclasses of pycocotools' COCO and COCOeval.
+    """Serve xtcocotools by pycocotools, but for average precision, which raises.
 
     Symptom: ``No module named 'xtcocotools'``, or ``ValueError: numpy.dtype size
         changed``.
@@ -138,9 +135,9 @@ def xtcocotools() -> str | None:
     if reason is not None:
         _forget_modules('xtcocotools')
         _placeholders.serve('xtcocotools', lambda module: None)
-        _serve('xtcocotools.mask', 'xtcocotools.fill_mask')
-        _serve('xtcocotools.coco', 'xtcocotools.fill_coco')
-        _serve('xtcocotools.cocoeval', 'xtcocotools.fill_cocoeval')
+        _serve('xtcocotools.mask', 'stand_ins.fill_mask')
+        _serve('xtcocotools.coco', 'stand_ins.fill_coco')
+        _serve('xtcocotools.cocoeval', 'stand_ins.fill_cocoeval')
     return reason
 
 

@@ -1,4 +1,4 @@
-"""What stands for modules that are absent: mmcv's compiled ops, pkg_resources."""
+"""What stands for modules that are absent: each ``fill_*`` completes an empty one."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import importlib.metadata
 from collections.abc import Callable
 from types import ModuleType
 
-import torch
-
 
 def fill_mmcv_ext(module: ModuleType) -> None:
-    module.ms_deform_attn_forward = ms_deform_attn_forward
-    module.ms_deform_attn_backward = ms_deform_attn_backward
+    """``mmcv._ext``: every compiled op is there, and refuses to run."""
     module.get_compiler_version = lambda: 'not compiled'
     module.get_compiling_cuda_version = lambda: 'not compiled'
     module.__getattr__ = missing_op
 
 
 def missing_op(name: str) -> Callable:
+    """An op that raises when it is called."""
     if name.startswith('__'):
         raise AttributeError(f'mmcv._ext (placeholder) has no attribute {name}')
 
@@ -30,39 +28,26 @@ def missing_op(name: str) -> Callable:
     return op
 
 
-def ms_deform_attn_forward(
-    value, spatial_shapes, level_start_index, locations, weights, im2col_step=64
-):
-    from mmcv.ops.multi_scale_deform_attn import multi_scale_deformable_attn_pytorch
-
-    return multi_scale_deformable_attn_pytorch(
-        value, spatial_shapes, locations, weights
-    )
+def fill_coco(module: ModuleType) -> None:
+    """``xtcocotools.coco``: pycocotools reads the same files."""
+    module.COCO = importlib.import_module('pycocotools.coco').COCO
 
 
-def ms_deform_attn_backward(
-    value,
-    spatial_shapes,
-    level_start_index,
-    locations,
-    weights,
-    grad_output,
-    grad_value,
-    grad_locations,
-    grad_weights,
-    im2col_step=64,
-):
-    """Fill the three ``grad_*`` tensors in place, as the compiled op does."""
-    inputs = [
-        tensor.detach().requires_grad_() for tensor in (value, locations, weights)
-    ]
-    with torch.enable_grad():
-        output = ms_deform_attn_forward(
-            inputs[0], spatial_shapes, level_start_index, inputs[1], inputs[2]
+def fill_mask(module: ModuleType) -> None:
+    """``xtcocotools.mask``."""
+    vars(module).update(vars(importlib.import_module('pycocotools.mask')))
+
+
+def fill_cocoeval(module: ModuleType) -> None:
+    """``xtcocotools.cocoeval``: pycocotools' gives other numbers, so none at all."""
+
+    def refuse(*args, **kwargs):
+        raise NotImplementedError(
+            'COCO average precision needs the real xtcocotools (with NumPy 1)'
         )
-    grads = torch.autograd.grad(output, inputs, grad_output)
-    for target, grad in zip((grad_value, grad_locations, grad_weights), grads):
-        target.copy_(grad)
+
+    module.COCOeval = refuse
+    module.Params = importlib.import_module('pycocotools.cocoeval').Params
 
 
 class DistributionNotFound(Exception):
@@ -92,5 +77,6 @@ class Distribution:
 
 
 def fill_pkg_resources(module: ModuleType) -> None:
+    """``pkg_resources``, as far as MMEngine takes names from it."""
     module.DistributionNotFound = DistributionNotFound
     module.get_distribution = Distribution

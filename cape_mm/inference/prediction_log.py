@@ -61,13 +61,15 @@ class PredictionLog:
         if known != settings:
             in_the_way = [n for n in (NAME, *targets) if (folder / n).exists()]
             if in_the_way and not force:
-                known = known or {}
-                changed = [key for key in settings if known.get(key) != settings[key]]
-                what = ', '.join(changed) if known else 'files'
+                changed = ['files']
+                if known is not None:
+                    changed = [
+                        key for key in settings if known.get(key) != settings[key]
+                    ]
                 raise ConfigError(
-                    f'--out {out} holds results of another run (other {what}): '
-                    f'{", ".join(in_the_way)}. Name another folder, or replace them '
-                    f'with --force.'
+                    f'--out {out} holds results of another run (other '
+                    f'{", ".join(changed)}): {", ".join(in_the_way)}. Name another '
+                    f'folder, or replace them with --force.'
                 )
             self.path.write_text(json.dumps(settings) + '\n', encoding='utf-8')
         self._file = self._go_on()

@@ -107,7 +107,7 @@ def test_broken_xtcocotools_is_replaced(tmp_path):
         'from xtcocotools.cocoeval import COCOeval\n'
         'import xtcocotools.mask as mask, pycocotools.mask, numpy\n'
         'assert mask.encode is pycocotools.mask.encode\n'
-        "assert COCO.__module__ == 'cape_mm.compat.xtcocotools'\n"
+        "assert COCO.__module__ == 'pycocotools.coco'\n"
     )
     done = run_python('-c', code, path=tmp_path)
     assert done.returncode == 0, done.stderr

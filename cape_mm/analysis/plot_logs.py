@@ -19,7 +19,8 @@ from ..evaluation.report import (
     is_lower_better,
     name_with_unit,
 )
-from ..visualization.picture_files import try_folder, write_png
+from ..utils.atomic_write import try_folder
+from ..visualization.contact_sheet import write_png
 from ..visualization.training_curves import draw_curves
 
 if TYPE_CHECKING:

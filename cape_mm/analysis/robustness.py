@@ -32,8 +32,7 @@ from ..evaluation.bootstrap import LEVEL, NUM_RESAMPLES
 from ..evaluation.comparison import Difference, compare_pairs
 from ..evaluation.report import write_metrics
 from ..evaluation.results import PCK_COLUMN, VALUE_KEYS, ResultTable
-from ..utils.atomic_write import write_text_atomically
-from ..visualization.picture_files import try_folder
+from ..utils.atomic_write import try_folder, write_text_atomically
 from .robustness_edits import EvaluationData, choose_edits
 from .robustness_plot import write_plot
 

@@ -12,6 +12,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
+from PIL import Image, ImageShow
 from torch.utils.data import DataLoader
 
 from ..datasets import EpisodeSampler, FixedEpisodeSampler
@@ -19,10 +20,10 @@ from ..datasets.categories import Category
 from ..datasets.multi_source_dataset import sources_of
 from ..errors import ConfigError, MissingDataError
 from ..structures import Episode
+from ..utils.atomic_write import try_folder
 from ..visualization import contact_sheets, draw_loaded_episode
-from ..visualization.contact_sheet import PANEL_SIZE
+from ..visualization.contact_sheet import PANEL_SIZE, write_png
 from ..visualization.drawing import CROWD
-from ..visualization.picture_files import open_in_viewer, try_folder, write_png
 from .config_checks import (
     check_data_files,
     check_dataloader,
@@ -281,3 +282,9 @@ def write_pictures(
         for one in drawn
     )
     return sheet_files, single_files
+
+
+def open_in_viewer(images: Sequence[np.ndarray]) -> bool:
+    """Open BGR pictures in the system's image viewer; False where there is none."""
+    pictures = [Image.fromarray(image[..., ::-1].copy()) for image in images]
+    return all(ImageShow.show(picture) for picture in pictures)

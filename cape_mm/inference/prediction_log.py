@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import ConfigError
-from ..visualization.picture_files import try_folder
+from ..utils.atomic_write import try_folder
 from .results import InferenceResult, SkippedInput
 from .smoothing import smooth_results
 from .sources import Source

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..errors import ConfigError
+
 PARTIAL_SUFFIX = '.partial'
 """End of the name of a folder in which a file is being written."""
 MAX_PREFIX = 100
@@ -97,3 +99,24 @@ def _sync(path: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def try_folder(out: str | Path) -> Path:
+    """A folder for results, made where needed, in which a file can be written.
+
+    Meant to be called before the results are made, which takes long.
+
+    Raises:
+        ConfigError: nothing can be written there.
+    """
+    folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f'--out {out}: no file can be written there ({error.strerror}). Name '
+            f'another folder.'
+        ) from error
+    return folder

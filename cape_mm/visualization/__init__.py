@@ -1,10 +1,9 @@
-"""Pictures of poses and episodes."""
+"""Pictures of poses and episodes, and curves of trainings."""
 
 from .contact_sheet import Panel, contact_sheet, contact_sheets, episode_row
 from .drawing import draw_pose
-from .episode_browser import draw_loaded_episode
-from .episode_drawing import draw_episode
 from .episode_visualizer import EpisodeVisualizer
+from .episodes import draw_episode, draw_loaded_episode
 from .paints import keypoint_colors
 
 __all__ = [

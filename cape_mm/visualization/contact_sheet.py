@@ -5,10 +5,13 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 
+from ..errors import ConfigError
+from ..utils.atomic_write import write_bytes_atomically
 from .drawing import draw_pose
 
 PANEL_SIZE = 256
@@ -164,6 +167,19 @@ def contact_sheets(
         contact_sheet(rows[start : start + size], columns)
         for start in range(0, len(rows), size)
     ]
+
+
+def write_png(path: Path, image: np.ndarray) -> Path:
+    """Write a BGR picture, uint8 (H, W, 3), whole or not at all; returns the path.
+
+    Raises:
+        ConfigError: it can't be written, for instance because the disk is full.
+    """
+    content = cv2.imencode('.png', image)[1].tobytes()
+    try:
+        return write_bytes_atomically(path, content, durable=False)
+    except OSError as error:
+        raise ConfigError(f'--out: {path} can not be written: {error}') from error
 
 
 def _grid(rows: Sequence[np.ndarray], num_columns: int | None) -> tuple[int, int, int]:

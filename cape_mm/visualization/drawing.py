@@ -71,10 +71,22 @@ def draw_pose(
     radius = (4.0 if len(keypoints) <= CROWD else 2.2) * unit
     paints = keypoint_paints(len(keypoints), scores)
     canvas = paints.canvas(image)
-    _draw_edges(canvas, keypoints, is_visible & ~is_virtual, skeleton, unit, paints)
-    _draw_rings(canvas, keypoints, is_hollow, radius, paints)
-    _draw_points(canvas, keypoints, is_visible & ~is_virtual, radius, unit, paints)
-    _draw_squares(canvas, keypoints, is_visible & is_virtual, radius, unit, paints)
+    is_point = is_visible & ~is_virtual
+    _draw_edges(canvas, keypoints, is_point, skeleton, unit, paints)
+    # outer and inner radius of each layer, from below
+    ring, half = 1.4 * radius, 0.2 * radius + 0.3
+    rim = half + 0.15 * radius + 0.4
+    rings = (
+        (paints.outlines, ring + rim, ring - rim),
+        (paints.colors, ring + half, ring - half),
+    )
+    _draw_marks(canvas, keypoints, paints.in_order(is_hollow), rings)
+    discs = (paints.outlines, radius + 0.9 * unit, 0.0), (paints.colors, radius, 0.0)
+    _draw_marks(canvas, keypoints, paints.in_order(is_point), discs)
+    side = 0.8 * radius
+    squares = (paints.whites, side + unit, 0.0), (paints.colors, side, 0.0)
+    is_square = is_visible & is_virtual
+    _draw_marks(canvas, keypoints, paints.in_order(is_square), squares, is_square=True)
     return blend(image, canvas)
 
 
@@ -125,43 +137,21 @@ def _draw_edges(
     halves.sort(key=lambda half: paints.opacity[half[0]])
     for width, colors in ((outline, paints.outlines), (thickness, paints.colors)):
         for k, end, middle in halves:
-            _draw_line(canvas, end, middle, colors[k], width)
+            ends = _to_fixed(end), _to_fixed(middle)
+            cv2.line(canvas, *ends, colors[k], width, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
-def _draw_line(
-    canvas: np.ndarray, start: np.ndarray, end: np.ndarray, color: Color, width: int
-) -> None:
-    ends = (_to_fixed(start), _to_fixed(end))
-    cv2.line(canvas, *ends, color, width, cv2.LINE_AA, SUBPIXEL_BITS)
-
-
-def _draw_points(
+def _draw_marks(
     canvas: np.ndarray,
     keypoints: np.ndarray,
-    is_visible: np.ndarray,
-    radius: float,
-    unit: float,
-    paints: Paints,
+    order: np.ndarray,
+    layers: Sequence[tuple[Sequence[Color], float, float]],
+    is_square: bool = False,
 ) -> None:
-    """Draw keypoints in place, each a disc with a dark rim."""
-    for k in paints.in_order(is_visible):
-        _draw_mark(canvas, keypoints[k], radius + 0.9 * unit, paints.outlines[k])
-        _draw_mark(canvas, keypoints[k], radius, paints.colors[k])
-
-
-def _draw_rings(
-    canvas: np.ndarray,
-    keypoints: np.ndarray,
-    is_hollow: np.ndarray,
-    radius: float,
-    paints: Paints,
-) -> None:
-    """Draw keypoints in place, each a coloured ring with the image inside."""
-    middle, half = 1.4 * radius, 0.2 * radius + 0.3
-    rim = half + 0.15 * radius + 0.4
-    for k in paints.in_order(is_hollow):
-        for width, colors in ((rim, paints.outlines), (half, paints.colors)):
-            _draw_mark(canvas, keypoints[k], middle + width, colors[k], middle - width)
+    """Draw keypoints in place, each with its layers: colours, outer, inner radius."""
+    for k in order:
+        for colors, radius, hole in layers:
+            _draw_mark(canvas, keypoints[k], radius, colors[k], hole, is_square)
 
 
 def _draw_mark(
@@ -190,24 +180,6 @@ def _draw_mark(
     patch[:] = np.rint(patch + cover[..., None] * (np.array(color) - patch))
 
 
-def _draw_squares(
-    canvas: np.ndarray,
-    keypoints: np.ndarray,
-    is_visible: np.ndarray,
-    radius: float,
-    unit: float,
-    paints: Paints,
-) -> None:
-    """Draw keypoints in place, each a small square with a white rim."""
-    half = 0.8 * radius
-    for k in paints.in_order(is_visible):
-        _draw_mark(canvas, keypoints[k], half + unit, paints.whites[k], is_square=True)
-        _draw_mark(canvas, keypoints[k], half, paints.colors[k], is_square=True)
-
-
-def _fixed(value: float) -> int:
-    return round(float(np.clip(value, -FAR, FAR)) * (1 << SUBPIXEL_BITS))
-
-
 def _to_fixed(point: np.ndarray) -> tuple[int, int]:
-    return _fixed(point[0]), _fixed(point[1])
+    x, y = np.rint(np.clip(point, -FAR, FAR) * (1 << SUBPIXEL_BITS)).astype(int)
+    return int(x), int(y)

@@ -13,10 +13,9 @@ from mmengine.structures import BaseDataElement
 from mmpose.registry import VISUALIZERS
 from mmpose.visualization import PoseLocalVisualizer
 
-from ..errors import ConfigError
 from ..structures import EpisodeDataSample
 from ..utils.atomic_write import write_bytes_atomically
-from .episode_drawing import draw_episode
+from .episodes import draw_episode
 
 
 @VISUALIZERS.register_module()
@@ -26,45 +25,7 @@ class EpisodeVisualizer(PoseLocalVisualizer):
     Colours are those of the keypoints in every picture of this package; a predicted
     keypoint is the more transparent the less certain it is. MMPose's own samples are
     drawn by MMPose, so its tools and hooks work as before.
-
-    Args:
-        name: of the visualizer; the runner has one of a name.
-        panel_size: side of one picture of an episode in pixels; None: 256, or 512 where
-            the keypoints are many.
-        **kwargs: see ``PoseLocalVisualizer``: ``vis_backends``, ``save_dir`` and so on.
-
-    Raises:
-        ConfigError: ``panel_size`` is too small or too large for a picture.
     """
-
-    def __init__(
-        self, name: str = 'visualizer', panel_size: int | None = None, **kwargs
-    ) -> None:
-        if panel_size is not None and not 64 <= panel_size <= 2048:
-            raise ConfigError(
-                f'EpisodeVisualizer: panel_size must be from 64 to 2048 or None, got '
-                f'{panel_size}'
-            )
-        super().__init__(name, **kwargs)
-        self.panel_size = panel_size
-
-    def draw_episode(
-        self,
-        images: Mapping[str, torch.Tensor],
-        data_sample: EpisodeDataSample,
-        **options: int | bool,
-    ) -> np.ndarray:
-        """An episode as an RGB picture, uint8 (height, width, 3); nothing is stored.
-
-        Args:
-            images: see :meth:`add_datasample`.
-            data_sample: labels and, if there are any, predictions.
-            **options: ``index``, ``draw_gt``, ``draw_pred`` of
-                :func:`~cape_mm.visualization.draw_episode`.
-        """
-        support, query = images['support'], images['query']
-        drawn = draw_episode(support, query, data_sample, self.panel_size, **options)
-        return np.ascontiguousarray(drawn[..., ::-1])
 
     @master_only
     def add_datasample(
@@ -101,20 +62,16 @@ class EpisodeVisualizer(PoseLocalVisualizer):
 
         Returns:
             The picture, RGB, uint8 (height, width, 3).
-
-        Raises:
-            OSError: ``out_file`` can not be written.
-            TypeError: an option that means nothing for an episode.
         """
-        shared = dict(show=show, wait_time=wait_time, out_file=out_file, step=step)
         draws = dict(draw_gt=draw_gt, draw_pred=draw_pred)
         if not isinstance(data_sample, EpisodeDataSample):
+            shared = dict(show=show, wait_time=wait_time, out_file=out_file, step=step)
             return super().add_datasample(
                 name, image, data_sample, **draws, **shared, **pose_options
             )
-        if pose_options:
-            raise TypeError(f'{sorted(pose_options)} mean nothing for an episode')
-        drawn = self.draw_episode(image, data_sample, index=index, **draws)
+        sides = image['support'], image['query']
+        drawn = draw_episode(*sides, data_sample, index=index, **draws)
+        drawn = np.ascontiguousarray(drawn[..., ::-1])
         self.set_image(drawn)
         if show:
             self.show(drawn, win_name=name, wait_time=wait_time)

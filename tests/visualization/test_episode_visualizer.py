@@ -13,7 +13,6 @@ from mmpose.structures import PoseDataSample
 from mmpose.visualization import PoseLocalVisualizer
 from predicted_episodes import make_episode
 
-from cape_mm.errors import ConfigError
 from cape_mm.visualization import EpisodeVisualizer, draw_episode
 
 
@@ -84,13 +83,11 @@ def test_show_opens_a_window(visualizer, monkeypatch):
     assert shown == [dict(win_name='x', wait_time=3)]
 
 
-def test_options_reach_the_drawing(tmp_path):
-    visualizer = EpisodeVisualizer('options', panel_size=64)
+def test_options_reach_the_drawing(visualizer):
     images, sample = images_and_sample(queries=3)
-    parts = images['support'], images['query'], sample, 64
     for options in (dict(index=2), dict(draw_gt=False), dict(draw_pred=False)):
         drawn = visualizer.add_datasample('x', images, sample, **options)
-        expected = draw_episode(*parts, **options)
+        expected = draw_episode(images['support'], images['query'], sample, **options)
         np.testing.assert_array_equal(drawn[..., ::-1], expected)
 
 
@@ -111,10 +108,3 @@ def test_samples_of_mmpose_are_drawn_by_mmpose(visualizer, tmp_path):
     np.testing.assert_array_equal(ours, theirs)
     assert (ours != 128).any()
     assert (tmp_path / 'vis_data/vis_image/picture_1.png').is_file()
-
-
-def test_bad_input_is_refused(visualizer):
-    with pytest.raises(TypeError, match='draw_heatmap'):
-        visualizer.add_datasample('x', *images_and_sample(), draw_heatmap=True)
-    with pytest.raises(ConfigError, match='from 64 to 2048'):
-        EpisodeVisualizer('bad', panel_size=5000)

@@ -6,8 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ...errors import ConfigError
-from ...utils.atomic_write import write_text_atomically
-from ...visualization.picture_files import try_folder
+from ...utils.atomic_write import try_folder, write_text_atomically
 from .blocks import Report
 from .html import to_html
 from .markdown import FIGURE_FOLDER, curves_of, to_markdown

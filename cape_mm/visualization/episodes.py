@@ -1,9 +1,10 @@
-"""A predicted episode as a picture: supports | query with truth | with prediction."""
+"""Episodes as pictures: predictions beside the truth, or all that was loaded."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+from mmengine.structures import InstanceData
 
 from ..evaluation.functional import pck
 from ..evaluation.scoring import scorable_keypoints
@@ -12,6 +13,8 @@ from .contact_sheet import PANEL_SIZE, Panel, episode_row
 from .drawing import CROWD
 
 PCK_THRESHOLD = 0.2
+NUM_COLUMNS = 6
+"""Pictures of a loaded episode beside each other; it may have 16 of them."""
 
 
 def draw_episode(
@@ -112,3 +115,80 @@ def _numpy(value: torch.Tensor | np.ndarray) -> np.ndarray:
 def _image(tensor: torch.Tensor) -> np.ndarray:
     """(3, H, W) tensor to (H, W, 3) array."""
     return np.ascontiguousarray(_numpy(tensor).transpose(1, 2, 0))
+
+
+def draw_loaded_episode(
+    support: torch.Tensor,
+    query: torch.Tensor,
+    sample: EpisodeDataSample,
+    panel_size: int = PANEL_SIZE,
+    num_columns: int = NUM_COLUMNS,
+) -> np.ndarray:
+    """Draw what a model is given of an episode, and the truth that it is not.
+
+    A visible keypoint is a disc, an invisible one whose place is known a ring, a
+    virtual one a small square.
+
+    Args:
+        support: BGR uint8 (S, 3, H, W).
+        query: BGR uint8 (Q, 3, H, W).
+        sample: labels of the episode.
+        panel_size: side of one picture in pixels.
+        num_columns: pictures beside each other before the next line.
+
+    Returns:
+        BGR image with S + Q pictures, uint8 (height, width, 3).
+    """
+    panels = [
+        *instance_panels(support, sample.support_instances, sample, 'support'),
+        *instance_panels(query, sample.gt_instances, sample, 'query'),
+    ]
+    title = f'{sample.category_id}  {sample.category_name}'
+    return episode_row(
+        panels, sample.skeleton, title, _note(sample), panel_size, num_columns
+    )
+
+
+def instance_panels(
+    images: torch.Tensor, instances: InstanceData, sample: EpisodeDataSample, role: str
+) -> list[Panel]:
+    """One panel per instance; its caption counts the visible keypoints.
+
+    Args:
+        images: BGR uint8 (N, 3, H, W).
+        instances: labels of the images, N of them.
+        sample: the episode that they belong to.
+        role: 'support' or 'query'.
+    """
+    num_real = sample.num_keypoints - sample.get('num_virtual_keypoints', 0)
+    is_virtual = np.arange(sample.num_keypoints) >= num_real
+    panels = []
+    for row, image in enumerate(images):
+        is_visible = instances.is_visible[row].numpy()
+        # a file that does not know a place says (0, 0)
+        is_placed = (instances.keypoints_orig[row] != 0).any(dim=-1).numpy()
+        number = f' {row + 1}' if len(images) > 1 else ''
+        ann_id = int(instances.ann_ids[row])
+        origin = f'id {ann_id}' if ann_id >= 0 else 'template'
+        count = f'{is_visible[:num_real].sum()}/{num_real}'
+        panels.append(
+            Panel(
+                _image(image),
+                instances.keypoints[row].numpy(),
+                is_visible,
+                f'{role}{number}  {count}  {origin}',
+                is_hollow=~is_visible & is_placed & ~is_virtual,
+                is_virtual=is_virtual,
+            )
+        )
+    return panels
+
+
+def _note(sample: EpisodeDataSample) -> str:
+    """Number of the episode, and what can't be seen on the pictures."""
+    parts = [f'episode {sample.episode_index}']
+    if sample.get('num_virtual_keypoints'):
+        parts.append(f'{sample.num_virtual_keypoints} virtual')
+    if sample.dropped_pairs:
+        parts.append(f'{len(sample.dropped_pairs)} dropped')
+    return ', '.join(parts)

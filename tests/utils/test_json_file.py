@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cape_mm.data_tools.checking.reading import read_leniently
+from cape_mm.data_tools.checking.files import read_leniently
 from cape_mm.datasets.annotation_file import read_annotation_file
 from cape_mm.errors import AnnotationFormatError, ConfigError, MissingDataError
 from cape_mm.utils.json_file import read_json

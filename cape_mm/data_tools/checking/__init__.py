@@ -2,8 +2,8 @@
 
 from .check import check_dataset
 from .corrected_files import fix_skeletons, write_available
+from .files import image_folder_of
 from .findings import Finding
-from .locating import image_folder_of
 from .report import DatasetReport, FileReport
 
 __all__ = [

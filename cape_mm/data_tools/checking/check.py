@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
+from ...datasets.annotation_index import AnnotationIndex
 from ...datasets.categories import Category
-from ...datasets.instance_filters import Instance, select_instances
+from ...datasets.episode_pools import EpisodeSize
+from ...datasets.instance_filters import select_instances
 from ...errors import ConfigError, MissingDataError
 from .annotations import (
     crowded_image_findings,
@@ -18,14 +18,17 @@ from .annotations import (
     duplicate_id_findings,
     geometry_findings,
 )
-from .decoding import decode_images
-from .findings import GAP, REFUSED, Finding, found
-from .images import ImageFile, collect_images, image_findings
-from .locating import find_annotation_files, find_image_folder, find_overlaps
-from .reading import ReadFile, read_leniently
+from .files import (
+    ReadFile,
+    find_annotation_files,
+    find_image_folder,
+    find_overlaps,
+    read_leniently,
+)
+from .findings import GAP, REFUSED, Finding, found, size_findings
+from .images import ImageFile, collect_images, decode_images, image_findings
 from .report import CategoryRow, DatasetReport, FileReport
 from .skeletons import CheckedSkeleton, read_categories_leniently
-from .sufficiency import Pools
 
 PathLike = str | os.PathLike
 
@@ -46,7 +49,7 @@ def check_dataset(
         ann_files: one annotation file or several, or a data root: all annotation files
             in it are checked, and JSON files of another kind are left aside.
         image_folder: what the files' ``file_name`` are relative to; None for the place
-            that :func:`~.locating.find_image_folder` tells.
+            that :func:`~.files.find_image_folder` tells.
         num_shots: supports per episode.
         num_queries: queries per episode; a category needs enough instances for both.
         decode: decode every image and compare its size with the JSON.
@@ -75,7 +78,7 @@ def check_dataset(
         if decode:
             new = [im for key, im in images.items() if key not in known]
             decode_images([im for im in new if im.problem is None], num_workers)
-        report.files.append(checked.finish(num_shots, num_queries))
+        report.files.append(checked.finish(EpisodeSize(num_shots, num_queries)))
     if not report.files:
         raise MissingDataError(f'no annotation file among {", ".join(map(str, paths))}')
     report.images = list(images.values())
@@ -125,66 +128,61 @@ class _FileCheck:
             return
         self.report.num_annotations += len(self.coco.dataset['annotations'])
         self.report.num_images += len(self.coco.dataset['images'])
-        self.categories, self.skeletons, findings = read_categories_leniently(
-            self.coco, content.path.name
+        name = content.path.name
+        categories, self.skeletons, findings = read_categories_leniently(
+            self.coco, name
+        )
+        self.index = AnnotationIndex(
+            name, categories, *select_instances(self.coco, categories)
         )
         self.report.findings += findings
-        self.images = collect_images(self.coco, self.categories, folder, images)
+        self.images = collect_images(self.coco, categories, folder, images)
 
-    def finish(self, num_shots: int, num_queries: int) -> FileReport:
+    def finish(self, size: EpisodeSize) -> FileReport:
         """Count what is kept and available, and what can be drawn from it."""
         if self.coco is None:
             return self.report
-        report, coco = self.report, self.coco
-        instances, filtered = select_instances(coco, self.categories)
-        report.num_kept = filtered.num_kept
-        report.dropped = filtered.dropped_ids
+        report, coco, index = self.report, self.coco, self.index
+        gone = {
+            coco.imgs[key]['file_name']
+            for key, image in self.images.items()
+            if not image.is_available
+        }
         report.available_image_ids = {
             key for key, image in self.images.items() if image.is_available
         }
-        available = [i for i in instances if i.img_id in report.available_image_ids]
-        report.num_available = len(available)
-        odd, num_visible = geometry_findings(coco, self.categories)
+        kept, available = index.by_category(), index.by_category(gone)
+        report.num_kept = len(index)
+        report.num_available = sum(map(len, available.values()))
+        report.dropped = index.filter_report.dropped_ids
+        odd, num_visible = geometry_findings(coco, index.categories)
         report.findings += drop_findings(report.dropped)
         report.findings += duplicate_id_findings(coco)
-        pools = Pools(instances, available, num_shots, num_queries)
-        report.findings += pools.findings(self.categories)
-        report.findings += self._gone_findings(instances, available)
+        report.findings += size_findings(index.categories, kept, available, size)
+        if report.num_kept and not report.num_available:
+            first = self.images[index.instances[0].img_id].path
+            report.findings += found('no image can be used', REFUSED, 'files', [first])
         report.findings += odd + crowded_image_findings(coco)
-        report.categories = self._rows(pools, num_visible)
-        return report
-
-    def _gone_findings(
-        self, instances: list[Instance], available: list[Instance]
-    ) -> list[Finding]:
-        if instances and not available:
-            first = self.images[instances[0].img_id].path
-            return found('no image can be used', REFUSED, 'files', [first])
-        return []
-
-    def _rows(
-        self, pools: Pools, num_visible: dict[int, np.ndarray]
-    ) -> list[CategoryRow]:
-        totals = Counter(a['category_id'] for a in self.coco.dataset['annotations'])
-        rows = []
-        for key, category in self.categories.items():
-            visible = num_visible.get(key)
-            rows.append(
-                CategoryRow(
-                    id=key,
-                    name=category.name,
-                    supercategory=category.supercategory,
-                    num_keypoints=category.num_keypoints,
-                    num_annotations=totals[key],
-                    num_kept=len(pools.kept[key]),
-                    num_available=len(pools.available[key]),
-                    num_images=len({image_id for _, image_id in pools.available[key]}),
-                    is_enough=pools.is_enough(pools.available[key]),
-                    mean_visible=None if visible is None else float(visible.mean()),
-                    **_describe_skeleton(self.skeletons[key], category),
-                )
+        totals = Counter(ann['category_id'] for ann in coco.dataset['annotations'])
+        report.categories = [
+            CategoryRow(
+                id=key,
+                name=category.name,
+                supercategory=category.supercategory,
+                num_keypoints=category.num_keypoints,
+                num_annotations=totals[key],
+                num_kept=len(kept[key]),
+                num_available=len(available[key]),
+                num_images=len({image_id for _, image_id in available[key]}),
+                is_enough=size.fits(available[key]),
+                mean_visible=float(num_visible[key].mean())
+                if key in num_visible
+                else None,
+                **_describe_skeleton(self.skeletons[key], category),
             )
-        return rows
+            for key, category in index.categories.items()
+        ]
+        return report
 
 
 def _describe_skeleton(skeleton: CheckedSkeleton, category: Category) -> dict:

@@ -11,7 +11,7 @@ from typing import Any
 from ...datasets.reduced_files import Reduction, read_reductions, with_reductions
 from ...errors import ConfigError
 from ...utils.atomic_write import write_text_atomically
-from .reading import read_leniently
+from .files import read_leniently
 from .report import DatasetReport, FileReport
 from .skeletons import check_edges, read_categories_leniently
 

@@ -1,19 +1,25 @@
-"""Image files: which are there, and to which source and category the others belong."""
+"""Image files: which are there, which decode, and to what the others belong."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
+import sys
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from typing import Any
 
+from mmengine.utils import ProgressBar
 from pycocotools.coco import COCO
 
 from ...datasets.categories import Category
-from ...datasets.image_files import count_by_folder
+from ...datasets.image_files import count_by_folder, is_cut_off
+from ...datasets.transforms import LoadInstanceImage
+from ...errors import ImageDecodeError, InstanceLoadError
+from ...utils.processes import map_over_processes, num_available_cores
 from ..mp100_sources import UNKNOWN_SOURCE, source_of_image
 from .findings import GAP, Finding, found
 
@@ -177,3 +183,72 @@ def _category_rows(cells: dict[CategoryKey, list[int]]) -> list[dict[str, Any]]:
         dict(id=key, name=name, num_files=num_files, num_missing=num_missing)
         for (key, name), (num_files, num_missing) in sorted(cells.items())
     ]
+
+
+CHUNK = 8
+"""Images that a worker takes at a time."""
+
+
+def decode_images(images: Sequence[ImageFile], num_workers: int | None = None) -> None:
+    """Decode image files and note in each what came out.
+
+    Args:
+        images: files that exist; ``decode_problem`` and ``size_on_disk`` are set.
+        num_workers: processes; None for one per available core.
+
+    Raises:
+        ImageDecodeError: a worker process died, as a broken image can make it do.
+    """
+    if not images:
+        return
+    num_workers = min(num_workers or num_available_cores(), len(images))
+    print(f'Decoding {len(images):,} images:', file=sys.stderr, flush=True)
+    bar = ProgressBar(len(images), file=sys.stderr)
+    # in a log file every step is a line of its own
+    step = max(1, len(images) // (100 if sys.stderr.isatty() else 5))
+    results = _map([image.path for image in images], num_workers)
+    for place, (image, result) in enumerate(zip(images, results), start=1):
+        image.decode_problem, image.size_on_disk = result
+        if place % step == 0 or place == len(images):
+            bar.update(place - bar.completed)
+    print(file=sys.stderr, flush=True)
+
+
+def decode_image(path: str) -> tuple[str | None, tuple[int, int] | None]:
+    """Decode one image.
+
+    Args:
+        path: the file.
+
+    Returns:
+        What is wrong (None if nothing), and the size (w, h) as decoded (None if it was
+        not). The size is that after a turn which EXIF asks for: what training sees.
+    """
+    try:
+        with open(path, 'rb') as file:
+            content = file.read()
+        if is_cut_off(content):
+            return 'is cut off: its end is missing', None
+        results = LoadInstanceImage().transform(dict(img_path=path))
+    except InstanceLoadError:
+        return 'does not decode', None
+    except OSError as error:
+        return f'can not be read: {error.strerror}', None
+    height, width = results['img_shape']
+    return None, (width, height)
+
+
+def _map(paths: Sequence[str], num_workers: int) -> Iterator:
+    """:func:`decode_image` of every path in order."""
+    num_done = 0
+    try:
+        for result in map_over_processes(decode_image, paths, num_workers, CHUNK):
+            yield result
+            num_done += 1
+    except BrokenProcessPool as error:
+        suspects = paths[num_done : num_done + CHUNK * (num_workers + 1)]
+        raise ImageDecodeError(
+            f'a worker process died while decoding, probably on one of these images: '
+            f'{", ".join(suspects)}. Look at them one by one, or give the machine more '
+            f'memory.'
+        ) from error

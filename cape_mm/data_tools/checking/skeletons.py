@@ -12,7 +12,7 @@ from pycocotools.coco import COCO
 from ...datasets.categories import Category, read_categories, zero_based_skeleton
 from ...errors import AnnotationFormatError
 from ...structures.skeleton import check_skeleton
-from .findings import GAP, NOTE, REFUSED, Finding, found
+from .findings import GAP, NOTE, REFUSED, Finding, found, label
 
 
 @dataclass(frozen=True)
@@ -141,8 +141,3 @@ def _name_findings(raw_categories: Sequence[dict]) -> list[Finding]:
         *found('categories of the same name', NOTE, 'names', same_name),
         *found('category id used twice', GAP, 'categories', twice),
     ]
-
-
-def label(category: Category) -> str:
-    """Id and name of a category, for people."""
-    return f'{category.id} {category.name}'

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
+from tabulate import tabulate
+
 from .findings import SEVERITIES, Finding
 from .images import count_images
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 MAX_ROWS = 25
 MAX_ITEMS = 3
 NAME_WIDTH = 34
+PLAIN = dict(tablefmt='plain', disable_numparse=True)
 
 
 def format_report(report: DatasetReport) -> str:
@@ -26,109 +29,114 @@ def format_report(report: DatasetReport) -> str:
         and category, findings, verdict.
     """
     blocks = [
-        _file_lines(report),
-        _drop_lines(report.files),
-        _source_lines(report),
-        _missing_lines(report),
-        _finding_lines(report),
-        _verdict_lines(report),
+        _files(report),
+        _drops(report.files),
+        _sources(report),
+        _missing(report),
+        _findings(report),
+        _verdict(report),
     ]
-    return '\n\n'.join('\n'.join(block) for block in blocks if block)
+    return '\n\n'.join(block for block in blocks if block)
 
 
-def _file_lines(report: DatasetReport) -> list[str]:
-    lines = [
-        f'{"annotation file":<{NAME_WIDTH}}{"images":>9}{"annotations":>13}{"kept":>9}'
-        f'{"retention":>11}{"with image":>12}{"categories":>12}{"usable":>8}'
-    ]
-    for file in report.files:
-        lines.append(
-            f'{_cut(file.path.name):<{NAME_WIDTH}}{file.num_images:>9,}'
-            f'{file.num_annotations:>13,}{file.num_kept:>9,}{file.retention:>9.2f} %'
-            f'{file.num_available:>12,}{len(file.categories):>12,}'
-            f'{len(file.usable_category_ids):>8,}'
+def _files(report: DatasetReport) -> str:
+    rows = [
+        (
+            _cut(file.path.name),
+            *(f'{n:,}' for n in (file.num_images, file.num_annotations, file.num_kept)),
+            f'{file.retention:.2f} %',
+            f'{file.num_available:,}',
+            len(file.categories),
+            len(file.usable_category_ids),
         )
-    lines += [
-        f'{path.name}: no annotation file, not checked' for path in report.skipped
+        for file in report.files
     ]
-    lines.append(
+    headers = ['annotation file', 'images', 'annotations', 'kept', 'retention']
+    headers += ['with image', 'categories', 'usable']
+    lines = [
+        tabulate(rows, headers, colalign=['left', *['right'] * 7], **PLAIN),
+        *(f'{path.name}: no annotation file, not checked' for path in report.skipped),
         f'usable: categories with enough kept instances with an image for '
         f'{report.num_shots} + {report.num_queries} per episode, queries on other '
-        f'images than supports'
-    )
-    return lines
+        f'images than supports',
+    ]
+    return '\n'.join(lines)
 
 
-def _drop_lines(files: list[FileReport]) -> list[str]:
+def _drops(files: list[FileReport]) -> str:
     dropped: Counter[str] = Counter()
     for file in files:
         dropped.update({reason: len(ids) for reason, ids in file.dropped.items()})
-    if not dropped:
-        return []
     rows = [f'{number:>9,}  {reason}' for reason, number in dropped.most_common()]
-    return ['dropped annotations', *rows]
+    return '\n'.join(['dropped annotations', *rows]) if rows else ''
 
 
-def _source_lines(report: DatasetReport) -> list[str]:
+def _sources(report: DatasetReport) -> str:
     if not report.images:
-        return []
+        return ''
     state = 'looked for and decoded' if report.is_decoded else 'looked for'
-    lines = [
-        f'{f"image source ({state})":<{NAME_WIDTH}}{"files":>9}{"missing":>9}'
-        f'{"categories with missing files":>31}'
-    ]
+    rows = []
     for row in count_images(report.images):
         missing = sum(category['num_missing'] > 0 for category in row['categories'])
-        lines.append(
-            f'{_cut(row["source"]):<{NAME_WIDTH}}{row["num_files"]:>9,}'
-            f'{row["num_missing"]:>9,}{missing:>22,} of {len(row["categories"]):,}'
-        )
-    total = f'{len(report.images):>9,}{len(report.missing_images):>9,}'
-    return [*lines, f'{"all":<{NAME_WIDTH}}{total}']
+        share = f'{missing:,} of {len(row["categories"]):,}'
+        numbers = f'{row["num_files"]:,}', f'{row["num_missing"]:,}'
+        rows.append((_cut(row['source']), *numbers, share))
+    totals = f'{len(report.images):,}', f'{len(report.missing_images):,}'
+    rows.append(('all', *totals, ''))
+    headers = [f'image source ({state})', 'files', 'missing']
+    headers.append('categories with missing files')
+    return tabulate(rows, headers, colalign=['left', *['right'] * 3], **PLAIN)
 
 
-def _missing_lines(report: DatasetReport) -> list[str]:
+def _missing(report: DatasetReport) -> str:
     """Categories with missing files, the worst first, each with its first path."""
-    if not report.missing_images:
-        return []
     first: dict[tuple[str, int], str] = {}
     for image in report.missing_images:
         for key, _ in image.categories:
             first.setdefault((image.source, key), image.path)
-    rows = [
+    found = [
         (row['source'], category)
         for row in count_images(report.images)
         for category in row['categories']
         if category['num_missing']
     ]
-    rows.sort(key=lambda item: (-item[1]['num_missing'], item[0], item[1]['id']))
-    lines = [f'{"missing images by category":<{NAME_WIDTH}}{"missing":>15}  first path']
-    for source, category in rows[:MAX_ROWS]:
-        name = _cut(f'{source}: {category["id"]} {category["name"]}')
-        count = f'{category["num_missing"]:,} of {category["num_files"]:,}'
-        path = first[source, category['id']]
-        lines.append(f'{name:<{NAME_WIDTH}}{count:>15}  {path}')
-    if len(rows) > MAX_ROWS:
-        lines.append(f'... and {len(rows) - MAX_ROWS:,} more categories')
-    return lines
+    if not found:
+        return ''
+    found.sort(key=lambda item: (-item[1]['num_missing'], item[0], item[1]['id']))
+    rows = [
+        (
+            _cut(f'{source}: {category["id"]} {category["name"]}'),
+            f'{category["num_missing"]:,} of {category["num_files"]:,}',
+            first[source, category['id']],
+        )
+        for source, category in found[:MAX_ROWS]
+    ]
+    headers = ['missing images by category', 'missing', 'first path']
+    text = tabulate(rows, headers, colalign=['left', 'right', 'left'], **PLAIN)
+    if len(found) > MAX_ROWS:
+        text += f'\n... and {len(found) - MAX_ROWS:,} more categories'
+    return text
 
 
-def _finding_lines(report: DatasetReport) -> list[str]:
+def _findings(report: DatasetReport) -> str:
     """Findings of one kind joined over the files, the worst severity first."""
     joined: dict[tuple[int, str, str], list[tuple[str, Finding]]] = defaultdict(list)
     for name, finding in report.all_findings():
         key = (SEVERITIES.index(finding.severity), finding.kind, finding.noun)
         joined[key].append((name, finding))
     if not joined:
-        return []
+        return ''
     lines = ['findings (refused: stops training; gap: something is lost; note: fine)']
-    for (_, kind, noun), parts in sorted(joined.items(), key=lambda item: item[0][0]):
+    for (rank, kind, noun), parts in sorted(
+        joined.items(), key=lambda item: item[0][0]
+    ):
         count = sum(len(finding.items) for _, finding in parts)
-        severity = parts[0][1].severity
         shown = _first_items(parts, with_names=len(report.files) > 1)
         more = ', ...' if count > MAX_ITEMS else ''
-        lines.append(f'{severity:<8}{count:>7,}  {kind} [{noun}]: {shown}{more}')
-    return lines
+        lines.append(
+            f'{SEVERITIES[rank]:<8}{count:>7,}  {kind} [{noun}]: {shown}{more}'
+        )
+    return '\n'.join(lines)
 
 
 def _first_items(parts: list[tuple[str, Finding]], with_names: bool) -> str:
@@ -142,12 +150,10 @@ def _first_items(parts: list[tuple[str, Finding]], with_names: bool) -> str:
     return ', '.join(texts)
 
 
-def _verdict_lines(report: DatasetReport) -> list[str]:
-    lines = [f'verdict: {report.verdict} (exit code {report.exit_code})']
+def _verdict(report: DatasetReport) -> str:
+    text = f'verdict: {report.verdict} (exit code {report.exit_code})'
     unusable = [file.path.name for file in report.files if file.exit_code == 2]
-    if unusable:
-        lines.append(f'unusable: {", ".join(unusable)}')
-    return lines
+    return f'{text}\nunusable: {", ".join(unusable)}' if unusable else text
 
 
 def _cut(name: str) -> str:

@@ -13,7 +13,7 @@ from mmengine.utils import ProgressBar
 
 from ...errors import ConfigError
 from ..checking import DatasetReport, check_dataset
-from ..checking.locating import find_annotation_files
+from ..checking.files import find_annotation_files
 from ..checking.report import EXIT_CLEAN, EXIT_GAPS, EXIT_UNUSABLE
 from .plan import Action, Plan, PlanEntry, find_image_root, format_plan, make_plan
 from .wanted import list_wanted_images, read_coco_files

@@ -10,7 +10,7 @@ from pycocotools.coco import COCO
 
 from ...datasets.annotation_file import read_annotation_file
 from ...errors import AnnotationFormatError
-from ..checking.reading import read_leniently
+from ..checking.files import read_leniently
 from ..mp100_sources import source_of_image
 
 Points = frozenset[tuple[int, int]]

@@ -9,13 +9,9 @@ nor their order matters.
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import shutil
-import signal
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +21,7 @@ from typing import Any
 from mmengine.utils import ProgressBar
 
 from cape_mm.errors import ConfigError
-from cape_mm.utils.devices import one_opencv_thread
+from cape_mm.utils.processes import map_over_processes, num_available_cores
 
 from .coco_records import Record, make_empties, write_category
 from .spec import GENERATOR, SPLITS, SyntheticSpec, make_spec
@@ -94,7 +90,7 @@ def write_synthetic_mp100(
     """
     spec = make_spec(size, seed, overrides)
     if num_workers is None:
-        num_workers = _num_available_cores()
+        num_workers = num_available_cores()
     if num_workers < 1:
         raise ConfigError(f'num_workers must be >= 1 or None, got {num_workers}.')
     out_dir = Path(out_dir).absolute()
@@ -110,12 +106,6 @@ def write_synthetic_mp100(
 def annotation_path(out_dir: Path, split: str) -> Path:
     """Annotation file of a split."""
     return out_dir / 'annotations' / f'synthetic_split1_{split}.json'
-
-
-def _num_available_cores() -> int:
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _check_existing(out_dir: Path, spec: SyntheticSpec, force: bool) -> bool:
@@ -201,7 +191,9 @@ def _write_files(out_dir: Path, spec: SyntheticSpec, num_workers: int) -> None:
     )
     bar = ProgressBar(len(all_ids))
     records: dict[int, dict[str, list[Record]]] = {}
-    for category_id, result in zip(all_ids, _map(job, all_ids, num_workers)):
+    for category_id, result in zip(
+        all_ids, map_over_processes(job, all_ids, num_workers)
+    ):
         records[category_id] = result
         bar.update()
     print(flush=True)
@@ -209,30 +201,6 @@ def _write_files(out_dir: Path, spec: SyntheticSpec, num_workers: int) -> None:
         content = _join(spec, split, [records[i] for i in ids])
         text = json.dumps(content, separators=(',', ':'))
         annotation_path(out_dir, split).write_text(text)
-
-
-def _map(job: partial, category_ids: list[int], num_workers: int) -> Iterator[Any]:
-    """``map`` in order, over processes if there is more than one worker.
-
-    Workers are forked where the system can: a fresh interpreter would import the whole
-    package again. OpenCV's thread pool does not survive a fork, so it is closed before.
-    """
-    if num_workers == 1:
-        yield from map(job, category_ids)
-        return
-    method = 'fork' if 'fork' in multiprocessing.get_all_start_methods() else None
-    context = multiprocessing.get_context(method)
-    with one_opencv_thread():
-        pool = ProcessPoolExecutor(
-            num_workers,
-            mp_context=context,
-            initializer=signal.signal,  # Ctrl-C is the parent's business
-            initargs=(signal.SIGINT, signal.SIG_IGN),
-        )
-        try:
-            yield from pool.map(job, category_ids)
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def _join(

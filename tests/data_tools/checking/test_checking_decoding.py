@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cape_mm.data_tools.checking import decoding
-from cape_mm.data_tools.checking.decoding import decode_image, decode_images
-from cape_mm.data_tools.checking.images import ImageFile
+from cape_mm.data_tools.checking import images as decoding
+from cape_mm.data_tools.checking.images import ImageFile, decode_image, decode_images
 from cape_mm.errors import ImageDecodeError
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cape_mm.data_tools.checking.locating import (
+from cape_mm.data_tools.checking.files import (
     find_annotation_files,
     find_image_folder,
     find_overlaps,

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from cape_mm.data_tools.checking.files import read_leniently
 from cape_mm.data_tools.checking.findings import REFUSED
-from cape_mm.data_tools.checking.reading import read_leniently
 
 
 @pytest.fixture

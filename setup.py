@@ -38,7 +38,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['cape_mm', 'cape_mm.*']),
-    package_data={'cape_mm': ['weights/*.pth']},
+    package_data={'cape_mm': ['weights/*.pth'], 'cape_mm.analysis': ['*.j2']},
     # Lower bounds that an existing OpenMMLab environment (torch 2.1, mmengine 0.10)
     # already meets, so that installing cape_mm there changes nothing.
     install_requires=[

@@ -40,7 +40,7 @@ def parse_args() -> argparse.Namespace:
         help='keep the predictions as COCO keypoint results (see score_dump.py)',
     )
     parser.add_argument(
-        '--report', metavar='DIR', help='write a report there: report.html, report.md'
+        '--report', metavar='DIR', help='write a report there: report.html'
     )
     add_trust_option(parser)
     parser.add_argument('--show-dir', help='folder for pictures of episodes')

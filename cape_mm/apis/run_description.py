@@ -37,8 +37,8 @@ def describe_run(
     Returns:
         ``config``, ``checkpoint``, ``cape_mm_version``, ``episodes_sha256``,
         ``num_missing_images``, ``ann_files``, ``annotations_sha256``,
-        ``template_file``, and ``trained_on`` with ``partial``, what the training data
-        lacked.
+        ``template_file``, ``trained_on`` with ``partial``, what the training data
+        lacked, and ``environment``, see :func:`describe_environment`.
     """
     dataset = runner.test_loop.dataloader.dataset
     sampler = runner.test_loop.dataloader.sampler
@@ -54,6 +54,7 @@ def describe_run(
         annotations_sha256=files_sha256(dataset.ann_files) if is_known else None,
         template_file=getattr(dataset, 'template_file', None),
         trained_on=dict(partial='; '.join(gaps)) if gaps else None,
+        environment=describe_environment(next(runner.model.parameters()).device),
     )
     return {key: value for key, value in run.items() if value is not None}
 

@@ -123,7 +123,7 @@ def test(
         out: metrics file; default ``<work_dir>/metrics.json``. The table of all
             pairs goes beside it, into ``metrics.results.npz``.
         dump: file for the predictions, COCO keypoint results; None keeps none.
-        report: folder for an HTML page and Markdown about the result; None: none.
+        report: folder for an HTML page about the result; None: none.
         trust_checkpoint: see :func:`train`.
 
     Returns:

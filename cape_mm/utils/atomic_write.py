@@ -101,10 +101,14 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def try_folder(out: str | Path) -> Path:
+def try_folder(out: str | Path, option: str = '--out') -> Path:
     """A folder for results, made where needed, in which a file can be written.
 
     Meant to be called before the results are made, which takes long.
+
+    Args:
+        out: the folder.
+        option: that named it, for the message.
 
     Raises:
         ConfigError: nothing can be written there.
@@ -116,7 +120,7 @@ def try_folder(out: str | Path) -> Path:
             pass
     except OSError as error:
         raise ConfigError(
-            f'--out {out}: no file can be written there ({error.strerror}). Name '
+            f'{option} {out}: no file can be written there ({error.strerror}). Name '
             f'another folder.'
         ) from error
     return folder

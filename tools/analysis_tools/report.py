@@ -1,7 +1,6 @@
 """Write the report of a finished test from its files, without the model.
 
-tools/test.py --report writes the same report with pictures of episodes, the config and
-the versions.
+tools/test.py --report writes the same report with pictures of episodes and the config.
 """
 
 from __future__ import annotations
@@ -15,9 +14,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 from command_line import new_parser, run_tool  # noqa: E402
 
 EXAMPLE = """example:
-  python tools/analysis_tools/report.py work_dirs/tiny \\
-      --dump work_dirs/tiny/preds.json \\
-      --ann-file data/synthetic_tiny/annotations/synthetic_split1_test.json
+  python tools/analysis_tools/report.py work_dirs/tiny
 """
 
 
@@ -26,8 +23,6 @@ def parse_args() -> argparse.Namespace:
     parser = new_parser(__doc__, EXAMPLE)
     parser.add_argument('result', help='metrics file, or the folder of metrics.json')
     parser.add_argument('--out', help='folder of the report (report, beside it)')
-    parser.add_argument('--dump', help='file of tools/test.py --dump, for more curves')
-    parser.add_argument('--ann-file', help='annotation file that the dump belongs to')
     return parser.parse_args()
 
 
@@ -38,8 +33,7 @@ def main() -> int:
     def write() -> None:
         from cape_mm.analysis.report import report_stored
 
-        page = report_stored(args.result, args.out, args.dump, args.ann_file)
-        print(f'report: {page}')
+        print(f'report: {report_stored(args.result, args.out)}')
 
     return run_tool(write)
 

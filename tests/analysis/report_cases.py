@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pair_tables
 
-from cape_mm.analysis.report.content import Evaluation
 from cape_mm.evaluation import EpisodePCK
-from cape_mm.evaluation.prediction_dump import NO_CONFIDENCE
 from cape_mm.evaluation.results import ResultTable
 
 EVIL = '<script>alert("x")</script> & | `a` *b* \x00\ud800'
@@ -60,31 +57,11 @@ def random_pairs(
     return pairs
 
 
-def entries_of(pairs: Sequence[ResultTable]) -> list[dict]:
-    """Predictions of the pairs, as ``PredictionDump`` keeps them."""
-    entries = []
-    for pair in pairs:
-        if pair.is_scored.all():
-            triplets = np.zeros((len(pair.points), 3))
-            score = pair.points['score']
-            triplets[:, 2] = np.where(np.isnan(score), NO_CONFIDENCE, score)
-            key = dict(episode_index=pair.episode_index[0], slot=pair.slot[0])
-            entries.append(dict(**key, keypoints=triplets.reshape(-1)))
-    return entries
-
-
-def evaluate(pairs: Sequence[ResultTable], **fields) -> Evaluation:
-    """What a report is written from; ``fields`` override."""
+def evaluate(pairs: Sequence[ResultTable]) -> tuple[dict, ResultTable]:
+    """Metrics with their ``run``, and the table."""
     metric = EpisodePCK(num_resamples=20)
     metrics = metric.compute_metrics(list(pairs))
-    evaluation = Evaluation(
-        metrics=metrics,
-        run=RUN,
-        created='2026-01-02 03:04:05 +0000',
-        table=metric.pairs,
-        entries=entries_of(pairs),
-    )
-    return replace(evaluation, **fields)
+    return dict(metrics, run=RUN), metric.pairs
 
 
 class Page(HTMLParser):

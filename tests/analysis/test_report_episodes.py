@@ -1,4 +1,4 @@
-"""Pictures after the test: the right instances, the prediction on its crop."""
+"""Episodes are ranked as they are called, and drawn with what was predicted."""
 
 from __future__ import annotations
 
@@ -7,11 +7,59 @@ import numpy as np
 import pytest
 import torch
 from episode_data import CocoTree, open_tree
+from report_cases import evaluate, make_pair
 
-from cape_mm.analysis.report import episode_pictures
-from cape_mm.analysis.report.episode_choice import ChosenPair
-from cape_mm.analysis.report.episode_pictures import draw_chosen
+from cape_mm.analysis import report_episodes
+from cape_mm.analysis.report_episodes import ChosenPair, choose_episodes, draw_chosen
 from cape_mm.evaluation.prediction_dump import NO_CONFIDENCE
+
+NAN = float('nan')
+
+
+def choose(*pairs, category=1):
+    chosen = choose_episodes(evaluate(pairs)[1])[category]
+    return {one.rank: one for one in chosen}
+
+
+def pair(episode, slot, num_right, error=0.01, category=1):
+    """Four keypoints, so many of them right."""
+    off = [error] * num_right + [0.9] * (4 - num_right)
+    return make_pair(episode, slot, category, off)
+
+
+def test_three_ranks_and_their_pairs():
+    chosen = choose(
+        *(pair(5, slot, num) for slot, num in enumerate((4, 3, 4))),
+        *(pair(6, slot, num) for slot, num in enumerate((0, 1, 0))),
+        *(pair(7, slot, num) for slot, num in enumerate((1, 4, 2))),
+        *(pair(9, slot, 4, category=2) for slot in range(3)),
+    )
+    found = {rank: (one.episode_index, one.slot) for rank, one in chosen.items()}
+    assert found == {'best': (5, 0), 'median': (7, 2), 'worst': (6, 2)}
+    assert chosen['best'].episode_pck == 11 / 12
+    assert (chosen['median'].pair_pck, chosen['median'].num_pairs) == (0.5, 3)
+
+
+def test_error_decides_among_equals():
+    chosen = choose(pair(1, 0, 4, 0.1), pair(2, 0, 4, 0.02), pair(3, 0, 4, 0.15))
+    ranked = [chosen[rank].episode_index for rank in ('best', 'median', 'worst')]
+    assert ranked == [2, 1, 3]
+
+
+def test_few_episodes():
+    assert list(choose(pair(1, 0, 4))) == ['only']
+    assert list(choose(pair(1, 0, 4), pair(2, 0, 1))) == ['best', 'worst']
+
+
+def test_pairs_without_a_keypoint_count_but_are_not_shown():
+    empty = make_pair(1, 0, 1, [NAN] * 4)
+    chosen = choose(empty, pair(1, 1, 4), make_pair(1, 2, 1, None))
+    assert chosen['only'].slot == 1
+    assert (chosen['only'].episode_pck, chosen['only'].num_pairs) == (0.5, 2)
+
+
+def test_a_dropped_category_has_no_episode():
+    assert choose(pair(1, 0, 4), make_pair(2, 0, 8, None), category=8) == {}
 
 
 def make_entry(dataset, support, query, score=0.5):
@@ -35,13 +83,13 @@ CHOSEN = ChosenPair('best', 1, 4, 2, 1.0, 3, 1.0)
 def shown(monkeypatch):
     """What was drawn: support, query and sample."""
     calls = []
-    original = episode_pictures.draw_episode
+    original = report_episodes.draw_episode
 
     def draw(support, query, sample):
         calls.append((support, query, sample))
         return original(support, query, sample)
 
-    monkeypatch.setattr(episode_pictures, 'draw_episode', draw)
+    monkeypatch.setattr(report_episodes, 'draw_episode', draw)
     return calls
 
 
@@ -75,17 +123,6 @@ def test_an_image_that_vanished(coco_tree, which):
     coco_tree.image_path(coco_tree.image_of(ids[which])).unlink()
     (reason,) = draw_chosen([CHOSEN], [make_entry(dataset, *ids)], dataset).values()
     assert reason == ('support: ' if which == 0 else 'query: ') + 'image not found'
-
-
-@pytest.mark.parametrize('which', [0, 1])
-def test_another_image_is_never_shown_in_its_place(coco_tree, which):
-    """A data set that redraws, for want of test_mode, has other pixels to show."""
-    ids = coco_tree.fill(1, 6)
-    dataset = open_tree(coco_tree, train=True)
-    coco_tree.image_path(coco_tree.image_of(ids[which])).unlink()
-    entry = make_entry(dataset, ids[0], ids[1])
-    (reason,) = draw_chosen([CHOSEN], [entry], dataset).values()
-    assert reason == 'another image was loaded in its place'
 
 
 def test_many_keypoints_and_several_supports(coco_tree):

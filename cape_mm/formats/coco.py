@@ -10,7 +10,6 @@ own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,13 @@ import numpy as np
 from ..datasets.annotation_file import read_annotation_file
 from ..datasets.categories import Category, read_categories
 from ..errors import AnnotationFormatError, ConfigError
-from .json_files import open_for_writing, rounded, write_list
+from .files import open_for_writing, rounded, write_list
 from .labels import (
     LabelledInstance,
     LabelledPicture,
     LabelSet,
-    check_size,
     default_names,
+    make_picture,
     unique_names,
 )
 
@@ -49,30 +48,19 @@ def read_coco(path: str | Path, category: str | None = None) -> LabelSet:
     own: dict[int, list[LabelledInstance]] = {}
     for ann in anns:
         if ann['category_id'] == chosen.id and not ann.get('iscrowd'):
-            own.setdefault(ann['image_id'], []).append(
-                _read_instance(ann, chosen.num_keypoints, path)
-            )
+            instance = _read_instance(ann, chosen.num_keypoints, path)
+            own.setdefault(ann['image_id'], []).append(instance)
     pictures = [
-        _read_picture(image, own[image['id']])
+        make_picture(
+            image['file_name'],
+            (int(image['width']), int(image['height'])),
+            own[image['id']],
+        )
         for image in coco.dataset['images']
         if image['id'] in own
     ]
     names = chosen.keypoint_names or default_names(chosen.num_keypoints)
     return LabelSet(chosen.name, unique_names(names), chosen.skeleton, pictures)
-
-
-def _read_picture(
-    image: dict[str, Any], instances: Sequence[LabelledInstance]
-) -> LabelledPicture:
-    """The inverse of :func:`image_record`."""
-    name = image['file_name'].replace('\\', '/')
-    size = (int(image['width']), int(image['height']))
-    picture = LabelledPicture(name, size, tuple(instances))
-    if isinstance(video := image.get('video'), str) and 'frame' in image:
-        frame = replace(picture, file_name=video, frame=image['frame'])
-        if isinstance(frame.frame, int) and frame.name == name:  # else someone else's
-            return frame
-    return picture
 
 
 def choose_category(
@@ -88,7 +76,7 @@ def choose_category(
     """
     used = {ann['category_id'] for ann in anns}
     found = [cat for key, cat in categories.items() if key in used]
-    listed = ', '.join(f'{cat.id} {cat.name!r}' for cat in found) or 'none'
+    listed = ', '.join(f'{cat.id} {cat.name!r}' for cat in found)
     if not found:
         raise ConfigError(f'{path}: no annotation has keypoints: mark some')
     if wanted is not None:
@@ -135,10 +123,17 @@ def write_coco(
     Raises:
         ConfigError: a picture's size is not known, or the file can't be written.
     """
+    category = dict(
+        id=1,
+        name=labels.category,
+        supercategory='',
+        keypoints=list(labels.keypoint_names),
+        skeleton=[[a + skeleton_base, b + skeleton_base] for a, b in labels.skeleton],
+    )
     parts = dict(
-        images=(image_record(i, p) for i, p in enumerate(labels.pictures, start=1)),
+        images=(_image_record(i, p) for i, p in enumerate(labels.pictures, start=1)),
         annotations=(record | extra for record in annotation_records(labels)),
-        categories=[category_record(labels, skeleton_base)],
+        categories=[category],
     )
     with open_for_writing(path) as file:
         for start, (name, records) in zip(('{', ',\n', ',\n'), parts.items()):
@@ -148,9 +143,22 @@ def write_coco(
     return [Path(path)]
 
 
-def image_record(image_id: int, picture: LabelledPicture) -> dict[str, Any]:
+def write_sleap(labels: LabelSet, path: str | Path) -> list[Path]:
+    """Write a COCO file that SLEAP imports (File > Import > COCO dataset).
+
+    SLEAP's own .slp needs its libraries, which are heavy. SLEAP takes a skeleton for
+    one that counts from 0 if no edge leads to the last keypoint, and then draws its
+    edges one keypoint too far; sleap-io never does.
+
+    Raises:
+        ConfigError: a picture's size is not known, or the file can't be written.
+    """
+    return write_coco(labels, path, skeleton_base=1)
+
+
+def _image_record(image_id: int, picture: LabelledPicture) -> dict[str, Any]:
     """COCO's entry for a picture; a video's frame also names video and frame."""
-    width, height = check_size(picture, 'COCO')
+    width, height = picture.known_size('COCO')
     record = dict(id=image_id, file_name=picture.name, width=width, height=height)
     if picture.frame is not None:
         record.update(video=picture.file_name, frame=picture.frame)
@@ -163,12 +171,10 @@ def annotation_records(labels: LabelSet) -> Iterator[dict[str, Any]]:
     for image_id, picture in enumerate(labels.pictures, start=1):
         for instance in picture.instances:
             ann_id += 1
-            yield _annotation_record(ann_id, image_id, instance)
+            yield dict(id=ann_id, image_id=image_id) | _annotation_record(instance)
 
 
-def _annotation_record(
-    ann_id: int, image_id: int, instance: LabelledInstance
-) -> dict[str, Any]:
+def _annotation_record(instance: LabelledInstance) -> dict[str, Any]:
     box = rounded(instance.box())
     is_labelled = instance.visibility > 0
     points = np.where(is_labelled[:, None], instance.keypoints, 0.0)
@@ -178,8 +184,6 @@ def _annotation_record(
         for value in (*rounded(point), int(v))
     ]
     record = dict(
-        id=ann_id,
-        image_id=image_id,
         category_id=1,
         keypoints=triplets,
         num_keypoints=int(is_labelled.sum()),
@@ -189,16 +193,5 @@ def _annotation_record(
     )
     if instance.confidence is not None:
         record['score'] = round(instance.score, 4)
-        record['keypoint_scores'] = [round(float(c), 4) for c in instance.confidence]
+        record['keypoint_scores'] = rounded(instance.confidence, 4)
     return record
-
-
-def category_record(labels: LabelSet, skeleton_base: int) -> dict[str, Any]:
-    """COCO's entry for the category."""
-    return dict(
-        id=1,
-        name=labels.category,
-        supercategory='',
-        keypoints=list(labels.keypoint_names),
-        skeleton=[[a + skeleton_base, b + skeleton_base] for a, b in labels.skeleton],
-    )

@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import AnnotationFormatError
-from .csv_rows import read_rows
-from .json_files import malformed, open_for_writing, rounded
+from .files import malformed, open_for_writing, read_rows, rounded
 from .labels import LabelledInstance, LabelledPicture, LabelSet
 
 COLUMNS = (
@@ -44,16 +43,15 @@ def _rows(picture: LabelledPicture, names: tuple[str, ...]) -> Iterator[list[obj
     frame = '' if picture.frame is None else picture.frame
     for number, instance in enumerate(picture.instances):
         box = [''] * 4 if instance.bbox is None else rounded(instance.bbox)
-        for k, name in enumerate(names):
-            yield [picture.file_name, frame, number, name, *_cells(instance, k), *box]
-
-
-def _cells(instance: LabelledInstance, k: int) -> list[object]:
-    """x, y, visibility and confidence of a keypoint."""
-    v = int(instance.visibility[k])
-    point = rounded(instance.keypoints[k]) if v else ['', '']
-    score = '' if instance.confidence is None else round(instance.confidence[k], 4)
-    return [*point, v, score]
+        scores = [''] * len(names)
+        if instance.confidence is not None:
+            scores = rounded(instance.confidence, 4)
+        for name, point, v, score in zip(
+            names, instance.keypoints, instance.visibility, scores
+        ):
+            x, y = rounded(point) if v else ('', '')
+            start = [picture.file_name, frame, number, name]
+            yield [*start, x, y, int(v), score, *box]
 
 
 def read_csv(path: str | Path, category: str | None = None) -> LabelSet:

@@ -13,8 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import AnnotationFormatError, MissingDataError
+from ..utils.json_file import read_json
 from .coco import read_coco, write_coco
-from .json_files import malformed, read_json
+from .files import malformed
 from .labels import LabelSet
 
 PATTERN = 'person_keypoints_*.json'
@@ -29,7 +30,7 @@ def read_cvat(path: str | Path, category: str | None = None) -> LabelSet:
         AnnotationFormatError: it is no such export, or still zipped.
         ConfigError: the category is not there, or has to be named.
     """
-    path = find_file(Path(path))
+    path = _find_file(Path(path))
     labels = read_coco(path, category)
     content = read_json(path)
     try:
@@ -44,13 +45,8 @@ def read_cvat(path: str | Path, category: str | None = None) -> LabelSet:
     return replace(labels, skeleton=edges)
 
 
-def find_file(path: Path) -> Path:
-    """The JSON file of an export.
-
-    Raises:
-        MissingDataError: there is none.
-        AnnotationFormatError: it is zipped, or there are several.
-    """
+def _find_file(path: Path) -> Path:
+    """The JSON file of an export."""
     if zipfile.is_zipfile(path):
         raise AnnotationFormatError(f'{path} is a zip file: unpack it first')
     if not path.is_dir():
@@ -80,6 +76,3 @@ def is_cvat(path: Path) -> bool:
     if path.is_dir():
         return any(path.rglob(PATTERN))
     return path.match(PATTERN)
-
-
-__all__ = ['is_cvat', 'read_cvat', 'write_cvat']

@@ -15,9 +15,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import AnnotationFormatError
-from .csv_rows import read_rows
-from .json_files import malformed, open_for_writing, rounded
-from .labels import LabelledInstance, LabelledPicture, LabelSet, make_instance
+from .files import malformed, open_for_writing, read_rows, rounded
+from .labels import (
+    LabelledInstance,
+    LabelledPicture,
+    LabelSet,
+    make_instance,
+    make_picture,
+)
 
 HEADER = ('scorer', 'individuals', 'bodyparts', 'coords')
 SCORER = 'cape_mm'
@@ -90,10 +95,10 @@ def _read_row(
         parts.setdefault(column.bodypart, {})[column.coord] = value
     instances = [_read_instance(parts, names) for parts in cells.values()]
     instances = tuple(one for one in instances if one.visibility.any())
-    index = '/'.join(part.replace('\\', '/') for part in row[:num_index])
+    index = '/'.join(row[:num_index])
     if index.isdigit():
         return LabelledPicture(video, None, instances, int(index))
-    return LabelledPicture(index, None, instances)
+    return make_picture(index, None, instances)
 
 
 def _read_instance(
@@ -104,9 +109,9 @@ def _read_instance(
         for name, own in parts.items()
         if math.isfinite(own['x']) and math.isfinite(own['y'])
     }
-    scores = {n: own['likelihood'] for n, own in parts.items() if 'likelihood' in own}
+    scores = {name: own.get('likelihood', math.nan) for name, own in parts.items()}
     scores = {name: value for name, value in scores.items() if math.isfinite(value)}
-    return make_instance(points, names, (), scores or None)
+    return make_instance(points, names, confidence=scores)
 
 
 def write_deeplabcut(

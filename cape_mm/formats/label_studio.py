@@ -16,20 +16,14 @@ from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from ..errors import AnnotationFormatError
-from .json_files import (
-    malformed,
-    open_for_writing,
-    read_json,
-    write_list,
-    write_text,
-)
+from ..utils.json_file import read_json
+from .files import malformed, open_for_writing, write_list, write_text
 from .labels import (
     LabelledInstance,
     LabelledPicture,
     LabelSet,
-    check_size,
     make_instance,
-    points_by_name,
+    make_picture,
 )
 
 LOCAL_FILES = '/data/local-files/?d='
@@ -113,15 +107,12 @@ def _read_picture(
         groups.setdefault(key, []).append(result)
     if all(result.get('parentID') is None for result in results):
         groups = {None: results}
-    return LabelledPicture(
-        file_name,
-        size,
-        tuple(
-            _read_instance(own, size, names)
-            for own in groups.values()
-            if any(result['type'] == POINT for result in own)
-        ),
-    )
+    instances = [
+        _read_instance(own, size, names)
+        for own in groups.values()
+        if any(result['type'] == POINT for result in own)
+    ]
+    return make_picture(file_name, size, instances)
 
 
 def _read_instance(
@@ -138,7 +129,7 @@ def _read_instance(
             points[_label(result)] = (x, y)
             if result.get('score') is not None:
                 scores[_label(result)] = float(result['score'])
-    return make_instance(points, names, (), scores or None, box)
+    return make_instance(points, names, (), scores, box)
 
 
 def write_label_studio(
@@ -179,7 +170,7 @@ def interface(labels: LabelSet) -> str:
 
 
 def _task(picture: LabelledPicture, labels: LabelSet, prefix: str) -> dict[str, Any]:
-    size = check_size(picture, 'Label Studio')
+    size = picture.known_size('Label Studio')
     results = [
         result
         for number, instance in enumerate(picture.instances)
@@ -206,7 +197,7 @@ def _instance_results(
     extent = dict(zip(('width', 'height'), _percent((w, h), size).values()))
     value = corner | extent | {BOX: [labels.category]}
     results = [dict(id=parent, type=BOX, from_name='box', to_name='image', value=value)]
-    for name, point in points_by_name(instance, labels.keypoint_names).items():
+    for name, point in instance.points_by_name(labels.keypoint_names).items():
         value = _percent(point, size) | {'width': 0.5, POINT: [name]}
         result = dict(id=f'{parent}_{name}', type=POINT, parentID=parent, value=value)
         result.update(from_name='keypoint', to_name='image')
@@ -220,6 +211,3 @@ def _instance_results(
 def _percent(values: tuple[float, float], size: tuple[int, int]) -> dict[str, float]:
     x, y = (round(100 * float(v) / side, 6) for v, side in zip(values, size))
     return dict(x=x, y=y)
-
-
-__all__ = ['is_label_studio', 'read_label_studio', 'write_label_studio']

@@ -14,15 +14,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import AnnotationFormatError, MissingDataError
-from .file_names import fitting_name
-from .json_files import malformed, read_json, rounded, write_text
+from ..utils.json_file import read_json
+from .files import fitting_name, malformed, rounded, write_text
 from .labels import (
     LabelledInstance,
     LabelledPicture,
     LabelSet,
-    check_size,
     make_instance,
-    points_by_name,
+    make_picture,
 )
 
 VERSION = '5.5.0'
@@ -86,14 +85,14 @@ def _read_picture(
     for shape in content['shapes']:
         groups.setdefault(shape.get('group_id'), []).append(shape)
     size = (content.get('imageWidth'), content.get('imageHeight'))
-    return LabelledPicture(
+    return make_picture(
         (folder / content['imagePath'].replace('\\', '/')).as_posix(),
         (int(size[0]), int(size[1])) if all(size) else None,
-        tuple(
+        [
             _read_instance(own, names)
             for own in groups.values()
             if any(_is(shape, 'point') for shape in own)
-        ),
+        ],
     )
 
 
@@ -110,7 +109,7 @@ def _read_instance(shapes: list[dict], names: tuple[str, ...]) -> LabelledInstan
         elif _is(shape, 'rectangle'):
             (x1, y1), (x2, y2) = shape['points']
             box = (min(x1, x2), min(y1, y2), abs(x2 - x1), abs(y2 - y1))
-    return make_instance(points, names, hidden, scores or None, box)
+    return make_instance(points, names, hidden, scores, box)
 
 
 def write_labelme(labels: LabelSet, folder: str | Path) -> list[Path]:
@@ -134,7 +133,7 @@ def write_labelme(labels: LabelSet, folder: str | Path) -> list[Path]:
 
 
 def _to_text(picture: LabelledPicture, labels: LabelSet) -> str:
-    width, height = check_size(picture, 'LabelMe')
+    width, height = picture.known_size('LabelMe')
     content = dict(
         version=VERSION,
         flags={},
@@ -159,7 +158,7 @@ def _shapes(instance: LabelledInstance, group: int, labels: LabelSet) -> list[di
         shapes.append(_shape(labels.category, 'rectangle', corners, group))
     names = labels.keypoint_names
     hidden = {n for n, v in zip(names, instance.visibility) if v == 1}
-    for name, point in points_by_name(instance, names).items():
+    for name, point in instance.points_by_name(names).items():
         shape = _shape(name, 'point', [rounded(point)], group)
         if name in hidden:
             shape['flags'] = {HIDDEN: True}

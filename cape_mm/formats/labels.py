@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import ConfigError
+
+FRAME_NAME = re.compile(
+    r'(.+\.(?:mp4|avi|mov|mkv|webm|m4v|mpe?g|wmv|mjpeg|m2?ts|3gp|flv|ogv))'
+    r'/frame_(\d{6,})\.png',
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,14 @@ class LabelledInstance:
         low, high = points.min(axis=0), points.max(axis=0)
         return np.concatenate([low, high - low])
 
+    def points_by_name(self, names: Iterable[str]) -> dict[str, tuple[float, float]]:
+        """(x, y) of the labelled keypoints, the inverse of :func:`make_instance`."""
+        return {
+            name: (float(x), float(y))
+            for name, (x, y), v in zip(names, self.keypoints, self.visibility)
+            if v > 0
+        }
+
 
 @dataclass(frozen=True)
 class LabelledPicture:
@@ -68,6 +83,19 @@ class LabelledPicture:
             return self.file_name
         return f'{self.file_name}/frame_{self.frame:06d}.png'
 
+    def known_size(self, kind: str) -> tuple[int, int]:
+        """Size, for a format that needs it.
+
+        Raises:
+            ConfigError: it is not known.
+        """
+        if self.size is None:
+            raise ConfigError(
+                f'{self.name}: {kind} needs the size of every picture, which the '
+                f'labels at hand do not tell'
+            )
+        return self.size
+
 
 @dataclass(frozen=True)
 class LabelSet:
@@ -84,6 +112,18 @@ class LabelSet:
     keypoint_names: tuple[str, ...]
     skeleton: tuple[tuple[int, int], ...]
     pictures: Iterable[LabelledPicture]
+
+
+def make_picture(
+    name: str,
+    size: tuple[int, int] | None,
+    instances: Iterable[LabelledInstance],
+) -> LabelledPicture:
+    """A picture by its unique name, which for a video tells file and frame."""
+    name, instances = name.replace('\\', '/'), tuple(instances)
+    if found := FRAME_NAME.fullmatch(name):
+        return LabelledPicture(found[1], size, instances, int(found[2]))
+    return LabelledPicture(name, size, instances)
 
 
 def default_names(num_keypoints: int) -> tuple[str, ...]:
@@ -115,41 +155,14 @@ def make_instance(
         points: (x, y) of the labelled keypoints.
         names: of all K keypoints.
         hidden: labelled keypoints that the picture does not show.
-        confidence: by name.
+        confidence: by name; None or empty where there is none.
         bbox: (x, y, w, h).
     """
     hidden = set(hidden)
-    keypoints = np.array([points.get(name, (0.0, 0.0)) for name in names])
+    keypoints = np.array([points.get(name, (0, 0)) for name in names], dtype=np.float64)
     visibility = [0 if n not in points else 1 if n in hidden else 2 for n in names]
     scores = None
-    if confidence is not None:
+    if confidence:
         scores = np.array([confidence.get(name, 0.0) for name in names])
     box = None if bbox is None else np.array(list(bbox), dtype=np.float64)
-    return LabelledInstance(
-        keypoints.reshape(-1, 2).astype(np.float64), np.array(visibility), scores, box
-    )
-
-
-def points_by_name(
-    instance: LabelledInstance, names: tuple[str, ...]
-) -> dict[str, tuple[float, float]]:
-    """Labelled keypoints by name, the inverse of :func:`make_instance`."""
-    return {
-        name: (float(x), float(y))
-        for name, (x, y), v in zip(names, instance.keypoints, instance.visibility)
-        if v > 0
-    }
-
-
-def check_size(picture: LabelledPicture, kind: str) -> tuple[int, int]:
-    """Size of a picture for a format that needs it.
-
-    Raises:
-        ConfigError: it is not known.
-    """
-    if picture.size is None:
-        raise ConfigError(
-            f'{picture.name}: {kind} needs the size of every picture, which the labels '
-            f'at hand do not tell'
-        )
-    return picture.size
+    return LabelledInstance(keypoints.reshape(-1, 2), np.array(visibility), scores, box)

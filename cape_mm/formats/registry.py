@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import AnnotationFormatError, ConfigError, MissingDataError
-from .coco import read_coco, write_coco
+from ..utils.json_file import read_json
+from .coco import read_coco, write_coco, write_sleap
 from .csv_table import read_csv, write_csv
 from .cvat import is_cvat, read_cvat, write_cvat
 from .deeplabcut import is_deeplabcut, read_deeplabcut, write_deeplabcut
-from .json_files import read_json
 from .label_studio import is_label_studio, read_label_studio, write_label_studio
 from .labelme import is_labelme, read_labelme, write_labelme
 from .labels import LabelSet
-from .sleap import write_sleap
 
 
 class Format(NamedTuple):
@@ -41,6 +40,7 @@ FORMATS = dict(
     deeplabcut=Format(write_deeplabcut, 'deeplabcut.csv', read_deeplabcut),
     sleap=Format(write_sleap, 'sleap.json'),
 )
+READABLE = [name for name, kind in FORMATS.items() if kind.read is not None]
 
 
 def guess_format(path: str | Path) -> str:
@@ -67,13 +67,8 @@ def guess_format(path: str | Path) -> str:
     if isinstance(content, dict) and 'annotations' in content:
         return 'coco'
     raise AnnotationFormatError(
-        f'{path}: expected labels as {", ".join(readable())}, but it is none of them'
+        f'{path}: expected labels as {", ".join(READABLE)}, but it is none of them'
     )
-
-
-def readable() -> list[str]:
-    """Names of the formats that can be read."""
-    return [name for name, kind in FORMATS.items() if kind.read is not None]
 
 
 def read_labels(
@@ -92,8 +87,8 @@ def read_labels(
         ConfigError: there is no such format or category.
     """
     kind = kind or guess_format(path)
-    if kind not in readable():
-        raise ConfigError(f'expected a format of {readable()}, got {kind!r}')
+    if kind not in READABLE:
+        raise ConfigError(f'expected a format of {READABLE}, got {kind!r}')
     return FORMATS[kind].read(Path(path), category)
 
 

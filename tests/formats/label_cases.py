@@ -51,7 +51,6 @@ def assert_same(
     size: bool = True,
     boxes: bool = True,
     empty: bool = True,
-    frames: bool = False,
 ) -> None:
     """Labels agree, but for what a format has no place for (False)."""
     assert found.keypoint_names == expected.keypoint_names
@@ -59,8 +58,7 @@ def assert_same(
     pictures = [p for p in expected.pictures if empty or p.instances]
     assert len(list(found.pictures)) == len(pictures)
     for one, other in zip(found.pictures, pictures):
-        same_place = (other.file_name, other.frame) if frames else (other.name, None)
-        assert (one.file_name, one.frame) == same_place
+        assert (one.file_name, one.frame) == (other.file_name, other.frame)
         assert one.size == (other.size if size else None)
         assert len(one.instances) == len(other.instances)
         for mine, theirs in zip(one.instances, other.instances):

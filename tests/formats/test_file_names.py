@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cape_mm.formats import LabelledInstance, LabelledPicture, LabelSet
-from cape_mm.formats.file_names import MAX_BYTES, fitting_name
+from cape_mm.formats.files import MAX_BYTES, fitting_name
 from cape_mm.formats.labelme import write_labelme
 from cape_mm.inference.overlays import overlay_path
 

@@ -21,9 +21,9 @@ from cape_mm.formats import (
 
 UNMARKED = dict(type='keypointlabels')
 NO_PLACE = dict(
-    coco=dict(empty=False, frames=True),
-    cvat=dict(empty=False, frames=True),
-    csv=dict(skeleton=False, size=False, empty=False, frames=True),
+    coco=dict(empty=False),
+    cvat=dict(empty=False),
+    csv=dict(skeleton=False, size=False, empty=False),
     labelme=dict(skeleton=False),
     label_studio=dict(skeleton=False, visibility=False, empty=False),
     deeplabcut=dict(skeleton=False, visibility=False, size=False, boxes=False),

@@ -119,6 +119,18 @@ def test_no_checkpoint_is_needed(monkeypatch, capfd, checkpoint, tmp_path):
     assert 'none.pth. Fetch it' in call(*arguments, '--force').message
 
 
+def test_it_adapts_to_the_support_on_request(predict, checkpoint, tmp_path):
+    write_pictures(tmp_path / 'queries', ['a.png'])
+    content = checkpoint.read_bytes()
+    outcome = predict('--device', 'cpu', '--adapt', '2', '--no-overlay')
+    assert outcome.code == 0, outcome.err
+    assert 'adapted to the supports: loss on held-out crops' in outcome.out
+    assert 'adapting to the supports' in outcome.err
+    assert checkpoint.read_bytes() == content
+    assert 'other adapt' in predict('--device', 'cpu', '--no-overlay').message
+    assert '--adapt must be at least 1' in predict('--adapt', '0').message
+
+
 def test_animated_pictures_are_noted(predict, tmp_path):
     first, other = Image.new('RGB', (40, 30), 'red'), Image.new('RGB', (40, 30))
     path = tmp_path / 'queries/moving.gif'

@@ -71,6 +71,14 @@ def add_support_options(group: argparse._ArgumentGroup) -> None:
         metavar='A-B',
         help='edges between keypoints from 0, e.g. 0-1 1-2 (those of the labels)',
     )
+    group.add_argument(
+        '--adapt',
+        nargs='?',
+        type=int,
+        const=60,
+        metavar='STEPS',
+        help='train so many steps on augmented crops of the support first (60)',
+    )
 
 
 def add_query_options(group: argparse._ArgumentGroup) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 import torch
@@ -14,6 +15,15 @@ from ..datasets.categories import Category
 from ..datasets.collate import collate_episodes
 from ..datasets.episode_packing import pack_episode
 from ..datasets.instance_view import ITSELF
+from ..datasets.transforms import (
+    EpisodeColor,
+    EpisodeFlip,
+    InstanceCrop,
+    PackInstance,
+    RandomInstanceAffine,
+    RandomPhotometric,
+    WarpInstance,
+)
 from ..errors import ConfigError
 from ..structures import Episode, EpisodeInputs
 from ..utils.devices import one_opencv_thread
@@ -62,6 +72,24 @@ class CropPipeline:
                 if step['type'].split('.')[-1] not in LOADERS
             ]
 
+    def augmenting(self) -> CropPipeline:
+        """The same crops, augmented at random as in training.
+
+        What the instances of an episode must share, a mirror image and its colours,
+        follows from ``episode_seed`` of :meth:`pack`.
+        """
+        steps = []
+        for step in self.steps:
+            is_packing = isinstance(step, PackInstance)
+            steps.append(PackInstance(hide_outside=True) if is_packing else step)
+            if isinstance(step, InstanceCrop):
+                steps += [RandomInstanceAffine(prob=1.0), EpisodeFlip()]
+            if isinstance(step, WarpInstance):
+                steps += [EpisodeColor(), RandomPhotometric()]
+        pipeline = copy(self)
+        pipeline.steps = steps
+        return pipeline
+
     def crop_size(self) -> tuple[int, int]:
         """(H, W) of what it makes, in pixels."""
         picture = np.zeros((2, 2, 3), np.uint8)
@@ -73,6 +101,8 @@ class CropPipeline:
         bbox: np.ndarray,
         keypoints: np.ndarray | None = None,
         is_visible: np.ndarray | None = None,
+        rng: np.random.Generator | None = None,
+        episode_seed: int = 0,
     ) -> dict:
         """One instance through the pipeline.
 
@@ -81,6 +111,8 @@ class CropPipeline:
             bbox: clean box, (4,).
             keypoints: (x, y) in pixels of the image, (K, 2); None for a query.
             is_visible: bool (K,); None for a query.
+            rng: of augmentation.
+            episode_seed: of what augmentation does alike to a whole episode.
 
         Returns:
             What ``PackInstance`` returns.
@@ -96,6 +128,8 @@ class CropPipeline:
             img_path='',
             ann_id=0,
             img_id=0,
+            rng=rng,
+            episode_seed=episode_seed,
         )
         with one_opencv_thread():
             for step in self.steps:

@@ -9,9 +9,21 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.config import Config
+from rich.console import Console
+from rich.progress import Progress
 
 from ..datasets.categories import Category
 from ..errors import ConfigError, InstanceLoadError
+from .adaptation import (
+    LEARNING_RATE,
+    STEPS,
+    Adaptation,
+    adapt_model,
+    adaptable,
+    encode_crops,
+    plan_groups,
+    restore,
+)
 from .batching import Task, make_task, predict_tasks
 from .boxes import Boxes, box_finder
 from .cropping import CropPipeline, to_inputs
@@ -69,6 +81,7 @@ class CapeInferencer:
                 setattr(self.model, name, folded)
         self._lock = threading.RLock()
         self._support: Support | None = None
+        self._unadapted: dict[str, torch.Tensor] = {}
 
     @property
     def device(self) -> torch.device:
@@ -91,6 +104,8 @@ class CapeInferencer:
     ) -> None:
         """Set the marked pictures; those of an earlier call are forgotten.
 
+        So is what :meth:`adapt` learned from them.
+
         Args:
             images: one picture or a list of S.
             keypoints: (K, 2) for one picture, (S, K, 2) for a list; NaN where a picture
@@ -110,6 +125,7 @@ class CapeInferencer:
         category = make_category(len(shots[0].keypoints), skeleton, names)
         support = self._encode_support(shots, category)
         with self._lock:
+            self.reset_adaptation()
             self._support = support
 
     def add_support(
@@ -137,6 +153,67 @@ class CapeInferencer:
                 )
             added = self._encode_support(shots, support.category)
             self._support = join(self.model, support, added)
+
+    def adapt(
+        self,
+        steps: int = STEPS,
+        lr: float = LEARNING_RATE,
+        seed: int = 0,
+        show_progress: bool = False,
+    ) -> Adaptation:
+        """Train a little on augmented crops of the supports.
+
+        Only the few parameters change that the model names
+        (``adaptable_parameters``), and no file. Where the loss on held-out crops does
+        not fall, the model stays as it was. A second call starts from the model of the
+        checkpoint again.
+
+        Args:
+            steps: of training.
+            lr: learning rate.
+            seed: the same seed, supports and steps give the same model.
+            show_progress: a bar on stderr.
+
+        Returns:
+            What became of the loss, and whether the adapted model is used.
+
+        Raises:
+            ConfigError: no support is set, one shows no keypoint inside its box, the
+                model has nothing to adapt, or fewer steps than one.
+        """
+        if steps < 1:
+            raise ConfigError(f'steps of adaptation must be at least 1, got {steps}')
+        with self._lock:
+            support = self._need_support()
+            weights = adaptable(self.model)
+            self.reset_adaptation()
+            self._unadapted = {
+                name: weight.detach().clone() for name, weight in weights.items()
+            }
+            shots, category = support.shots, support.category
+            groups = plan_groups(len(shots), seed)
+            with Progress(
+                console=Console(stderr=True), disable=not show_progress
+            ) as bar:
+                total = sum(map(len, groups)) + steps
+                task = bar.add_task('adapting to the supports', total=total)
+                crops = encode_crops(
+                    *(self.model, self.pipeline, shots, category, groups, seed),
+                    advance=lambda: bar.advance(task),
+                )
+                done = adapt_model(
+                    *(self.model, crops, steps, lr, seed),
+                    advance=lambda: bar.advance(task),
+                )
+            if not done.is_kept:
+                self.reset_adaptation()
+            return done
+
+    def reset_adaptation(self) -> None:
+        """Make the model that of the checkpoint again."""
+        with self._lock:
+            restore(self.model, self._unadapted)
+            self._unadapted = {}
 
     def __call__(
         self,
@@ -226,4 +303,7 @@ class CapeInferencer:
         with self._lock:
             inputs = to_inputs(self.model, packed, category)
             features = self.model.encode_instances(inputs, roles=('support',))
-            return relate(self.model, category, features.as_support, as_episode(inputs))
+            return relate(
+                *(self.model, category, features.as_support),
+                *(as_episode(inputs), shots),
+            )

@@ -61,6 +61,7 @@ class PredictRequest:
         category: of the support, where its file has several.
         num_shots: how many labelled instances are used; 0 for all.
         skeleton: edges for formats that have none; None keeps the file's.
+        adapt: steps of training on the support, see :meth:`CapeInferencer.adapt`.
         boxes: COCO file with the boxes of the queries.
         truth: labels of the queries, to say how near the predictions are.
         detector: MMDetection's config or model name, finds the boxes.
@@ -87,6 +88,7 @@ class PredictRequest:
     category: str | None = None
     num_shots: int = 1
     skeleton: Sequence[tuple[int, int]] | None = None
+    adapt: int | None = None
     boxes: str | Path | None = None
     truth: str | Path | None = None
     detector: str | None = None
@@ -110,11 +112,12 @@ class PredictRequest:
         unknown = [name for name in self.formats if name not in FORMATS]
         if unknown:
             raise ConfigError(f'--formats: {unknown}: there are {sorted(FORMATS)}')
-        for name, lowest in dict(every=1, batch_size=1, num_shots=0).items():
-            if getattr(self, name) < lowest:
+        lowest_values = dict(every=1, batch_size=1, num_shots=0, adapt=1)
+        for name, lowest in lowest_values.items():
+            value = getattr(self, name)
+            if value is not None and value < lowest:
                 raise ConfigError(
-                    f'--{name.replace("_", "-")} must be at least {lowest}, got '
-                    f'{getattr(self, name)}'
+                    f'--{name.replace("_", "-")} must be at least {lowest}, got {value}'
                 )
         if self.smooth is not None and self.smooth not in METHODS:
             raise ConfigError(f'--smooth must be one of {METHODS}, got {self.smooth!r}')
@@ -131,6 +134,7 @@ class PredictRequest:
             config=None if self.config is None else str(self.config),
             cfg_options={key: str(value) for key, value in self.cfg_options.items()},
             support=support.key(),
+            adapt=self.adapt,
             boxes=self.boxes and _sha256(Path(self.boxes).read_bytes()),
             detector=self.detector,
             overlay=self.min_confidence if self.overlay else None,
@@ -222,6 +226,8 @@ def predict_files(request: PredictRequest) -> Predicted:
     )
     support.set_on(inferencer)
     print(support)
+    if request.adapt is not None:
+        print(inferencer.adapt(request.adapt, show_progress=True))
     if boxes is None and support.is_small():
         notes.append(
             'the support is a small part of its picture, but the queries are taken as '

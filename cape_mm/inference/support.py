@@ -42,13 +42,15 @@ class Support:
         category: K, skeleton and names of the keypoints.
         features: what the model's ``encode_instances`` gave ``as_support``, S rows.
         inputs: graph and marks of the shots, as an episode without query.
-        tokens: what the model's ``relate_shots`` made of them, (1, K, C).
+        tokens: what the model's ``relate_shots`` made of them.
+        shots: the marked pictures themselves.
     """
 
     category: Category
     features: tuple[torch.Tensor, ...]
     inputs: EpisodeInputs
-    tokens: torch.Tensor
+    tokens: torch.Tensor | tuple[torch.Tensor, ...]
+    shots: tuple[Shot, ...]
 
     @property
     def num_shots(self) -> int:
@@ -66,9 +68,11 @@ def relate(
     category: Category,
     features: tuple[torch.Tensor, ...],
     inputs: EpisodeInputs,
+    shots: Sequence[Shot],
 ) -> Support:
     """Encoded shots, ready for any number of queries; arguments as in the class."""
-    return Support(category, features, inputs, model.relate_shots(features, inputs))
+    tokens = model.relate_shots(features, inputs)
+    return Support(category, features, inputs, tokens, tuple(shots))
 
 
 def join(model: nn.Module, one: Support, other: Support) -> Support:
@@ -79,7 +83,7 @@ def join(model: nn.Module, one: Support, other: Support) -> Support:
     num_steps = int(shots['support_visible'].any(dim=1).sum())
     features = tuple(map(torch.cat, zip(one.features, other.features)))
     inputs = replace(mine, **shots, num_steps=num_steps)
-    return relate(model, one.category, features, inputs)
+    return relate(model, one.category, features, inputs, one.shots + other.shots)
 
 
 def as_episode(inputs: EpisodeInputs) -> EpisodeInputs:

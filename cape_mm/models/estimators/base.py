@@ -126,6 +126,23 @@ class BaseEpisodeEstimator(BaseModel):
         """
 
     @abstractmethod
+    def join_features(
+        self,
+        features: InstanceFeatures,
+        inputs: EpisodeInputs,
+        tokens: Any | None = None,
+    ) -> Any:
+        """What the head works on, of images that were encoded before.
+
+        Args:
+            features: what :meth:`encode_instances` gave: ``as_support`` of the B * S
+                supports, ``as_query`` of the N queries.
+            inputs: the episodes; their images are not looked at.
+            tokens: what :meth:`relate_shots` made of the supports before; None makes
+                them here.
+        """
+
+    @torch.no_grad()
     def predict_from_features(
         self,
         features: InstanceFeatures,
@@ -135,12 +152,36 @@ class BaseEpisodeEstimator(BaseModel):
         """Predict episodes whose images were encoded before; equals :meth:`predict`.
 
         Args:
-            features: what :meth:`encode_instances` gave: ``as_support`` of the B * S
-                supports, ``as_query`` of the N queries.
-            inputs: the episodes; their images are not looked at.
-            tokens: what :meth:`relate_shots` made of the supports before; None makes
-                them here.
+            features: see :meth:`join_features`, as for the others.
+            inputs: the episodes.
+            tokens: what :meth:`relate_shots` made of the supports.
         """
+        return self.head(self.join_features(features, inputs, tokens), **self.test_cfg)
+
+    def loss_from_features(
+        self, features: InstanceFeatures, inputs: EpisodeInputs, targets: QueryTargets
+    ) -> dict[str, torch.Tensor]:
+        """Losses of episodes whose images were encoded before, for the head alone.
+
+        Args:
+            features: see :meth:`join_features`.
+            inputs: the episodes.
+            targets: labels of the N queries.
+        """
+        with torch.no_grad():
+            context = self.join_features(features, inputs)
+        return self.head.loss(context, targets)
+
+    def adaptable_parameters(self) -> list[str]:
+        """Names of the parameters that may follow a user's own supports.
+
+        They belong to the head: whatever comes before it is computed once.
+        """
+        return [
+            f'head.{name}'
+            for name, weight in self.head.named_parameters()
+            if weight.requires_grad and not name.startswith(self.head.never_adapted)
+        ]
 
     def forward(
         self,

@@ -11,7 +11,7 @@ from ...errors import ConfigError
 from ...structures import EpisodeInputs
 from ...utils.value_checks import check_at_least
 from ..encoders import pool_shots
-from ..heads import EpisodeContext, Prediction
+from ..heads import EpisodeContext
 from .base import ROLES, BaseEpisodeEstimator, InstanceFeatures
 from .parts import build_image_part, build_part, compare_normalisation
 
@@ -143,26 +143,16 @@ class CAPE(BaseEpisodeEstimator):
         tokens = pool_shots(appearance.unflatten(0, visible.shape[:2]), visible)
         return self._relate(tokens, inputs)
 
-    @torch.no_grad()
-    def predict_from_features(
+    def join_features(
         self,
         features: InstanceFeatures,
         inputs: EpisodeInputs,
         tokens: torch.Tensor | None = None,
-    ) -> Prediction:
-        """Predict episodes whose images were encoded before; equals :meth:`predict`.
-
-        Args:
-            features: what :meth:`encode_instances` gave: ``as_support`` of the B * S
-                supports, ``as_query`` of the N queries.
-            inputs: the episodes; their images are not looked at.
-            tokens: what :meth:`relate_shots` made of the supports before, (B, K, C);
-                None makes them here.
-        """
+    ) -> EpisodeContext:
+        """See the base class; ``tokens`` are (B, K, C)."""
         if tokens is None:
             tokens = self.relate_shots(features.as_support, inputs)
-        context = self._join(tokens, *features.as_query, inputs)
-        return self.head(context, **self.test_cfg)
+        return self._join(tokens, *features.as_query, inputs)
 
     def encode(self, inputs: EpisodeInputs) -> EpisodeContext:
         """Images and support keypoints to what a head works on, one row per query."""

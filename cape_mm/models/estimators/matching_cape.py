@@ -11,7 +11,6 @@ from mmpose.registry import MODELS
 from ...errors import ConfigError
 from ...structures import EpisodeInputs
 from ..encoders.view_tokens import view_tokens
-from ..heads import Prediction
 from ..heads.matching_head import MatchingContext
 from ..layers.feature_matching import centre_map
 from ..layers.views import View
@@ -128,15 +127,12 @@ class MatchingCAPE(BaseEpisodeEstimator):
         """The tokens as they are: every query weighs the shots' views anew."""
         return as_support
 
-    @torch.no_grad()
-    def predict_from_features(
+    def join_features(
         self,
         features: InstanceFeatures,
         inputs: EpisodeInputs,
         tokens: tuple[torch.Tensor, ...] | None = None,
-    ) -> Prediction:
+    ) -> MatchingContext:
         """See the base class."""
-        if tokens is None:
-            tokens = features.as_support
-        context = self._context(tokens, features.as_query, inputs)
-        return self.head(context, **self.test_cfg)
+        tokens = features.as_support if tokens is None else tokens
+        return self._context(tokens, features.as_query, inputs)

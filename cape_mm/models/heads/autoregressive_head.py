@@ -53,6 +53,7 @@ class AutoregressiveHead(ProposalHead):
     """
 
     modes = ('parallel', 'ar', 'ar+refine')
+    never_adapted = ('reliability',)  # pairs of the same picture are too easy
 
     def __init__(
         self,

@@ -130,6 +130,9 @@ class BaseHead(BaseModule, metaclass=ABCMeta):
     modes: tuple[str, ...] = ()
     """What :meth:`predict` takes as ``mode``; empty: anything."""
 
+    never_adapted: tuple[str, ...] = ()
+    """Starts of names of parameters that a user's few supports must not change."""
+
     capturable = True
     """Whether :meth:`predict` may be recorded as a CUDA graph."""
 

@@ -91,6 +91,7 @@ class LayoutHead(MatchingHead):
     """
 
     modes = ('parallel', 'layout', 'ar', 'ar+refine')
+    never_adapted = ('confidence',)  # pairs of the same picture are too easy
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Facts about the sources of MP-100, against the real annotation files."""
+"""Facts about the sources of MP-100, and how their folders are told."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import json
 from collections import Counter
 
 import pytest
+from prepare_sources import NAMES, make_source_tree
 
 from cape_mm.data_tools.mp100_sources import (
     CATEGORY_FOLDERS,
     SOURCES,
     UNKNOWN_SOURCE,
+    guess_source_folders,
     source_of_image,
 )
+from cape_mm.errors import ConfigError, MissingDataError
 
 CATEGORIES_PER_SOURCE = {
     'COCO': 1,
@@ -108,3 +111,39 @@ def test_folders_equal_the_table_of_the_categories(mp100_annotations):
         if row['supercategory'] == 'furniture'
     )
     assert furniture == {'Keypoint-5': 5}
+
+
+def test_made_trees_are_all_recognised(tmp_path):
+    make_source_tree(tmp_path, NAMES.values())
+    (tmp_path / 'holiday').mkdir()
+    (tmp_path / 'coco.zip').write_text('x')
+    (tmp_path / 'loop').symlink_to(tmp_path / 'loop')
+    found = guess_source_folders(tmp_path)
+    assert list(found) == list(NAMES)
+    assert found['CUB-200'] == tmp_path / 'CUB_200_2011'
+
+
+@pytest.mark.parametrize('name', ['ap-10k', 'AP_10K', 'ap10k', 'AP-10K'])
+def test_spelling_does_not_matter(name, tmp_path):
+    (tmp_path / name).mkdir()
+    assert guess_source_folders(tmp_path) == {'AP-10K': tmp_path / name}
+
+
+def test_one_clone_serves_fly_and_locust(tmp_path):
+    (tmp_path / 'DeepPoseKit-Data').mkdir()
+    assert list(guess_source_folders(tmp_path)) == ['Vinegar Fly', 'Desert Locust']
+
+
+def test_two_candidates_are_refused(tmp_path):
+    for name in ('ap-10k', 'AP10K'):
+        (tmp_path / name).mkdir()
+    with pytest.raises(ConfigError, match='could both be AP-10K.*--ap10k DIR'):
+        guess_source_folders(tmp_path)
+
+
+def test_nothing_recognised(tmp_path):
+    (tmp_path / 'holiday').mkdir()
+    with pytest.raises(MissingDataError, match='none of its folders has the name'):
+        guess_source_folders(tmp_path)
+    with pytest.raises(MissingDataError, match='there is no such folder'):
+        guess_source_folders(tmp_path / 'nothing')

@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 
 import pytest
-from episode_data import all_tensors, open_tree
+from episode_data import open_tree
 
 from cape_mm.datasets import FixedEpisodeSampler
 from cape_mm.datasets.frozen_episodes import (
@@ -68,34 +68,6 @@ def test_replay_is_the_stored_list(tree):
     assert (sampler.num_shots, sampler.num_queries) == (2, 3)
     assert sampler.episodes_per_category == 6
     assert list(replay(tree, path, num_shots=2, num_queries=3, seed=5)) == episodes
-
-
-def test_missing_images_drop_their_pairs_and_change_no_other(tree):
-    episodes, path = freeze(tree)
-    whole = open_tree(tree)
-    expected = [whole[episode] for episode in replay(tree, path)]
-    tree.image_path(3).unlink()
-    tree.image_path(12).unlink()
-    gapped = open_tree(tree)
-    found = [gapped[episode] for episode in replay(tree, path)]
-    num_kept = num_dropped = 0
-    for episode, item, full in zip(episodes, found, expected, strict=True):
-        gone = [tree.image_of(i) in (3, 12) for i in episode.query_ids]
-        if any(tree.image_of(i) in (3, 12) for i in episode.support_ids):
-            gone = [True] * 3
-        kept = [slot for slot in range(3) if not gone[slot]]
-        sample = item['data_samples']
-        assert sample.query_slots == kept
-        assert [pair['slot'] for pair in sample.dropped_pairs] == [
-            slot for slot in range(3) if gone[slot]
-        ]
-        num_kept, num_dropped = num_kept + len(kept), num_dropped + sum(gone)
-        tensors = all_tensors(item)
-        for key, value in all_tensors(full).items() if kept else ():
-            is_per_query = key.startswith(('gt', 'query', 'crop'))
-            assert tensors[key].equal(value[kept] if is_per_query else value), key
-    assert num_kept + num_dropped == 36
-    assert num_kept and num_dropped
 
 
 @pytest.mark.parametrize(

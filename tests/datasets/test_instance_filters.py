@@ -1,7 +1,6 @@
 """Empties of every kind are dropped and counted under their own reason."""
 
 import json
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -10,8 +9,6 @@ from episode_data import OMIT
 from cape_mm.datasets.annotation_file import read_annotation_file
 from cape_mm.datasets.categories import read_categories
 from cape_mm.datasets.instance_filters import FilterReport, select_instances
-from cape_mm.datasets.synthetic.spec import SPLITS
-from cape_mm.datasets.synthetic.writer import annotation_path
 
 HIDDEN = [5.0, 5.0, 0] * 4
 NAN = float('nan')
@@ -73,32 +70,6 @@ def test_one_empty_has_one_reason(tree, case):
     assert empty_id == 103
     assert report.dropped == {case.split(' (')[0]: 1}
     assert (report.num_kept, report.num_total) == (3, 4)
-
-
-def test_all_empties_together(tree):
-    for fields in EMPTIES.values():
-        tree.add_annotation(**{'image_id': 2, 'category_id': 1, **fields})
-    _, report = select(tree.write())
-    assert report.dropped == Counter(case.split(' (')[0] for case in EMPTIES)
-    assert report.num_kept == 3
-    assert report.num_total == 3 + len(EMPTIES)
-
-
-@pytest.mark.parametrize('split', SPLITS)
-def test_synthetic_empties_are_found_kind_by_kind(synthetic_root, split):
-    path = annotation_path(synthetic_root, split)
-    reasons = {
-        'no_visible_keypoint': 'no visible keypoint',
-        'missing_bbox': 'no bounding box',
-        'zero_area_bbox': 'bounding box of zero area',
-        'negative_size_bbox': 'bounding box of negative size',
-        'missing_keypoints': 'no keypoints',
-        'zero_num_keypoints': 'num_keypoints is 0',
-    }
-    written = json.loads(path.read_text())['info']['empty_annotations']
-    _, report = select(path)
-    assert report.dropped == {reasons[kind]: n for kind, n in written.items()}
-    assert len(report.dropped) == 6
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,6 @@ from episode_data import (
     train_pipeline,
 )
 from mmengine.dataset import pseudo_collate
-from mmengine.registry import DefaultScope
-from mmpose.registry import DATASETS
 
 from cape_mm.datasets import (
     EpisodeSampler,
@@ -123,28 +121,6 @@ def test_missing_root_and_missing_file(tmp_path):
         MP100EpisodeDataset('a.json', data_root=str(tmp_path))
 
 
-def test_builds_from_a_config_and_refuses_unknown_keys(coco_tree):
-    ids = coco_tree.fill(1, num_images=2)
-    pipeline = [
-        dict(type='LoadInstanceImage'),
-        dict(type='InstanceCrop', padding=1.25),
-        dict(type='WarpInstance', input_size=(16, 16)),
-        dict(type='PackInstance', hide_outside=False),
-    ]
-    config = dict(
-        type='MP100EpisodeDataset',
-        ann_file=coco_tree.write().name,
-        data_root=str(coco_tree.root),
-        pipeline=pipeline,
-    )
-    with DefaultScope.overwrite_default_scope('mmpose'):
-        dataset = DATASETS.build(config)
-        with pytest.raises(TypeError, match='num_shots'):
-            DATASETS.build(dict(config, num_shots=1))
-    item = dataset[Episode(1, (ids[0],), (ids[1],))]
-    assert item['inputs']['query'].shape == (1, 3, 16, 16)
-
-
 def test_augmentation_depends_on_seed_and_annotation_alone(coco_tree):
     a, b, c, d = coco_tree.fill(1, num_images=4)
     dataset = open_tree(coco_tree, train=True)
@@ -167,32 +143,6 @@ def test_a_whole_epoch_leaves_the_global_generators_alone(synthetic_root):
     for episode in sampler:
         assert dataset[episode]['inputs']['query'].shape == (2, 3, 32, 32)
     np.testing.assert_equal(global_rng_states(), before)
-
-
-def is_mirrored(instances):
-    """Does the map from source to crop change the handedness? bool per instance."""
-    answers = []
-    for source, crop in zip(instances.keypoints_orig, instances.keypoints):
-        design = np.concatenate([source.numpy(), np.ones((len(source), 1))], axis=1)
-        linear = np.linalg.lstsq(design, crop.numpy(), rcond=None)[0][:2]
-        answers.append(bool(np.linalg.det(linear) < 0))
-    return answers
-
-
-def test_all_instances_of_an_episode_are_mirrored_or_none(coco_tree):
-    coco_tree.fill(1, num_images=6, num_keypoints=6)
-    dataset = open_tree(coco_tree, train=True)
-    sampler = EpisodeSampler(
-        dataset, num_shots=2, num_queries=3, episodes_per_epoch=30, seed=0
-    )
-    flips = []
-    for episode in sampler:
-        sample = dataset[episode]['data_samples']
-        mirrored = is_mirrored(sample.support_instances)
-        mirrored += is_mirrored(sample.gt_instances)
-        assert len(mirrored) == 5 and len(set(mirrored)) == 1
-        flips.append(mirrored[0])
-    assert 5 < sum(flips) < 25
 
 
 def test_keypoints_outside_the_crop_hide_in_training_and_stay_in_evaluation(coco_tree):
@@ -233,16 +183,6 @@ def test_data_loader_with_workers_equals_direct_loading(coco_tree, collate):
     for episode, item in zip(sampler, items, strict=True):
         assert_same(item, dataset[episode])
         assert item['data_samples'].episode_index == episode.index
-
-
-def test_synthetic_data_loads_as_it_is(synthetic_root):
-    dataset = open_synthetic(synthetic_root, 'test', train=False)
-    sampler = FixedEpisodeSampler(dataset, episodes_per_category=8)
-    assert len(sampler) == 16
-    for episode in sampler:
-        sample = dataset[episode]['data_samples']
-        assert sample.dropped_pairs == []
-        assert sample.gt_instances.is_visible.any(dim=1).all()
 
 
 def test_real_photographs_load(shared_data):

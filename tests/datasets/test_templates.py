@@ -274,22 +274,6 @@ def test_prediction_does_not_depend_on_the_supports_picture(tree):
     assert same == {False: True, True: False}
 
 
-def test_prediction_depends_on_the_template(tree):
-    model = build_cape(
-        dtype=torch.float32, keypoint_tokens=dict(look_at_image=False)
-    ).eval()
-    moved = [point and [point[1], point[0]] for point in POINTS]
-    found = []
-    for points in (POINTS, moved):
-        templates = {key: dict(keypoints=points) for key in ('1', '2')}
-        dataset = open_with(tree, templates=templates)
-        ids = [ann_id for ann_id, _ in dataset.instances_by_category[1]]
-        item = dataset[Episode(1, (ids[0],), (ids[1],))]
-        (sample,) = model.test_step(collate_episodes([item]))
-        found.append(sample.pred_instances.keypoints_orig)
-    assert not torch.equal(*found)
-
-
 def test_config_uses_templates_in_evaluation_only():
     cfg = load_config(Path(CONFIG_DIR) / 'cape_mp100_template.py')
     assert cfg.train_dataloader.dataset.get('template_file') is None

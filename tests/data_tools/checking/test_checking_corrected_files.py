@@ -88,15 +88,6 @@ def test_available_are_exactly_those_with_an_image(tree, tmp_path):
     read_annotation_file(written[path])
 
 
-def test_decoded_images_decide_too(tree, tmp_path):
-    tree.image_path(2).write_bytes(b'no image')
-    report = check_dataset(tree.write(), decode=True, num_workers=1, **FEW)
-    (written,) = write_available(report, tmp_path / 'out').values()
-    ids = [a['id'] for a in json.loads(written.read_text())['annotations']]
-    assert 101 not in ids
-    assert 100 in ids
-
-
 def test_an_original_is_never_replaced(tree):
     path = tree.write()
     report = check_dataset(path, **FEW)

@@ -76,17 +76,6 @@ def test_broken_link_is_replaced(bench, mode):
     assert bench.first.is_symlink() == (mode == 'symlink')
 
 
-def test_broken_link_without_a_source_stays_and_counts_as_missing(bench, tmp_path):
-    bench.first.parent.mkdir(parents=True)
-    bench.first.symlink_to('moved/away.jpg')
-    wanted = [WantedImage(NAMES[0], 'AnimalWeb', 36, (4, 3))]
-    plan = make_plan(wanted, bench.images, {})
-    assert plan.entries[0].action is Action.MISSING
-    assert '--animalweb was not given' in plan.entries[0].match.reason
-    make_files(plan)
-    assert os.readlink(bench.first) == 'moved/away.jpg'
-
-
 @every_mode
 @pytest.mark.parametrize('kind', ['file', 'link', 'folder'])
 def test_what_is_in_the_way_is_left_alone(bench, kind, mode, tmp_path):

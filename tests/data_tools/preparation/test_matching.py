@@ -17,6 +17,7 @@ from cape_mm.data_tools.preparation.matching import (
     possible_names,
 )
 from cape_mm.data_tools.preparation.wanted import WantedImage
+from cape_mm.errors import MissingDataError
 
 every_source = pytest.mark.parametrize('source', SOURCES)
 
@@ -115,3 +116,49 @@ def test_size_tells_different_files_apart(tmp_path):
     assert find(NAMES['AP-10K'], tmp_path).path == str(right)
     write_picture(tmp_path / 'c/data/000000051890.jpg', 40, 30, level=200)
     assert find(NAMES['AP-10K'], tmp_path).is_ambiguous
+
+
+def test_finds_by_name_at_any_depth(tmp_path):
+    paths = [write_bytes(tmp_path / folder / 'a.jpg', 'x') for folder in ('2/3/4', '1')]
+    write_bytes(tmp_path / '1/b.jpg', 'x')
+    index = build_basename_index(tmp_path, ['a.jpg', 'c.jpg'])
+    assert index.find('a.jpg') == sorted(map(str, paths))
+    assert index.find('b.jpg') == index.find('c.jpg') == []  # not asked for, not there
+
+
+def test_exact_case_comes_first(tmp_path):
+    lower = write_bytes(tmp_path / '2/a.jpg', 'x')
+    upper = write_bytes(tmp_path / '1/A.JPG', 'x')
+    index = build_basename_index(tmp_path, ['a.jpg'])
+    assert index.find('a.jpg') == [str(lower)]
+    assert index.find('a.Jpg') == [str(upper), str(lower)]
+
+
+def test_linked_folder_is_followed_once_and_a_loop_ends(tmp_path):
+    outside = write_bytes(tmp_path / 'disk/a.jpg', 'x').parent
+    source = tmp_path / 'source'
+    source.mkdir()
+    for link, target in [('x', outside), ('y', outside), ('up', source)]:
+        (source / link).symlink_to(target)
+    (source / 'self').symlink_to(source / 'self')
+    (source / 'b.jpg').symlink_to(source / 'b.jpg')
+    (source / 'c.jpg').symlink_to(source / 'nothing')
+    index = build_basename_index(source, ['a.jpg', 'b.jpg', 'c.jpg'])
+    assert index.find('a.jpg') == [str(source / 'x/a.jpg')]
+    assert index.find('b.jpg') == index.find('c.jpg') == []
+
+
+@pytest.mark.parametrize('kind', ['nothing', 'file', 'loop'])
+def test_source_must_be_a_folder(kind, tmp_path):
+    root = tmp_path / 'source'
+    if kind == 'file':
+        root.write_text('x')
+    elif kind == 'loop':
+        root.symlink_to(root)
+    with pytest.raises(MissingDataError, match=f'source folder not found: {root}'):
+        build_basename_index(root, ['a.jpg'])
+
+
+def test_archives_are_noted(tmp_path):
+    path = write_bytes(tmp_path / 'x/train.ZIP', 'x')
+    assert build_basename_index(tmp_path, []).packed == [str(path)]

@@ -80,16 +80,3 @@ def test_palette_colours_are_far_apart(categories):
     for category in categories:
         for a, b in itertools.combinations(category.palette, 2):
             assert colour_distance(a, b) > 15
-
-
-def test_near_and_far_limbs_look_different(categories):
-    for category in categories:
-        parts = [p for p in category.parts if p]
-        looks = {(p.look.texture, p.look.colour, p.look.accent) for p in parts}
-        assert len(looks) == len(parts)
-
-
-def test_knobs_stand_out_from_their_part(categories):
-    for category in categories:
-        for knob, part in zip(category.knobs[1:], category.parts[1:]):
-            assert knob is None or knob.colour != part.look.colour

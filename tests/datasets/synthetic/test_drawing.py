@@ -11,7 +11,6 @@ from cape_mm.datasets.synthetic.appearance import (
 from cape_mm.datasets.synthetic.drawing import (
     SUPERSAMPLING,
     Canvas,
-    part_outline,
     texture_mask,
     to_canvas,
 )
@@ -65,15 +64,6 @@ def test_part_outside_the_canvas_changes_nothing(canvas):
     ends = np.array([-80.0, 20.0]), np.array([-60.0, 20.0])
     canvas.draw_part(make_part(), *ends, scale=40, owner=1)
     assert not canvas.owner.any() and not canvas.picture.any()
-
-
-@pytest.mark.parametrize('shape', PART_SHAPES)
-def test_outlines_are_convex(shape):
-    points = part_outline(Part(shape, 0.1, 0.06, make_part().look), 50.0, 40.0)
-    sides = np.roll(points, -1, axis=0) - points
-    turns = np.roll(sides, -1, axis=0)
-    cross = sides[:, 0] * turns[:, 1] - sides[:, 1] * turns[:, 0]
-    assert (cross > -1e-9).all() or (cross < 1e-9).all()
 
 
 def test_textures_by_hand():

@@ -122,12 +122,6 @@ def test_affine_stays_within_its_limits_and_reaches_them():
         assert abs(np.mean(values) - (low + high) / 2) < margin
 
 
-def test_affine_probability():
-    changed = [draw_affine(s, prob=0.3)['crop_side'] != 75 for s in range(300)]
-    assert 60 < sum(changed) < 120
-    assert draw_affine(0, prob=0.0)['crop_rotation'] == 0
-
-
 def test_episode_flip_depends_on_the_episode_alone():
     flips = []
     for seed in range(200):
@@ -138,12 +132,6 @@ def test_episode_flip_depends_on_the_episode_alone():
         assert len(set(same_episode)) == 1
         flips.append(same_episode[0])
     assert 70 < sum(flips) < 130
-
-
-@pytest.mark.parametrize('prob', [0.0, 1.0])
-def test_episode_flip_probability(prob):
-    flips = {EpisodeFlip(prob)(dict(episode_seed=s))['flip'] for s in range(20)}
-    assert flips == {bool(prob)}
 
 
 def turn_of(results):
@@ -229,18 +217,6 @@ def test_episode_rotation_stays_within_its_limits_and_reaches_them():
     assert -50 <= min(angles) < -45 and 45 < max(angles) <= 50
     assert abs(np.mean(angles)) < 5
     assert [draw(seed) - 7 for seed in range(300)] == angles
-
-
-def test_episode_rotation_probability():
-    def is_rotated(seed, **kwargs):
-        results = dict(crop_rotation=0.0, episode_seed=seed)
-        return EpisodeRotation(**kwargs)(results)['crop_rotation'] != 0
-
-    rotated = [is_rotated(seed, prob=0.3) for seed in range(300)]
-    assert 60 < sum(rotated) < 120
-    assert not any(is_rotated(seed, prob=0.0) for seed in range(50))
-    flipped = [EpisodeFlip(0.3)(dict(episode_seed=s))['flip'] for s in range(300)]
-    assert (np.array(rotated) != flipped).sum() > 70  # chance of its own
 
 
 @pytest.mark.parametrize(

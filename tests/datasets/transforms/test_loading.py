@@ -1,6 +1,7 @@
-"""Reading one image: its pixels, and one exception type per way to fail."""
+"""Reading one image: its pixels, the cache, and one exception per way to fail."""
 
 import io
+import pickle
 
 import cv2
 import numpy as np
@@ -10,9 +11,9 @@ from PIL import Image
 from cape_mm.datasets.transforms import (
     InstanceCrop,
     LoadInstanceImage,
-    RandomPhotometric,
     WarpInstance,
 )
+from cape_mm.datasets.transforms.image_cache import MIB, ImageCache
 from cape_mm.errors import ImageDecodeError, ImageNotFoundError, InstanceLoadError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
@@ -27,12 +28,6 @@ def test_pixels_are_bgr_rows_by_columns(tmp_path):
     results = load(tmp_path / 'a.png')
     np.testing.assert_array_equal(results['img'], NOISE)
     assert results['img_shape'] == results['ori_shape'] == (24, 32)
-
-
-def test_grey_file_gets_three_channels(tmp_path):
-    cv2.imwrite(str(tmp_path / 'a.png'), NOISE[..., 0])
-    expected = np.repeat(NOISE[..., :1], 3, axis=2)
-    np.testing.assert_array_equal(load(tmp_path / 'a.png')['img'], expected)
 
 
 @pytest.mark.parametrize('name', ['no.jpg', 'no_folder/no.jpg'])
@@ -173,23 +168,6 @@ def test_cached_equals_read(tmp_path, kwargs):
     assert len(LoadInstanceImage().cache) == 0
 
 
-def test_cached_image_is_not_changed_by_the_recipe(tmp_path):
-    write_jpeg(tmp_path / 'a.jpg', dot((90, 90), (50, 30), 8.0))
-    load_cached = LoadInstanceImage(cache_mib=1)
-    crops = []
-    for _ in range(2):
-        results = dict(
-            img_path=str(tmp_path / 'a.jpg'),
-            bbox=np.array([0, 0, 80, 80.0]),
-            keypoints_orig=np.zeros((1, 2), dtype=np.float32),
-            rng=np.random.default_rng(0),
-        )
-        for step in (load_cached, InstanceCrop(), WarpInstance((32, 32))):
-            results = step(results)
-        crops.append(RandomPhotometric(prob=1.0)(results)['img'])
-    np.testing.assert_array_equal(*crops)
-
-
 def test_reduction_needs_the_decoder_that_can():
     with pytest.raises(ValueError, match="reduce_to needs .*got 'grayscale' and 'cv2'"):
         LoadInstanceImage(reduce_to=(64, 64), color_type='grayscale')
@@ -215,3 +193,57 @@ def test_a_crop_that_is_known_decides(tmp_path, scale, reduction):
     if scale >= 0.8:
         found = centroid(results['img'])
         np.testing.assert_allclose(found, results['keypoints'][0], atol=0.15)
+
+
+def image(value, kib=256):
+    return np.full(kib * 1024, value, dtype=np.uint8)
+
+
+def test_the_bound_holds_and_the_last_used_stay():
+    cache = ImageCache(max_mib=1)  # 4 images of 256 KiB
+    for name in 'abcd':
+        cache.put(name, image(0), 1)
+    cache.get('a')
+    cache.put('e', image(1), 1)
+    assert cache.get('b') is None
+    assert all(cache.get(name) is not None for name in 'acde')
+    for i in range(50):
+        cache.put(i, image(0, kib=1 + 37 * i % 500), 1)
+        total = sum(entry.nbytes for entry, _ in cache._entries.values())
+        assert cache.num_bytes == total <= MIB
+
+
+def test_entry_is_what_was_put_and_cannot_be_changed():
+    cache = ImageCache(1)
+    cache.put('a', image(7), 4)
+    found, reduction = cache.get('a')
+    assert reduction == 4 and found[0] == 7
+    with pytest.raises(ValueError, match='read-only'):
+        found[0] = 1
+
+
+def test_what_is_larger_than_the_cache_is_not_kept():
+    cache = ImageCache(1)
+    cache.put('a', image(0), 1)
+    large = image(0, kib=2000)
+    cache.put('b', large, 1)
+    assert cache.get('b') is None and cache.get('a') is not None
+    assert large.flags.writeable
+
+
+def test_nothing_is_kept_by_default():
+    cache = ImageCache()
+    cache.put('a', image(0), 1)
+    assert len(cache) == 0
+
+
+def test_another_process_starts_empty():
+    cache = ImageCache(1)
+    cache.put('a', image(0), 1)
+    again = pickle.loads(pickle.dumps(cache))
+    assert (len(again), again.num_bytes, again.max_mib) == (0, 0, 1)
+
+
+def test_negative_bound():
+    with pytest.raises(ValueError, match='at least 0, got -1'):
+        ImageCache(-1)

@@ -7,7 +7,7 @@ from episode_data import CocoTree, open_tree, train_pipeline
 from mmcv.transforms import RandomApply
 
 from cape_mm.datasets import MP100EpisodeDataset
-from cape_mm.datasets.transforms import PackInstance, VirtualKeypoints
+from cape_mm.datasets.transforms import VirtualKeypoints
 from cape_mm.datasets.transforms.virtual_keypoints import VirtualPlan
 from cape_mm.errors import ConfigError
 from cape_mm.structures import Episode
@@ -146,13 +146,6 @@ def test_real_keypoints_and_images_are_what_they_were(tree):
             truth[key][:, :4] if 'keypoint' in key or 'visible' in key else truth[key]
         )
         assert torch.equal(kept, value), key
-
-
-def test_evaluation_refuses_them(tree):
-    dataset = open_virtual(tree)
-    dataset.pipeline.transforms[-1] = PackInstance(hide_outside=False)
-    with pytest.raises(ConfigError, match='no metric may score points'):
-        dataset[Episode(1, (100,), (102,), seed=5)]
 
 
 @pytest.mark.parametrize('is_wrapped', [False, True])

@@ -44,7 +44,7 @@ def test_tensor_mode_gives_unit_coordinates_and_scores(cape):
     cape.eval()
     cape.test_cfg = dict(mode='ar')
     with torch.no_grad():
-        points, scores, visibility = cape(prepare(cape, [item])['inputs'])
+        points, scores, *_ = cape(prepare(cape, [item])['inputs'])
     (prediction,) = predict(cape, [item])
     torch.testing.assert_close(points * 64 - 0.5, prediction.keypoints)
     assert torch.equal(scores, prediction.keypoint_scores)

@@ -106,7 +106,7 @@ def test_cached_decoding_equals_the_full_pass_at_every_step(context, monkeypatch
 @pytest.mark.parametrize('mode', MODES)
 @torch.no_grad()
 def test_unknown_keypoints_get_the_centre_and_score_0(context, mode):
-    points, scores, visibility = make_head().predict(context, mode)
+    points, scores, visibility, _ = make_head().predict(context, mode)
     known = context.is_known
     assert (visibility[~known] == 0).all() and (visibility[known] > 0).all()
     assert (points[~known] == 0.5).all()
@@ -130,7 +130,7 @@ def test_more_steps_than_needed_change_nothing(context, mode):
 @torch.no_grad()
 def test_no_known_keypoint_at_all(context, mode):
     empty = replace(context, is_known=context.is_known & False, num_steps=0)
-    points, scores, visibility = make_head().predict(empty, mode)
+    points, scores, visibility, _ = make_head().predict(empty, mode)
     assert (points == 0.5).all() and (scores == 0).all() and (visibility == 0).all()
 
 

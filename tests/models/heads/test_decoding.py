@@ -149,7 +149,7 @@ def test_predictions_are_those_of_the_steps(context, mode):
 @torch.no_grad()
 def test_no_known_keypoint_at_all(context, mode):
     empty = replace(context, is_known=context.is_known & False, num_steps=0)
-    points, scores, _ = make_head(test_decoding='passes').predict(empty, mode)
+    points, scores, *_ = make_head(test_decoding='passes').predict(empty, mode)
     assert (points == 0.5).all() and (scores == 0).all()
 
 

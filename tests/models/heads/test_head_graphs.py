@@ -33,7 +33,7 @@ def make_context(seed: int = 0):
 def test_on_a_cpu_nothing_changes(mode):
     head, context = make_head(), make_context()
     plain = head.predict(context, mode)
-    for one, other in zip(plain, head(context, mode, cuda_graph=True)):
+    for one, other in zip(plain[:3], head(context, mode, cuda_graph=True)):
         assert torch.equal(one, other)
     assert len(head.cuda_graphs) == 0
 
@@ -101,6 +101,6 @@ def test_replay_equals_eager(mode):
     for seed in (0, 1, 0):
         context = to_gpu(make_context(seed))
         plain = head.predict(context, mode)
-        for one, other in zip(plain, head(context, mode, cuda_graph=True)):
+        for one, other in zip(plain[:3], head(context, mode, cuda_graph=True)):
             torch.testing.assert_close(one, other)
     assert len(head.cuda_graphs) >= 1

@@ -13,6 +13,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from mmengine.config import Config
 from mmengine.registry import Registry
@@ -45,21 +46,23 @@ FILE_NAME = re.compile(
 )
 
 
-def plain_config(cfg: Mapping) -> dict | None:
-    """What prediction needs of a config, to be kept in a checkpoint's ``meta``.
+def store_config(meta: dict, cfg: Mapping) -> None:
+    """Keep what prediction needs of a config in a checkpoint's ``meta``, in place.
 
-    Returns:
-        ``model`` and ``pipeline``, without initialisation of weights; None where they
-        hold more than plain values.
+    That is ``model`` and ``pipeline``, without initialisation of weights. A config with
+    more than plain values is not kept: the checkpoint could not be read any more.
     """
-    loader = cfg.get('test_dataloader') or {}
-    pipeline = (loader.get('dataset') or {}).get('pipeline') or []
-    plain = without_initialisation(dict(model=cfg.get('model'), pipeline=pipeline))
-    try:
+    plain = _relevant(cfg)
+    with suppress(TypeError):
         json.dumps(plain)
-    except TypeError:
-        return None
-    return plain
+        meta[KEY] = plain
+
+
+def _relevant(cfg: Mapping) -> dict:
+    pipeline = cfg.get('test_dataloader')
+    for name in ('dataset', 'pipeline'):
+        pipeline = pipeline.get(name) if isinstance(pipeline, Mapping) else None
+    return without_initialisation(dict(model=cfg.get('model'), pipeline=pipeline))
 
 
 def read_stored_config(meta: Mapping | None, source: str) -> Config | None:
@@ -80,7 +83,7 @@ def read_stored_config(meta: Mapping | None, source: str) -> Config | None:
     if not (meta.get(KEY) or meta.get('cfg')):
         return None
     try:
-        stored = meta.get(KEY) or plain_config(parse_text(meta['cfg']))
+        stored = meta.get(KEY) or _relevant(parse_text(meta['cfg']))
         model, pipeline = stored['model'], stored['pipeline']
         for problem in (
             *find_problems(model, MODELS, MODEL_PARTS, OWN_MODELS),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,14 +13,22 @@ from predict_cases import make_config, write_checkpoint
 
 from cape_mm.compat.stored_config import (
     KEY,
-    plain_config,
     read_stored_config,
+    store_config,
     without_initialisation,
 )
+from cape_mm.engine import AtomicCheckpointHook
 from cape_mm.errors import CheckpointError
 from cape_mm.inference import CapeInferencer
 
 REPO = Path(__file__).resolve().parents[2]
+
+
+def stored(cfg) -> dict:
+    """The meta data of a checkpoint that holds the config, and nothing else of it."""
+    meta = {}
+    store_config(meta, cfg)
+    return meta
 
 
 def read(**meta) -> Config | None:
@@ -32,8 +41,8 @@ def read(**meta) -> Config | None:
 )  # fmt: skip
 def test_every_config_is_read_back_as_it_was(name):
     cfg = Config.fromfile(REPO / name)
-    for stored in (dict(cfg=cfg.pretty_text), {KEY: plain_config(cfg)}):
-        found = read(**stored)
+    for meta in (dict(cfg=cfg.pretty_text), stored(cfg)):
+        found = read(**meta)
         assert found.model == without_initialisation(cfg.model)
         pipeline = found.test_dataloader.dataset.pipeline
         assert pipeline == cfg.test_dataloader.dataset.pipeline
@@ -41,12 +50,19 @@ def test_every_config_is_read_back_as_it_was(name):
 
 def test_plain_data_come_before_the_text_and_no_config_is_none():
     cfg = make_config()
-    assert read(**{KEY: plain_config(cfg), 'cfg': 'no Python ('}).model == cfg.model
+    assert read(**stored(cfg), cfg='no Python (').model == cfg.model
     assert read() is None is read_stored_config(None, 'x')
 
 
-def test_what_is_no_plain_value_is_not_stored(tmp_path):
-    assert plain_config(dict(model=dict(type=CapeInferencer))) is None
+def test_a_training_stores_it_where_it_is_plain(tmp_path):
+    meta, cfg = dict(epoch=1), make_config()
+    hook = AtomicCheckpointHook()
+    hook.before_save_checkpoint(SimpleNamespace(cfg=cfg), dict(meta=meta))
+    torch.save(dict(meta=meta), tmp_path / 'a.pth')
+    loaded = torch.load(tmp_path / 'a.pth', weights_only=True)['meta']
+    assert read(**loaded).model == cfg.model
+    for other in (dict(model=dict(type=CapeInferencer)), dict(test_dataloader=hook)):
+        assert not stored(other).get(KEY, {}).get('model')
 
 
 @pytest.mark.parametrize(
@@ -144,7 +160,7 @@ def test_weights_that_the_config_names_are_not_fetched(checkpoint_like):
     cfg = make_config()
     missing = dict(type='Pretrained', checkpoint='https://nowhere.invalid/x.pth')
     cfg.model.backbone.init_cfg = missing
-    for meta in (dict(cfg=cfg.pretty_text), {KEY: plain_config(cfg)}):
+    for meta in (dict(cfg=cfg.pretty_text), stored(cfg)):
         CapeInferencer(checkpoint=checkpoint_like(**meta), device='cpu')
 
 

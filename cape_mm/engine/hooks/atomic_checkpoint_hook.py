@@ -15,6 +15,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
+from ...compat.stored_config import store_config
 from ...errors import CheckpointWriteError
 from ...utils.atomic_write import remove_partial_files, write_bytes_atomically
 
@@ -116,6 +117,10 @@ class AtomicCheckpointHook(CheckpointHook):
         if is_main_process() and isinstance(self.file_backend, LocalBackend):
             remove_partial_files(self.out_dir, '*.pth')
             self._remove_outdated()
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Keep what prediction needs of the config."""
+        store_config(checkpoint['meta'], runner.cfg)
 
     def _remove_outdated(self) -> None:
         """Remove checkpoints before the oldest that is kept."""

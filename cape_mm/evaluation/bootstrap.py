@@ -17,8 +17,7 @@ Convention:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,8 +32,7 @@ RESAMPLED_KEYS = (*VALUE_KEYS, 'mPCK5')
 """Values of the pairs whose means get an interval."""
 
 
-@dataclass(frozen=True)
-class EpisodeSums:
+class EpisodeSums(NamedTuple):
     """Sums of the pairs of every episode, episodes of a category side by side.
 
     Attributes:
@@ -60,8 +58,7 @@ class EpisodeSums:
         return np.add.reduceat(self.counts, self.starts[:-1])
 
 
-@dataclass(frozen=True)
-class Resamples:
+class Resamples(NamedTuple):
     """Means of resampled evaluations.
 
     Attributes:
@@ -101,16 +98,15 @@ def sum_episodes(
         raise ValueError('a value is NaN: decide first what an empty pair is worth')
     order = np.lexsort((episode, category))
     episode, category = np.asarray(episode)[order], np.asarray(category)[order]
-    is_first = np.append(True, np.diff(episode).astype(bool) | _changes(category))
-    first = np.flatnonzero(is_first)
-    sums = np.add.reduceat(values[order], first, axis=0)
-    counts = np.diff(np.append(first, len(values)))
+    is_next = (np.diff(episode) != 0) | (np.diff(category) != 0)
+    first = np.flatnonzero(np.append(True, is_next))
     category_ids, starts = np.unique(category[first], return_index=True)
-    return EpisodeSums(sums, counts, category_ids, np.append(starts, len(first)))
-
-
-def _changes(sorted_ids: np.ndarray) -> np.ndarray:
-    return sorted_ids[1:] != sorted_ids[:-1]
+    return EpisodeSums(
+        sums=np.add.reduceat(values[order], first, axis=0),
+        counts=np.diff(np.append(first, len(values))),
+        category_ids=category_ids,
+        starts=np.append(starts, len(first)),
+    )
 
 
 def resample_episodes(
@@ -118,13 +114,7 @@ def resample_episodes(
     rng: np.random.Generator,
     num_resamples: int = NUM_RESAMPLES,
 ) -> Resamples:
-    """Draw the episodes of every category again, within the category.
-
-    Args:
-        episodes: what :func:`sum_episodes` made of the pairs.
-        rng: source of all randomness.
-        num_resamples: R.
-    """
+    """Draw the episodes of every category again, R times, within the category."""
     num_categories = len(episodes.category_ids)
     shape = (num_resamples, num_categories, episodes.sums.shape[1])
     sums, counts = np.empty(shape), np.empty(shape[:2])
@@ -134,11 +124,8 @@ def resample_episodes(
         drawn = _draw_sums(block, rng, num_resamples)
         sums[:, place], counts[:, place] = drawn[:, :-1], drawn[:, -1]
     category_means = sums / counts[..., None]
-    return Resamples(
-        sums.sum(axis=1) / counts.sum(axis=1)[:, None],
-        category_means.mean(axis=1),
-        category_means,
-    )
+    means = sums.sum(axis=1) / counts.sum(axis=1)[:, None]
+    return Resamples(means, category_means.mean(axis=1), category_means)
 
 
 def resample_categories(
@@ -146,13 +133,7 @@ def resample_categories(
     rng: np.random.Generator,
     num_resamples: int = NUM_RESAMPLES,
 ) -> Resamples:
-    """Draw whole categories again, all their pairs with them.
-
-    Args:
-        episodes: what :func:`sum_episodes` made of the pairs.
-        rng: source of all randomness.
-        num_resamples: R.
-    """
+    """Draw whole categories again, R times, all their pairs with them."""
     sums, counts = episodes.category_sums, episodes.category_counts
     block = np.column_stack([sums, counts, sums / counts[:, None]])
     drawn = _draw_sums(block, rng, num_resamples)
@@ -192,12 +173,6 @@ def interval(samples: np.ndarray, level: float = LEVEL) -> np.ndarray:
     return np.quantile(samples, (tail, 1 - tail), axis=0)
 
 
-def as_record(ends: np.ndarray) -> dict[str, float]:
-    """An interval of :func:`interval`, (2,), as JSON has it."""
-    low, high = ends.tolist()
-    return {'low': low, 'high': high}
-
-
 def resampled_values(official_values: np.ndarray) -> np.ndarray:
     """Values of the pairs whose means get an interval: :data:`RESAMPLED_KEYS`.
 
@@ -221,27 +196,18 @@ def confidence_intervals(
         ``over_categories``, each ``{key: dict(low, high)}``, or None where nothing can
         be drawn again: every category has one episode, or there is one category.
     """
-    episodes = sum_table(table, resampled_values(table.official_values))
+    episodes = _sum_table(table, resampled_values(table.official_values))
     num_categories = len(episodes.category_ids)
     rng = np.random.default_rng(seed)
     found: dict[str, Any] = dict(level=LEVEL, num_resamples=num_resamples, seed=seed)
     found['over_episodes'] = found['over_categories'] = None
     if len(episodes.counts) > num_categories:
-        resamples = resample_episodes(episodes, rng, num_resamples)
-        found['over_episodes'] = _intervals(resamples)
+        drawn = resample_episodes(episodes, rng, num_resamples)
+        found['over_episodes'] = _intervals(drawn)
     if num_categories > 1:
-        resamples = resample_categories(episodes, rng, num_resamples)
-        found['over_categories'] = _intervals(resamples)
+        drawn = resample_categories(episodes, rng, num_resamples)
+        found['over_categories'] = _intervals(drawn)
     return found
-
-
-def _intervals(resamples: Resamples) -> dict[str, dict[str, float]]:
-    plain, macro = interval(resamples.means), interval(resamples.macro_means)
-    rows = {key: as_record(plain[:, i]) for i, key in enumerate(RESAMPLED_KEYS)}
-    rows.update(
-        (macro_key(key), as_record(macro[:, i])) for i, key in enumerate(RESAMPLED_KEYS)
-    )
-    return rows
 
 
 def category_intervals(
@@ -252,20 +218,26 @@ def category_intervals(
     Returns:
         ``low`` and ``high`` by category id.
     """
-    episodes = sum_table(table, table.official_values[:, [PCK_COLUMN]])
+    episodes = _sum_table(table, table.official_values[:, [PCK_COLUMN]])
     rng = np.random.default_rng(seed)
     drawn = resample_episodes(episodes, rng, num_resamples).category_means[..., 0]
-    ends = interval(drawn)  # (2, C)
-    return {
-        category_id: as_record(ends[:, place])
-        for place, category_id in enumerate(episodes.category_ids.tolist())
-        if episodes.starts[place + 1] - episodes.starts[place] > 1
-    }
+    has_several = np.diff(episodes.starts) > 1
+    rows = zip(episodes.category_ids[has_several], interval(drawn).T[has_several])
+    return {int(category_id): _record(ends) for category_id, ends in rows}
 
 
-def sum_table(table: ResultTable, values: np.ndarray) -> EpisodeSums:
-    """:func:`sum_episodes` of values of the scored pairs, (N, V)."""
+def _sum_table(table: ResultTable, values: np.ndarray) -> EpisodeSums:
     is_scored = table.is_scored
-    return sum_episodes(
-        values, table.episode_index[is_scored], table.category_id[is_scored]
-    )
+    pairs = table.episode_index[is_scored], table.category_id[is_scored]
+    return sum_episodes(values, *pairs)
+
+
+def _intervals(drawn: Resamples) -> dict[str, dict[str, float]]:
+    plain, macro = interval(drawn.means).T, interval(drawn.macro_means).T
+    rows = dict(zip(RESAMPLED_KEYS, map(_record, plain)))
+    return rows | dict(zip(map(macro_key, RESAMPLED_KEYS), map(_record, macro)))
+
+
+def _record(ends: np.ndarray) -> dict[str, float]:
+    """An interval, (2,), as JSON has it."""
+    return dict(zip(('low', 'high'), ends.tolist()))

@@ -18,7 +18,6 @@ from ..datasets.frozen_episodes import (
     episodes_sha256,
     files_sha256,
 )
-from ..datasets.frozen_episodes_reading import annotation_paths
 from ..errors import ConfigError
 from ..utils.atomic_write import write_text_atomically
 from .config_checks import check_dataloader
@@ -63,13 +62,13 @@ class Draw:
         return FrozenEpisodes(
             protocol=describe_protocol(**settings),
             num_shots=num_shots,
-            ann_file_sha256=files_sha256(annotation_paths(self.dataset)),
+            ann_file_sha256=files_sha256(self.dataset.ann_files),
             episodes=tuple(sampler.episodes),
         )
 
     def file_name(self, num_shots: int) -> str:
         """Name of the draw's file, after the annotation file."""
-        stems = [Path(path).stem for path in annotation_paths(self.dataset)]
+        stems = [Path(path).stem for path in self.dataset.ann_files]
         return f'{"+".join(stems)}_{num_shots}shot.json'
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import AnnotationFormatError, ConfigError, MissingDataError
 from ..structures import Episode
 from ..utils.json_file import read_json
 from .annotation_checks import is_id, not_as_expected
+from .annotation_index import AnnotationIndex
 from .frozen_episodes import FrozenEpisodes, episodes_sha256, files_sha256
 from .mp100_dataset import MP100EpisodeDataset
 
@@ -78,7 +78,7 @@ def check_frozen_episodes(
         ConfigError: they were drawn from another file, or name an annotation that is
             unknown, filtered out or of another category.
     """
-    found = files_sha256(annotation_paths(dataset))
+    found = files_sha256(dataset.ann_files)
     if found != frozen.ann_file_sha256:
         raise ConfigError(
             f'{path} was frozen for another annotation file: it names the SHA-256 '
@@ -86,14 +86,9 @@ def check_frozen_episodes(
             f'Evaluate on the file that it was made for, or freeze the episodes of '
             f'this one.'
         )
-    category_of = {
-        ann_id: category_id
-        for category_id, pool in dataset.instances_by_category.items()
-        for ann_id, _ in pool
-    }
     for episode in frozen.episodes:
         for ann_id in episode.support_ids + episode.query_ids:
-            problem = _problem_of(ann_id, episode.category_id, category_of)
+            problem = _problem_of(ann_id, episode.category_id, dataset.index)
             if problem:
                 raise ConfigError(
                     f'{path}: episode {episode.index} of category '
@@ -102,18 +97,11 @@ def check_frozen_episodes(
                 )
 
 
-def annotation_paths(dataset: MP100EpisodeDataset) -> tuple[str, ...]:
-    """The annotation files that a data set was read from, one or several."""
-    return tuple(getattr(dataset, 'ann_files', None) or (dataset.ann_file,))
-
-
-def _problem_of(
-    ann_id: int, category_id: int, category_of: Mapping[int, int]
-) -> str | None:
-    if ann_id not in category_of:
-        return f'is not among the {len(category_of):,} usable annotations of'
-    if category_of[ann_id] != category_id:
-        return f'is of category {category_of[ann_id]} in'
+def _problem_of(ann_id: int, category_id: int, index: AnnotationIndex) -> str | None:
+    if ann_id not in index:
+        return f'is not among the {len(index):,} usable annotations of'
+    if index[ann_id].category_id != category_id:
+        return f'is of category {index[ann_id].category_id} in'
     return None
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-import numpy as np
 import torch
 from torch.utils.data import Dataset
 
@@ -94,46 +93,3 @@ class KnownInstances:
         """The data samples that the data set would give, with all of its drops."""
         items = (dataset.assemble(episode, self.load) for episode in episodes)
         return [item['data_samples'] for item in items]
-
-    def to_arrays(self) -> dict[str, np.ndarray]:
-        """Everything as arrays of plain numbers and strings."""
-        rows = list(self.labels.values())
-        names = [key for key in (rows[0] if rows else ()) if key != 'image']
-        arrays = {
-            f'label_{name}': np.stack([np.asarray(row[name]) for row in rows])
-            for name in names
-        }
-        arrays['missing_ids'] = np.array(list(self.reasons), dtype=np.int64)
-        arrays['missing_reasons'] = np.array(list(self.reasons.values()), dtype=str)
-        return arrays
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> KnownInstances:
-        """Inverse of :meth:`to_arrays`."""
-        known = cls()
-        ids = arrays['missing_ids'].tolist()
-        known.reasons = dict(zip(ids, arrays['missing_reasons'].tolist()))
-        names = [key for key in arrays if key.startswith('label_')]
-        columns = {name.removeprefix('label_'): arrays[name] for name in names}
-        for row in range(len(columns.get('ann_id', ()))):
-            values = {name: column[row] for name, column in columns.items()}
-            known.labels[int(values['ann_id'])] = _restore(values)
-        return known
-
-
-def _restore(values: Mapping[str, np.ndarray]) -> dict:
-    """One instance's labels as the types that they had."""
-    tensors = {
-        key: torch.from_numpy(np.array(values[key]))
-        for key in (*LABEL_KEYS, *OPTIONAL_KEYS, 'bbox')
-        if key in values
-    }
-    return dict(
-        tensors,
-        image=NO_IMAGE,
-        ann_id=int(values['ann_id']),
-        img_id=int(values['img_id']),
-        img_path=str(values['img_path']),
-        crop_to_image=values['crop_to_image'],
-        input_size=tuple(values['input_size'].tolist()),
-    )

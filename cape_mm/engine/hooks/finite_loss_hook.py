@@ -14,7 +14,6 @@ from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
 from ...datasets.frozen_episodes import FrozenEpisodes, files_sha256
-from ...datasets.frozen_episodes_reading import annotation_paths
 from ...datasets.multi_source_dataset import sources_of
 from ...errors import TrainingDivergedError
 from ...structures import Episode, EpisodeDataSample, PackedSamples
@@ -182,7 +181,7 @@ class FiniteLossHook(Hook):
             dataset = sources_of(runner.train_dataloader.dataset)[source].dataset
             try:
                 if is_main_process():
-                    digest = files_sha256(annotation_paths(dataset))
+                    digest = files_sha256(dataset.ann_files)
                     protocol = f'skipped update at iteration {runner.iter + 1}'
                     frozen = FrozenEpisodes(protocol, num_shots, digest, tuple(group))
                     write_text_atomically(path, frozen.to_text())

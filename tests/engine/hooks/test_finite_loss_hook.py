@@ -140,7 +140,7 @@ def test_episodes_are_kept_as_the_browser_reads_them(toy, tmp_path):
     runner = toy.build_toy_runner(tmp_path, [])
     path = tmp_path / 'train.json'
     path.write_text('{}')
-    runner.train_dataloader.dataset.ann_file = str(path)
+    runner.train_dataloader.dataset.ann_files = (str(path),)
     samples = [drawn_sample(0), drawn_sample(1, (5, 6)), drawn_sample(2)]
     batch = _Batch(1, samples)
     _, _, episodes = describe_window([MicroBatch(batch, torch.tensor(math.nan))])
@@ -163,7 +163,7 @@ def test_full_disk_does_not_stop_the_run(toy, tmp_path, monkeypatch):
     module = 'cape_mm.engine.hooks.finite_loss_hook'
     monkeypatch.setattr(f'{module}.write_text_atomically', fail)
     runner = toy.build_toy_runner(tmp_path, [])
-    runner.train_dataloader.dataset.ann_file = __file__
+    runner.train_dataloader.dataset.ann_files = (__file__,)
     window = [MicroBatch(_Batch(1, [drawn_sample(0)]), torch.tensor(math.nan))]
     assert FiniteLossHook()._write(runner, describe_window(window)[2]) == ''
     assert 'could not be written: [Errno 28]' in toy.read_log(runner)

@@ -1,7 +1,6 @@
 """Transforms of one instance, registered in MMPose's ``TRANSFORMS``."""
 
 from .blur import RandomGaussianBlur, RandomMotionBlur
-from .episode_color import EpisodeColor
 from .formatting import PackInstance
 from .geometric import (
     EpisodeFlip,
@@ -13,7 +12,7 @@ from .geometric import (
 from .loading import LoadInstanceImage
 from .occlusion import RandomOcclusion
 from .perturbations import FixedInstanceAffine, JpegCompression, PerturbQuery
-from .photometric import RandomPhotometric
+from .photometric import EpisodeColor, RandomPhotometric
 from .virtual_keypoints import VirtualKeypoints
 
 __all__ = [

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import io
 import os
+from collections import OrderedDict
+from collections.abc import Hashable
 
 import cv2
-import mmcv
 import numpy as np
-from mmcv.transforms import LoadImageFromFile
+from mmcv.transforms import BaseTransform
 from mmengine import fileio
 from mmpose.registry import TRANSFORMS
 from PIL import Image
 
 from ...errors import ImageDecodeError, ImageNotFoundError, ImageReadError
-from .image_cache import ImageCache
 
 REDUCED_FLAGS = {
     8: cv2.IMREAD_REDUCED_COLOR_8,
@@ -22,10 +22,62 @@ REDUCED_FLAGS = {
     2: cv2.IMREAD_REDUCED_COLOR_2,
 }
 JPEG_START, EXIF_START = b'\xff\xd8\xff', b'Exif\0\0'
+MIB = 2**20
+
+
+class ImageCache:
+    """Keeps the images used last, up to a number of MiB.
+
+    Every worker of a data loader has a cache of its own: a copy that reaches another
+    process by pickling starts empty.
+
+    Args:
+        max_mib: bound on the images' bytes; 0 keeps nothing.
+
+    Raises:
+        ValueError: the bound is negative.
+    """
+
+    def __init__(self, max_mib: float = 0) -> None:
+        if max_mib < 0:
+            raise ValueError(f'cache_mib must be at least 0, got {max_mib}')
+        self.max_mib = max_mib
+        self.num_bytes = 0
+        self._entries: OrderedDict[Hashable, tuple[np.ndarray, int]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __reduce__(self) -> tuple:
+        return type(self), (self.max_mib,)
+
+    def get(self, key: Hashable) -> tuple[np.ndarray, int] | None:
+        """Image, read-only, and reduction, or None; it is now the one used last."""
+        entry = self._entries.get(key)
+        if entry is not None:
+            self._entries.move_to_end(key)
+        return entry
+
+    def put(self, key: Hashable, image: np.ndarray, reduction: int) -> None:
+        """Keep an image; drops those whose last use lies furthest back.
+
+        An image that is larger than the whole cache is not kept. One that is kept
+        becomes read-only: the next reader must find the same pixels.
+        """
+        limit = self.max_mib * MIB
+        if image.nbytes > limit:
+            return
+        old, _ = self._entries.pop(key, (None, 0))
+        self.num_bytes += image.nbytes - (0 if old is None else old.nbytes)
+        image.flags.writeable = False
+        self._entries[key] = image, reduction
+        while self.num_bytes > limit:
+            _, (dropped, _) = self._entries.popitem(last=False)
+            self.num_bytes -= dropped.nbytes
 
 
 @TRANSFORMS.register_module()
-class LoadInstanceImage(LoadImageFromFile):
+class LoadInstanceImage(BaseTransform):
     """Read ``img_path`` into ``img``; one exception type per way to fail.
 
     With ``reduce_to``, a JPEG whose object is many times larger than the network input
@@ -47,8 +99,6 @@ class LoadInstanceImage(LoadImageFromFile):
     Args:
         reduce_to: (w, h) of the network input, or None to decode at full scale.
         cache_mib: keep decoded images in memory, up to this many MiB *per worker*.
-        color_type: how to decode, as mmcv's ``LoadImageFromFile``.
-        imdecode_backend: what decodes, as mmcv's ``LoadImageFromFile``.
         backend_args: where files lie, as mmcv's ``LoadImageFromFile``.
 
     Raises:
@@ -61,22 +111,11 @@ class LoadInstanceImage(LoadImageFromFile):
         self,
         reduce_to: tuple[int, int] | None = None,
         cache_mib: float = 0,
-        color_type: str = 'color',
-        imdecode_backend: str = 'cv2',
         backend_args: dict | None = None,
     ) -> None:
-        super().__init__(
-            color_type=color_type,
-            imdecode_backend=imdecode_backend,
-            backend_args=backend_args,
-        )
         self.reduce_to = reduce_to
         self.cache = ImageCache(cache_mib)
-        if reduce_to and (color_type, imdecode_backend) != ('color', 'cv2'):
-            raise ValueError(
-                f"reduce_to needs color_type='color' and imdecode_backend='cv2', got "
-                f'{color_type!r} and {imdecode_backend!r}'
-            )
+        self.backend_args = backend_args
 
     def transform(self, results: dict) -> dict:
         wanted = self._choose_reduction(results)
@@ -106,7 +145,8 @@ class LoadInstanceImage(LoadImageFromFile):
             content = fileio.get(path, backend_args=self.backend_args)
             if reduction > 1 and not can_be_reduced(content, reduction):
                 reduction = 1
-            img = self._decode(content, reduction)
+            flag = REDUCED_FLAGS.get(reduction, cv2.IMREAD_COLOR)
+            img = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
             assert img is not None, 'cv2 returns None for what it cannot read'
         except FileNotFoundError as error:
             raise ImageNotFoundError(f'image not found: {path}') from error
@@ -118,14 +158,6 @@ class LoadInstanceImage(LoadImageFromFile):
                 f'image does not decode ({size:,} bytes): {path}'
             ) from error
         return img, reduction
-
-    def _decode(self, content: bytes, reduction: int) -> np.ndarray | None:
-        if reduction > 1:
-            data = np.frombuffer(content, np.uint8)
-            return cv2.imdecode(data, REDUCED_FLAGS[reduction])
-        return mmcv.imfrombytes(
-            content, flag=self.color_type, backend=self.imdecode_backend
-        )
 
 
 def can_be_reduced(content: bytes, reduction: int) -> bool:

@@ -1,4 +1,4 @@
-"""Colour augmentation of one instance."""
+"""Colours: light that differs between instances, paint that an episode shares."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
+
+from ...utils.value_checks import check_not_negative, check_probability
 
 LEVELS = np.arange(256, dtype=np.float64)
 """All values of a byte: a table holds what becomes of each."""
@@ -61,6 +63,92 @@ class RandomPhotometric(BaseTransform):
         offset = gain * (1 - slope) * mean
         img = cv2.LUT(img, _to_bytes(LEVELS * (gain * slope) + offset))
         return map_hsv(img, hue=LEVELS + turn, saturation=LEVELS * boost)
+
+
+@TRANSFORMS.register_module()
+class EpisodeColor(BaseTransform):
+    """Turn the hues of all instances of an episode alike, or of none.
+
+    Support and query keep the colours that they have in common, but these are no longer
+    those of the category: a model has to read them off the support. What differs
+    between instances is left to :class:`RandomPhotometric`.
+
+    Convention:
+        - a hue h becomes ``turn + h``, or ``turn - h`` where it is mirrored, in degrees
+          on HSV's circle: red 0, green 120, blue 240
+        - inverted is HLS lightness, L to 255 - L, at the same hue and HLS saturation:
+          dark blue becomes light blue, and blue itself, halfway, stays
+        - grey stays grey; without inversion at its own level. HSV value and saturation
+          stay where nothing is inverted
+        - after ``WarpInstance``, inversion turns the black beside the image white
+
+    Value is not luminance: the colour noise of JPEG blocks, hardly seen before, may
+    show as specks around sharp edges.
+
+    Required keys: ``img`` uint8 BGR (H, W, 3), which is replaced and not written to,
+    and ``episode_seed``; so it comes after ``LoadInstanceImage``, and is cheaper after
+    ``WarpInstance``. Keypoints stay.
+
+    Args:
+        hue: largest turn in degrees, drawn uniformly from both sides; 180 reaches every
+            turn, 0 none.
+        mirror_prob: share of the changed episodes whose hues run round the circle the
+            other way.
+        invert_prob: share of the changed episodes whose lightness is inverted.
+        prob: share of episodes that are changed at all.
+
+    Raises:
+        ConfigError: ``hue`` is no number of at least 0, or a share is none from 0 to 1.
+    """
+
+    _STREAM = 0xC0105
+
+    def __init__(
+        self,
+        hue: float = 180.0,
+        mirror_prob: float = 0.5,
+        invert_prob: float = 0.0,
+        prob: float = 0.8,
+    ) -> None:
+        check_not_negative('hue', hue)
+        check_probability('mirror_prob', mirror_prob)
+        check_probability('invert_prob', invert_prob)
+        check_probability('prob', prob)
+        self.hue = hue
+        self.mirror_prob = mirror_prob
+        self.invert_prob = invert_prob
+        self.prob = prob
+
+    def transform(self, results: dict) -> dict:
+        rng = np.random.default_rng([results['episode_seed'], self._STREAM])
+        if rng.random() >= self.prob:
+            return results
+        turn = rng.uniform(-self.hue, self.hue)
+        is_mirrored = rng.random() < self.mirror_prob
+        is_inverted = rng.random() < self.invert_prob
+        results['img'] = recolor(results['img'], turn, is_mirrored, is_inverted)
+        return results
+
+
+def recolor(
+    img: np.ndarray, turn: float, is_mirrored: bool, is_inverted: bool
+) -> np.ndarray:
+    """Change the colours of a picture, see :class:`EpisodeColor`.
+
+    Args:
+        img: uint8 BGR (H, W, 3).
+        turn: of the hue in degrees; comes after the mirror.
+        is_mirrored: hue h is -h before the turn.
+        is_inverted: lightness is inverted.
+
+    Returns:
+        uint8 BGR (H, W, 3), a new array.
+    """
+    if is_inverted:  # the complement inverts lightness, and turns hue by a half circle
+        img = cv2.bitwise_not(img)
+        turn += 180
+    direction = -1 if is_mirrored else 1
+    return map_hsv(img, hue=direction * LEVELS + turn / 2)
 
 
 def map_hsv(

@@ -11,7 +11,7 @@ from mmcv.transforms import Compose
 from mmpose.registry import TRANSFORMS
 
 from cape_mm.datasets.transforms import EpisodeColor
-from cape_mm.datasets.transforms.episode_color import recolor
+from cape_mm.datasets.transforms.photometric import recolor
 from cape_mm.errors import ConfigError
 from cape_mm.structures import Episode
 

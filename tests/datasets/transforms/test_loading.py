@@ -13,7 +13,7 @@ from cape_mm.datasets.transforms import (
     LoadInstanceImage,
     WarpInstance,
 )
-from cape_mm.datasets.transforms.image_cache import MIB, ImageCache
+from cape_mm.datasets.transforms.loading import MIB, ImageCache
 from cape_mm.errors import ImageDecodeError, ImageNotFoundError, InstanceLoadError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
@@ -166,11 +166,6 @@ def test_cached_equals_read(tmp_path, kwargs):
     assert second['img'] is first['img'] and second['img_reduction'] in (1, 2)
     assert len(load_cached.cache) == 1
     assert len(LoadInstanceImage().cache) == 0
-
-
-def test_reduction_needs_the_decoder_that_can():
-    with pytest.raises(ValueError, match="reduce_to needs .*got 'grayscale' and 'cv2'"):
-        LoadInstanceImage(reduce_to=(64, 64), color_type='grayscale')
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Keypoints on a user's own pictures and videos, from a few marked pictures."""
 
 from .inferencer import CapeInferencer
-from .prediction_run import PredictRequest, predict_files
+from .prediction_request import PredictRequest
+from .prediction_run import predict_files
 from .results import InferenceResult, SkippedInput
 from .smoothing import smooth_results
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -24,8 +25,8 @@ class PictureNames:
 
     Args:
         labels: names in the file of labels, with ``/``, with or without suffix.
-        pictures: paths of all pictures, with ``/``, each with its exact name: relative
-            to the folder that they are all in.
+        pictures: paths of all pictures, each with its exact name: relative to the
+            folder that they are all in.
 
     Attributes:
         guessed: pictures that were found by the last part of a name alone.
@@ -60,7 +61,7 @@ class PictureNames:
 
 def _tails(path: str) -> Iterator[str]:
     """All ends of a path, the longest first, each with and without its suffix."""
-    parts = path.split('/')
+    parts = path.replace(os.sep, '/').split('/')
     for start in range(len(parts)):
         tail = '/'.join(parts[start:])
         yield tail

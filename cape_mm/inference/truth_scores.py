@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 
 import numpy as np
+from pycocotools import mask
+from scipy.optimize import linear_sum_assignment
 from tabulate import tabulate
 
 from ..evaluation.copy_support import copy_support
@@ -95,7 +96,7 @@ def score_results(
     rows = []
     num_missed = 0
     for result in results:
-        name = names.find(PurePath(result.source).as_posix())
+        name = names.find(result.source)
         instances = known.get((name, result.frame), ())
         if not instances or os.path.realpath(result.source) in own:
             continue
@@ -158,7 +159,7 @@ def _shots(support: LabelledSupport) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def match_boxes(predicted: np.ndarray, true: np.ndarray) -> list[tuple[int, int]]:
-    """Pairs of predicted and true boxes that overlap most, each used once.
+    """Pairs of predicted and true boxes that overlap most in all, each used once.
 
     One box and one truth belong together, whatever the boxes are.
 
@@ -168,22 +169,12 @@ def match_boxes(predicted: np.ndarray, true: np.ndarray) -> list[tuple[int, int]
     """
     if len(predicted) == len(true) == 1:
         return [(0, 0)]
-    overlap = _overlaps(predicted, true)
-    pairs = []
-    while overlap.size and overlap.max() > 0:
-        row, column = np.unravel_index(overlap.argmax(), overlap.shape)
-        pairs.append((int(row), int(column)))
-        overlap[row], overlap[:, column] = 0, 0
-    return sorted(pairs)
-
-
-def _overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Intersection over union, (N, M)."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    ends = first[:, None, :2] + first[:, None, 2:], second[None, :, :2] + second[:, 2:]
-    shared = np.clip(np.minimum(*ends) - low, 0, None).prod(axis=-1)
-    areas = first[:, None, 2:].prod(axis=-1) + second[None, :, 2:].prod(axis=-1)
-    return shared / np.maximum(areas - shared, 1e-9)
+    overlap = mask.iou(list(predicted), list(true), np.zeros(len(true)))
+    if not len(overlap):  # a list where there is none
+        return []
+    rows, columns = linear_sum_assignment(overlap, maximize=True)
+    pairs = zip(rows.tolist(), columns.tolist())
+    return [(row, column) for row, column in pairs if overlap[row, column] > 0]
 
 
 def _true_keypoints(

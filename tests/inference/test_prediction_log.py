@@ -12,8 +12,8 @@ import pytest
 from cape_mm.errors import ConfigError
 from cape_mm.formats import FORMATS, LabelSet, write_labels
 from cape_mm.inference import InferenceResult, SkippedInput
+from cape_mm.inference.prediction_files import PredictedPictures
 from cape_mm.inference.prediction_log import LoggedResults, PredictionLog
-from cape_mm.inference.prediction_run import PredictedPictures
 from cape_mm.inference.sources import Source
 
 NUM_KEYPOINTS = 17

@@ -75,10 +75,6 @@ class StepRecorder(Hook):
         self._num_reduced += 1
         return allreduce_hook(None, bucket)
 
-    def before_train_epoch(self, runner: Runner) -> None:
-        """Note the seed that the model's own chance has."""
-        self._seed = torch.initial_seed()
-
     def after_train_iter(
         self,
         runner: Runner,
@@ -86,14 +82,14 @@ class StepRecorder(Hook):
         data_batch: dict | None = None,
         outputs: dict | None = None,
     ) -> None:
-        """Note episodes, weights, all-reduces."""
+        """Note episodes, weights, all-reduces, the seed of the model's own chance."""
         self.steps.append(
             dict(
                 epoch=runner.epoch,
                 episodes=[s.episode_index for s in data_batch['data_samples']],
                 weights=digest(runner.model),
                 num_reduced=self._num_reduced,
-                seed=self._seed,
+                seed=torch.initial_seed(),
             )
         )
         self._num_reduced = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.optim import OptimWrapper
 from torch import nn
 
 from cape_mm.engine.batch_lookahead import (
@@ -94,19 +94,6 @@ def test_elsewhere_batches_come_as_they_are(model):
     assert given == [dict(index=0), dict(index=1)]
 
 
-def test_of_several_optimisers_none_is_used():
-    model, events = Model(), []
-    wrappers = OptimWrapperDict(all=make_wrapper(model))
-    batches = preparable(make_batches(2, events), model)
-    with look_ahead(batches, wrappers):
-        assert 'backward' not in vars(wrappers)
-        next(batches)
-        wrappers['all'].update_params(model.weight * 2)
-    assert events == ['fetch 0']
-    with look_ahead(batches, None):  # prediction has no optimiser
-        assert next(batches) == dict(index=1)
-
-
 def test_errors_come_when_the_batch_is_asked_for():
     def batches():
         yield dict(index=0)
@@ -119,15 +106,6 @@ def test_errors_come_when_the_batch_is_asked_for():
         next(prepared)
     with pytest.raises(StopIteration):
         next(prepared)
-
-
-def test_nothing_is_fetched_twice():
-    events = []
-    prepared = PreparedBatches(make_batches(2, events), lambda batch: batch)
-    prepared.prepare_next()
-    prepared.prepare_next()
-    assert events == ['fetch 0']
-    assert [batch['index'] for batch in prepared] == [0, 1]
 
 
 def test_wrapper_gets_its_backward_back():

@@ -93,14 +93,6 @@ def test_spread_is_not_too_small_where_categories_are(num_episodes):
     assert found == pytest.approx(expected, rel=0.08)
 
 
-def test_spread_over_few_categories():
-    """Of the mean over categories: the variance of a mean of five, without bias."""
-    values = rng(4).normal(size=5)
-    episodes = B.sum_episodes(values[:, None], np.arange(5), np.arange(5))
-    found = B.resample_categories(episodes, rng(), 8000).macro_means.var()
-    assert found == pytest.approx(values.var(ddof=1) / 5, rel=0.06)
-
-
 def test_spread_is_the_standard_error():
     """Of a stratified mean: sqrt(sum of n_c * variance_c) / N, by the textbook."""
     values = rng(1).normal(size=(300, 2)) * [1, 5]

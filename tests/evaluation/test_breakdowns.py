@@ -49,16 +49,6 @@ def test_supercategories():
     assert D.by_supercategory(random_table()) == {}
 
 
-def test_supercategory_of_several_and_of_none():
-    rows = D.by_supercategory(
-        make_table(
-            (0, 0, 1, [0.1], None, 'x'), (1, 0, 2, [0.9]), (2, 0, 3, [0.9], None, 'x')
-        )
-    )
-    assert rows['x']['PCK@0.2'] == 0.5
-    assert (rows['x']['num_categories'], rows['(none)']['num_categories']) == (2, 1)
-
-
 def test_keypoints():
     rows = D.by_keypoint(hand_table())
     assert rows[2] == {'PCK@0.2': [1.0, 0.5, None], 'num_scored': [2, 2, 0]}
@@ -76,12 +66,6 @@ def test_visibility():
     assert rows['v=2']['PCK@0.2'] == pytest.approx(2 / 3)
     assert rows['v=2']['PCK@0.05'] == pytest.approx(1 / 3)
     assert D.by_visibility(random_table()) == {}
-
-
-def test_unknown_visibility_is_no_kind_of_its_own():
-    rows = D.by_visibility(make_table((0, 0, 1, [0.1, 0.1, 0.1], [3, 2, 0])))
-    assert list(rows) == ['v=2']
-    assert rows['v=2']['num_keypoints'] == 1
 
 
 def test_curve_by_hand():

@@ -1,20 +1,12 @@
-"""A result on part of the data says so, with what is missing counted.
-
-Run as a script it is one process of the distributed test.
-"""
+"""A result on part of the data says so, with what is missing counted."""
 
 import copy
 import json
 import math
-import os
 import pickle
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-import torch
 from episode_data import CocoTree, eval_pipeline
 from episode_samples import random_sample
 from mmengine.config import Config
@@ -23,13 +15,11 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 
-from cape_mm.apis.launching import leave_processes
 from cape_mm.datasets import FixedEpisodeSampler, MP100EpisodeDataset
 from cape_mm.datasets.evaluation_plan import dataset_meta
 from cape_mm.evaluation import EpisodePCK, format_table, write_metrics
 from cape_mm.evaluation.breakdowns import QuietDict
 
-ROOT = Path(__file__).resolve().parents[2]
 TEXT = 'partial: 2 of 4 categories, {} of 48 pairs'
 
 
@@ -205,27 +195,3 @@ def test_notice_is_one_line_in_logs_and_plain_elsewhere():
     for copied in (copy.deepcopy(notice), pickle.loads(pickle.dumps(notice))):
         assert type(copied) is dict
         assert copied == notice
-
-
-def test_two_processes_equal_one(gapped_root, tmp_path):
-    env = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': f'{ROOT}:{ROOT}/tests'}
-    command = [sys.executable, __file__, str(gapped_root), str(tmp_path)]
-    workers = [subprocess.Popen([*command, str(r)], env=env) for r in range(2)]
-    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
-    results = [json.loads((tmp_path / f'{rank}.json').read_text()) for rank in (0, 1)]
-    alone = json.loads(json.dumps(evaluate(gapped_root)))
-    assert str(results[0]) == str(results[1]) == str(alone)  # NaN is not itself
-    assert results[0]['partial']['num_pairs_planned'] == 48
-
-
-def _run_rank(root, folder, rank):
-    torch.distributed.init_process_group(
-        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
-    )
-    metrics = evaluate(root)
-    Path(folder, f'{rank}.json').write_text(json.dumps(metrics))
-    leave_processes()
-
-
-if __name__ == '__main__':
-    _run_rank(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -5,7 +5,7 @@ import json
 import pytest
 from dumped_episodes import evaluate_tree, fill_tree
 
-from cape_mm.errors import ConfigError, MissingDataError
+from cape_mm.errors import ConfigError
 from cape_mm.evaluation.rescoring import score_dump
 from cape_mm.evaluation.result_file import read_results
 
@@ -83,22 +83,6 @@ def test_a_pair_that_was_dropped_keeps_its_reason(evaluated, tmp_path):
     assert metrics['dropped_by_reason'] == {'query: image not found': 1}
 
 
-def test_a_category_that_was_left_out_is_counted_again(evaluated, tmp_path):
-    path = evaluated.dump(tmp_path / 'preds.json')
-    plan = {
-        str(category): {'name': 'cat', 'num_pairs': 6, 'left_out': reason}
-        for category, reason in ((3, None), (8, None), (9, 'too few'))
-    }
-
-    def add(entries):
-        entries[0]['evaluation']['plan'] = plan
-        return entries
-
-    edit(path, add)
-    metrics = score_dump(path, evaluated.ann_file)
-    assert metrics['dropped_by_reason'] == {'too few': 6}
-
-
 def test_labels_of_another_data_set(evaluated, tmp_path):
     path = evaluated.dump(tmp_path / 'preds.json')
     content = json.loads(evaluated.ann_file.read_text())
@@ -132,9 +116,3 @@ def test_labels_of_another_data_set(evaluated, tmp_path):
         for ann in content['annotations']
     ]
     refuse('is of image', annotations=moved)
-
-
-def test_missing_annotation_file(evaluated, tmp_path):
-    path = evaluated.dump(tmp_path / 'preds.json')
-    with pytest.raises(MissingDataError, match='annotation file not found'):
-        score_dump(path, tmp_path / 'no.json')

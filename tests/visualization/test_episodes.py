@@ -99,11 +99,6 @@ def test_parts_can_be_left_out(panels):
     assert [panel.caption for panel in panels] == ['support', 'query: truth']
 
 
-def test_every_shot_is_shown():
-    widths = [draw_episode(*parts_of(shots=n), 64).shape[1] for n in (1, 5)]
-    assert widths[1] - widths[0] == 4 * (64 + GAP)
-
-
 @pytest.mark.parametrize(('num_keypoints', 'factor'), [(5, 1), (17, 1), (68, 2)])
 def test_many_keypoints_get_larger_pictures(num_keypoints, factor):
     parts = parts_of(num_keypoints=num_keypoints)

@@ -57,18 +57,6 @@ def test_confidence_is_opacity():
         np.testing.assert_allclose(drawn[y, x], expected, atol=1)
 
 
-def test_certain_pose_hides_what_is_below():
-    """Certain and of unknown confidence look alike; NaN is no confidence."""
-    edges = [[0, 1], [1, 2]]
-    plain = draw_pose(GRAY, POINTS, SEEN, edges)
-    certain = draw_pose(GRAY, POINTS, SEEN, edges, np.ones(3))
-    np.testing.assert_array_equal(certain, plain)
-    scores = np.array([1.0, 0.0, 1.0])
-    faint = draw_pose(GRAY, POINTS, SEEN, edges, scores)
-    scores[1] = np.nan
-    np.testing.assert_array_equal(draw_pose(GRAY, POINTS, SEEN, edges, scores), faint)
-
-
 def test_half_of_an_edge_is_as_faint_as_its_end():
     drawn = draw_pose(GRAY, POINTS, SEEN, [[0, 1]], np.array([1.0, 0.0, 1.0]))
     near, far = (abs(drawn[16, x].astype(int) - 128).max() for x in (26, 38))
@@ -81,11 +69,6 @@ def test_certain_keypoint_lies_above_an_uncertain_one():
     points = np.array([[32.0, 32.0], [32.0, 32.0], [5.0, 60.0]])
     drawn = draw_pose(GRAY, points, SEEN, [], np.array([1.0, 0.2, 0.5]))
     assert tuple(drawn[32, 32]) == keypoint_colors(3)[0]
-
-
-def test_transparent_pose_outside_leaves_the_picture():
-    drawn = draw_pose(GRAY, POINTS + 500, SEEN, [[0, 1]], np.full(3, 0.5))
-    np.testing.assert_array_equal(drawn, GRAY)
 
 
 def test_keypoints_far_outside_or_nan_draw_nothing_odd():
@@ -109,12 +92,6 @@ def test_hollow_keypoint_is_a_ring_without_edges():
     ring = drawn[y, x - 8 : x + 9]
     assert (ring == keypoint_colors(3)[1]).all(axis=-1).any()
     assert tuple(drawn[y, 128]) == (128, 128, 128)  # no edge from the first keypoint
-
-
-def test_hollow_means_invisible():
-    """A keypoint that is both is drawn as visible."""
-    both = draw_pose(GRAY, POINTS, SEEN, [[0, 1]], is_hollow=SEEN)
-    np.testing.assert_array_equal(both, draw_pose(GRAY, POINTS, SEEN, [[0, 1]]))
 
 
 def test_virtual_keypoint_is_a_square_without_edges():

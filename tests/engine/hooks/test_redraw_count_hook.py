@@ -6,7 +6,6 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
-import torch
 from episode_data import load_batches, open_tree
 from mmengine.logging import MessageHub
 from tool_calls import FAST, TINY, ToolCaller
@@ -55,16 +54,6 @@ def test_counts_by_reason_and_category(coco_tree, num_workers):
     hook.before_train_epoch(runner)
     hook.after_train_epoch(runner)  # nothing to say
     assert len(log.lines) == 1
-
-
-def test_batches_of_another_kind_are_left_alone():
-    hub = MessageHub.get_instance('other')
-    runner = SimpleNamespace(message_hub=hub, logger=Log(), epoch=0)
-    hook = RedrawCountHook()
-    hook.before_train_epoch(runner)
-    hook.after_train_iter(runner, 0, dict(data_samples=torch.arange(3)))
-    hook.after_train_iter(runner, 1, [1, 2])
-    assert hub.get_scalar('train/redrawn').current() == 0
 
 
 @pytest.fixture

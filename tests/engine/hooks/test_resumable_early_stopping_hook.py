@@ -6,7 +6,6 @@ import math
 from types import SimpleNamespace
 
 import pytest
-import torch
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import MMLogger
@@ -14,7 +13,6 @@ from mmengine.runner import EpochBasedTrainLoop
 
 from cape_mm.engine.hooks import MissedValidationHook, ResumableEarlyStoppingHook
 from cape_mm.engine.hooks.resumable_early_stopping_hook import STATE_KEY
-from cape_mm.engine.hooks.resume_hooks import VALIDATED_KEY
 from cape_mm.errors import ConfigError
 
 KEY = 'PCK@0.2'
@@ -124,28 +122,6 @@ def test_stopped_stays_stopped_until_patience_is_raised(toy, tmp_path):
     patient = ResumableEarlyStoppingHook(KEY, patience=3)
     more = train(toy, tmp_path / 'c', values, hook=patient, **options)
     assert more.runner.epoch == 5
-
-
-def test_a_checkpoint_that_knows_of_the_stop(toy, tmp_path):
-    train(toy, tmp_path, [0.5, 0.4])
-    path = tmp_path / 'epoch_2.pth'
-    checkpoint = torch.load(path, weights_only=False)
-    state = dict(monitor=KEY, best=0.5, best_at=1, num_worse=2)
-    known = {STATE_KEY: state, VALIDATED_KEY: 2}
-    checkpoint['message_hub']['runtime_info'].update(known)
-    checkpoint['message_hub']['resumed_keys'].update(dict.fromkeys(known, True))
-    torch.save(checkpoint, path)
-    options = dict(load_from=str(path), resume=True)
-    again = train(toy, tmp_path / 'b', [0.5, 0.4, 0.3, 0.2], **options)
-    assert again.runner.epoch == 2
-    assert 'early stopping was reached before this resume: ' in again.log
-
-
-def test_the_end_of_a_training_is_no_early_stop(toy, tmp_path):
-    run = train(toy, tmp_path, [0.5, 0.4, 0.3])
-    assert run.runner.epoch == 3
-    assert run.hook.wait_count == 2
-    assert 'early stopping' not in run.log
 
 
 def test_off_does_nothing(toy, tmp_path):

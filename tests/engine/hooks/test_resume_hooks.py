@@ -90,12 +90,6 @@ def test_killed_while_validating(toy, tmp_path):
     assert after == ['val 2', 'train 3', 'val 3', 'train 4', 'val 4']
 
 
-def test_killed_in_the_last_validation(toy, tmp_path):
-    train(toy, tmp_path, [KillInValidation(4)])
-    assert resume(toy, tmp_path, 'epoch_4.pth') == ['val 4']
-    assert list(tmp_path.glob('best_error_epoch_*.pth'))
-
-
 def test_the_resumed_checkpoint_learns_what_is_best(toy, tmp_path):
     plan = dict(max_epochs=1, hook=AtomicCheckpointHook)
     train(toy, tmp_path / 'whole', [], **plan)
@@ -122,13 +116,6 @@ def test_nothing_was_due(toy, tmp_path):
     train(toy, tmp_path, [], **plan)
     after = resume(toy, tmp_path, 'epoch_1.pth', **plan)
     assert after == ['train 2', 'val 2', 'train 3', 'train 4', 'val 4']
-
-
-@pytest.mark.parametrize('last', [2, 4])
-def test_without_a_resume_nothing_changes(last, toy, tmp_path):
-    plan = dict(train_cfg=dict(by_epoch=True, max_epochs=last, val_begin=0))
-    entries = train(toy, tmp_path, [], **plan)
-    assert entries == [f'{x} {i + 1}' for i in range(last) for x in ('train', 'val')]
 
 
 def test_training_by_iterations(toy, tmp_path):

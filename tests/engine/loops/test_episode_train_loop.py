@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from mmengine.hooks import Hook
 from resumable_toy import (
-    EVERY_EPOCH,
     WITHIN_EPOCHS,
     assert_same_end,
     die,
@@ -97,13 +96,6 @@ def test_other_length_of_the_epoch_begins_it_afresh(toy, tmp_path):
     assert 'an epoch had 10 batches on each of 1 processes and now has 6' in (
         toy.read_log(runner)
     )
-
-
-def test_ends_of_epochs_need_no_skipping(tmp_path):
-    whole = train(tmp_path / 'whole', EVERY_EPOCH)
-    hook = DieAt('after_train_iter', 12)
-    assert killed(lambda: train(tmp_path / 'run', EVERY_EPOCH, hooks=[hook]))
-    assert_same_end(whole, train(tmp_path / 'run', EVERY_EPOCH, resume=True))
 
 
 class Numbers(Dataset):

@@ -48,11 +48,6 @@ def test_the_logged_rate_is_the_base_rate_where_slow_parameters_come_first():
     assert logged == pytest.approx([0.1, 0.01])
 
 
-def test_a_model_without_parts_has_its_groups_merged():
-    wrapper = build_wrapper(torch.nn.Linear(3, 3))
-    assert len(wrapper.optimizer.param_groups) == 1
-
-
 @pytest.mark.parametrize(
     ('paramwise', 'num_groups'),
     [
@@ -87,12 +82,6 @@ def test_without_anything_to_merge_the_order_stays():
     assert merge_groups(groups, base_lr=1.0) == groups
 
 
-def test_the_groups_that_came_in_stay_as_they_are():
-    groups = [dict(params=[torch.ones(1)]) for _ in range(3)]
-    assert len(merge_groups(groups, base_lr=1.0)[0]['params']) == 3
-    assert [len(group['params']) for group in groups] == [1, 1, 1]
-
-
 def test_a_parameter_in_two_places_is_updated_once_or_refused():
     model = GroupedModel()
     model.head = torch.nn.Sequential(model.last)
@@ -124,13 +113,6 @@ def test_the_configs_own_way_of_computing_wins(own):
     optimizer = build_wrapper(GroupedModel(), **own).optimizer
     assert {key: optimizer.defaults[key] for key in own} == own
     assert not optimizer.defaults['fused']
-
-
-@pytest.mark.parametrize('kind', ['SGD', 'RMSprop', 'Adadelta'])
-def test_other_optimizers_are_left_alone(kind):
-    optimizer = build_wrapper(GroupedModel(), kind=kind).optimizer
-    assert not optimizer.defaults.get('fused')
-    assert len(optimizer.param_groups) == 2
 
 
 def test_pytorch_is_asked_whether_it_can():

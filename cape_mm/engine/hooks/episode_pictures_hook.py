@@ -17,7 +17,7 @@ from ...errors import ConfigError
 from ...structures import EpisodeDataSample
 from ...utils.atomic_write import write_bytes_atomically
 from ...visualization import contact_sheet, draw_episode
-from ..training_progress import training_progress
+from ..loops.episode_train_loop import training_progress
 
 SHEET_NAME = 'contact_sheet.png'
 

@@ -11,7 +11,7 @@ from mmpose.registry import HOOKS
 
 from ...errors import ConfigError
 from ...evaluation.report import as_shown, is_lower_better
-from ..training_progress import training_progress
+from ..loops.episode_train_loop import training_progress
 
 STATE_KEY = 'early_stopping'
 """Where the state is in the message hub, and so in every checkpoint."""

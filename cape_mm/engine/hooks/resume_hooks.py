@@ -9,7 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
-from ..training_progress import training_progress
+from ..loops.episode_train_loop import training_progress
 
 VALIDATED_KEY = 'last_validated'
 """Where the last validated epoch (or iteration) is in the message hub."""

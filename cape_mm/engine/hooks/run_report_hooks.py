@@ -13,7 +13,7 @@ import torch
 from mmengine.dist import all_reduce, get_world_size
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.optim import OptimWrapperDict
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpose.registry import HOOKS
 
@@ -84,30 +84,38 @@ class TrainingBannerHook(Hook):
             f'{(loader.batch_size or 0) * counts * num_ranks} episodes per update '
             f'(effective batch)'
         )
-        if isinstance(runner.train_loop, IterBasedTrainLoop):
-            updates = math.ceil(runner.max_iters / counts)
-            rows['schedule'] = f'{runner.max_iters} iterations = {updates} updates'
-        else:
-            updates = math.ceil(len(loader) / counts)  # the last window may be shorter
-            rows['schedule'] = (
-                f'{runner.max_epochs} epochs x {len(loader)} iterations = '
-                f'{runner.max_epochs} x {updates} updates'
-            ) + (f', resumed after epoch {runner.epoch}' if runner.epoch else '')
-        rows['optimizer'] = f'{type(wrapper).__name__}'
-        if not isinstance(wrapper, OptimWrapperDict):
-            rates = {
-                group.get('initial_lr', group['lr']) for group in wrapper.param_groups
-            }
-            listed = ', '.join(f'{rate:g}' for rate in sorted(rates, reverse=True))
-            clip = wrapper.clip_grad_kwargs
-            rows['optimizer'] += (
-                f' of {type(wrapper.optimizer).__name__}, lr {listed}'
-                + (f', clipped {dict(clip)}' if clip else '')
-            )
+        rows['schedule'] = _describe_schedule(runner, counts)
+        rows['optimizer'] = _describe_optimizer(wrapper)
         has_gpu = torch.cuda.is_available()
         cpu = f'CPU {platform.machine()}, {torch.get_num_threads()} threads'
         rows['device'] = torch.cuda.get_device_name() if has_gpu else cpu
         return rows
+
+
+def _describe_schedule(runner: Runner, counts: int) -> str:
+    """Length of the training in epochs, iterations and optimizer updates."""
+    if isinstance(runner.train_loop, IterBasedTrainLoop):
+        updates = math.ceil(runner.max_iters / counts)
+        return f'{runner.max_iters} iterations = {updates} updates'
+    num_iters = len(runner.train_dataloader)
+    updates = math.ceil(num_iters / counts)  # the last window may be shorter
+    resumed = f', resumed after epoch {runner.epoch}' if runner.epoch else ''
+    return (
+        f'{runner.max_epochs} epochs x {num_iters} iterations = {runner.max_epochs} x '
+        f'{updates} updates{resumed}'
+    )
+
+
+def _describe_optimizer(wrapper: OptimWrapper | OptimWrapperDict) -> str:
+    """Wrapper and optimizer, learning rates before any warm-up, clipping."""
+    if isinstance(wrapper, OptimWrapperDict):
+        return f'{len(wrapper.optim_wrappers)} optimizers'
+    rates = {group.get('initial_lr', group['lr']) for group in wrapper.param_groups}
+    listed = ', '.join(f'{rate:g}' for rate in sorted(rates, reverse=True))
+    clip = wrapper.clip_grad_kwargs
+    clipped = f', clipped {dict(clip)}' if clip else ''
+    kind = type(wrapper.optimizer).__name__
+    return f'{type(wrapper).__name__} of {kind}, lr {listed}{clipped}'
 
 
 @HOOKS.register_module()

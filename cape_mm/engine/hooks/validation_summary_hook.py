@@ -10,8 +10,8 @@ from mmpose.registry import HOOKS
 
 from ...errors import ConfigError
 from ...evaluation.report import as_shown
+from ..loops.episode_train_loop import training_progress
 from ..trained_categories import trained_of, usable_categories
-from ..training_progress import training_progress
 
 AVERAGE_PREFIX = 'moving_average'
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmengine.dist import get_world_size
-from mmengine.runner import EpochBasedTrainLoop
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from mmpose.registry import LOOPS
 from torch.utils.data import BatchSampler, DataLoader, Sampler
 
@@ -129,3 +129,27 @@ def skipped_batches(loader: DataLoader, num_skipped: int) -> Iterator[Iterator[A
             yield iter(loader)
         finally:
             batches.sampler = whole
+
+
+class TrainingProgress(NamedTuple):
+    """Finished epochs, or finished iterations of a training without epochs."""
+
+    unit: str
+    done: int
+    total: int
+
+    def __str__(self) -> str:
+        return f'{self.unit} {self.done}'
+
+
+def training_progress(runner: Runner) -> TrainingProgress | None:
+    """How far a runner's training is; None where nothing is trained.
+
+    Looking at ``runner.epoch`` itself would build the training data of a validation.
+    """
+    loop = runner._train_loop
+    if not isinstance(loop, BaseLoop):
+        return None
+    if isinstance(loop, IterBasedTrainLoop):
+        return TrainingProgress('iteration', loop.iter, loop.max_iters)
+    return TrainingProgress('epoch', loop.epoch, loop.max_epochs)

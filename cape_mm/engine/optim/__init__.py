@@ -1,7 +1,6 @@
 """Optimizer wrappers, what builds them, and the guard of their updates."""
 
-from .cpu_amp_optim_wrapper import CpuAmpOptimWrapper
-from .merged_groups import MergedGroupsConstructor
+from .optimizers import CpuAmpOptimWrapper, MergedGroupsConstructor
 from .update_guard import MicroBatch, UpdateGuard, gradient_norm
 
 __all__ = [

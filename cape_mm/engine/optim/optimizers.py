@@ -1,14 +1,16 @@
-"""Optimizers that update their weights in a few calls, not one per tensor."""
+"""How an optimizer is built and wrapped: few groups, mixed precision on a CPU."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIMIZERS
 from mmengine.utils import digit_version
+from mmpose.registry import OPTIM_WRAPPERS
 from torch import Tensor, nn
 from torch.optim import Adam, AdamW
 
@@ -125,3 +127,22 @@ def can_fuse(optimizer_cfg: dict[str, Any], parameters: Iterable[Tensor]) -> boo
         known.add('cpu')
     trained = [weight for weight in parameters if weight.requires_grad]
     return all(w.device.type in known and w.is_floating_point() for w in trained)
+
+
+@OPTIM_WRAPPERS.register_module()
+class CpuAmpOptimWrapper(OptimWrapper):
+    """``OptimWrapper`` with bfloat16 autocast on the CPU.
+
+    MMEngine's ``AmpOptimWrapper`` refuses to be built without an accelerator.
+    bfloat16 has the exponent range of float32, so no loss scaling is needed.
+
+    Args:
+        **kwargs: arguments of :class:`mmengine.optim.OptimWrapper`, e.g.
+            ``optimizer``, ``accumulative_counts``, ``clip_grad``.
+    """
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Forward pass in bfloat16; skips the gradient all-reduce inside a window."""
+        with super().optim_context(model), torch.autocast('cpu', torch.bfloat16):
+            yield

@@ -8,7 +8,11 @@ import torch
 from grouped_toy import GroupedModel, build_wrapper, learn, names_of
 from mmengine.utils import digit_version
 
-from cape_mm.engine.optim.merged_groups import can_fuse, merge_groups
+from cape_mm.engine.optim.optimizers import (
+    CpuAmpOptimWrapper,
+    can_fuse,
+    merge_groups,
+)
 from cape_mm.errors import ConfigError
 
 FUSES_ON_CPU = digit_version(torch.__version__) >= digit_version('2.4.0')
@@ -125,3 +129,19 @@ def test_pytorch_is_asked_whether_it_can():
     assert not can_fuse(ADAMW, [weight, complicated])
     assert not can_fuse({**ADAMW, 'differentiable': True}, [weight])
     assert not can_fuse(dict(type='SGD', lr=0.1), [weight])
+
+
+def test_forward_is_bfloat16_and_weights_stay_float32():
+    model = torch.nn.Linear(4, 1)
+    before = model.weight.detach().clone()
+    wrapper = CpuAmpOptimWrapper(
+        optimizer=torch.optim.SGD(model.parameters(), lr=0.1), accumulative_counts=2
+    )
+    for step in range(2):
+        with wrapper.optim_context(model):
+            output = model(torch.ones(3, 4))
+        assert output.dtype == torch.bfloat16
+        wrapper.update_params(output.float().mean())
+        assert torch.equal(model.weight, before) == (step == 0)
+    # d mean(x w) / dw = 1, averaged over two equal micro-batches
+    torch.testing.assert_close(model.weight.detach(), before - 0.1)

@@ -12,8 +12,8 @@ import pytest
 from PIL import ImageShow
 from tool_calls import REPO, TINY, Outcome, ToolCaller
 
-from cape_mm.apis import browse
 from cape_mm.apis.config_loading import load_config
+from cape_mm.data_tools import browsing
 
 SPLITS = ('train', 'val', 'test')
 AUGMENTED = REPO / 'configs/cape_mp100_augmented.py'
@@ -64,8 +64,8 @@ def test_training_episodes_are_those_of_the_run(call, synthetic_root, tmp_path):
     """The seed is the config's: the first episodes of the first epoch."""
     call('--num', '2', '--out', tmp_path)
     cfg = load_config(TINY, {'data_root': str(synthetic_root)})
-    with browse.DefaultScope.overwrite_default_scope('mmpose'):
-        sampler = browse.build_loader(cfg, 'train', None).sampler
+    with browsing.DefaultScope.overwrite_default_scope('mmpose'):
+        sampler = browsing.build_loader(cfg, 'train', None).sampler
     episodes = [episode for _, episode in zip(range(2), sampler)]
     drawn = [n for n in file_names(tmp_path) if 'episode' in n]
     assert drawn == [
@@ -82,11 +82,11 @@ def test_same_seed_same_pictures(call, tmp_path):
 
 def test_category_by_id_and_by_name(call, tmp_path, synthetic_root):
     cfg = load_config(TINY, {'data_root': str(synthetic_root)})
-    with browse.DefaultScope.overwrite_default_scope('mmpose'):
-        known = browse.build_loader(cfg, 'train', None).dataset.categories
+    with browsing.DefaultScope.overwrite_default_scope('mmpose'):
+        known = browsing.build_loader(cfg, 'train', None).dataset.categories
     first, second, _ = known.values()
     for word in (str(first.id), first.name):
-        assert browse.find_categories([known], [word]) == [[first.id]]
+        assert browsing.find_categories([known], [word]) == [[first.id]]
     call('--num', '6', '--category', str(first.id), second.name, '--out', tmp_path)
     names = [n for n in file_names(tmp_path) if 'episode' in n]
     drawn = {int(n.split('category')[1].removesuffix('.png')) for n in names}
@@ -115,7 +115,7 @@ def test_augmented_config_draws_every_augmentation(call, tmp_path, synthetic_roo
     for index, kind in enumerate(kinds):
         if kind in wanted | {'VirtualKeypoints'}:
             options[f'train_dataloader.dataset.pipeline.{index}.prob'] = 1.0
-    browsed = browse.browse_episodes(
+    browsed = browsing.browse_episodes(
         AUGMENTED, num=2, out=tmp_path, cfg_options=options
     )
     assert browsed.num_episodes == 2

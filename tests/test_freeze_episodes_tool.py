@@ -132,7 +132,7 @@ def test_config_that_has_nothing_to_freeze(call, ann_file, tmp_path):
         run('val_dataloader.sampler.episodes_file=a.json'),
         'val_dataloader.sampler replays a.json',
     )
-    check(run('val_dataloader.sampler.type=DefaultSampler'), 'no argument')
+    check(run('val_dataloader.sampler.type=DefaultSampler'), 'no FixedEpisodeSampler')
     check(run('data_root=nowhere'), 'data_root not found: nowhere')
     check(call('freeze_episodes', tmp_path / 'no.py'), 'config file', 'does not exist')
 

@@ -13,7 +13,7 @@ from mmpose.registry import MODELS
 from tool_calls import FAST, TINY, Outcome, ToolCaller
 
 from cape_mm.apis import load_config, parse_cfg_options
-from cape_mm.apis.testing_options import add_dump, fixed_episodes
+from cape_mm.apis.runner import add_dump, fixed_episodes
 from cape_mm.errors import ConfigError
 
 KEPT = {'type': 'PredictionDump'}

@@ -21,7 +21,7 @@ from mmpose.registry import MODELS
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ..apis.config_checks import check_data_files, iterate_datasets
+from ..apis.config_checks import check_loader, explain_build_errors
 from ..apis.config_loading import BFLOAT16_CAPABILITY, load_config, set_amp
 from ..datasets.collate import collate_episodes
 from ..engine.batch_lookahead import look_ahead, preparable
@@ -124,7 +124,8 @@ def prepare(
         wanted = (cfg.get('env_cfg') or {}).get('cudnn_benchmark', False)
         torch.backends.cudnn.benchmark = wanted
     full = complete_sizes(cfg, sizes or {}, training)
-    with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpose')):
+    scope = cfg.get('default_scope', 'mmpose')
+    with DefaultScope.overwrite_default_scope(scope), explain_build_errors(cfg):
         model = build_model(cfg, seed, place).train(training)
         if loader:
             data = build_loader(cfg, seed, sizes or {})
@@ -214,8 +215,7 @@ def build_loader(cfg: Config, seed: int, sizes: Mapping[str, int | None]) -> Dat
     ):
         if sizes.get(key) is not None:
             place[key] = sizes[key]
-    for dataset in iterate_datasets(loader.dataset):
-        check_data_files(dataset, 'train_dataloader', 'data_root')
+    check_loader(cfg, 'train_dataloader')
     return Runner.build_dataloader(loader, seed=seed)
 
 

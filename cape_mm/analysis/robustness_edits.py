@@ -7,7 +7,6 @@ are matched. All chance comes from the seed with the category's or annotation's 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..apis.config_options import suggest
 from ..datasets.categories import Category
 from ..datasets.transforms.geometric import WarpInstance
 from ..datasets.transforms.perturbations import PerturbQuery
@@ -250,9 +250,8 @@ def choose_edits(names: Iterable[str] | None) -> Sequence[Edit]:
     known = {edit.name: edit for edit in EDITS}
     wanted = known if names is None else set(names)
     for name in sorted(wanted - known.keys()):
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f' (did you mean {near[0]!r}?)' if near else ''
         raise ConfigError(
-            f'unknown perturbation {name!r}{hint}. There are: {", ".join(known)}.'
+            f'unknown perturbation {name!r}{suggest(name, known)}. There are: '
+            f'{", ".join(known)}.'
         )
     return [edit for name, edit in known.items() if name in wanted]

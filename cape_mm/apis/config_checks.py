@@ -1,37 +1,36 @@
-"""Checks of a config before anything expensive starts."""
+"""What is checked in a config before anything expensive starts.
+
+Types and argument names are MMEngine's to check, when it builds the parts; what it says
+becomes one message that names the key: :func:`explain_build_errors`.
+"""
 
 from __future__ import annotations
 
-import difflib
-import inspect
+import logging
 import os
+import re
+import traceback
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from mmengine.registry import WEIGHT_INITIALIZERS, Registry
-from mmpose.registry import (
-    DATA_SAMPLERS,
-    DATASETS,
-    LOOPS,
-    METRICS,
-    MODELS,
-    TRANSFORMS,
-)
+from mmengine.config import Config
+from mmengine.logging import print_log
 
-from ..datasets.multi_source_dataset import dataset_arguments, read_sources
 from ..datasets.splits import files_of_config
-from ..errors import CheckpointError, ConfigError, MissingDataError
-from .config_advice import warn_about_templates, warn_frozen_random_norm
-from .graph_checks import check_training_graph
+from ..errors import CapeError, CheckpointError, ConfigError, MissingDataError
 
-REGISTRY_KEYS = {'type', '_scope_'}
+BACKBONES = ('backbone', 'support_backbone')
 WORLD_SIZE_VARIABLES = {
     'pytorch': 'WORLD_SIZE',
     'mpi': 'OMPI_COMM_WORLD_SIZE',
     'slurm': 'SLURM_NTASKS',
 }
-RUNNER_SETS = {'dataset'}
-"""Sampler argument that MMEngine's Runner passes itself."""
+UNREGISTERED = re.compile(r'^(\S+) is not in the (.+? registry)')
+WRONG_ARGUMENT = re.compile(
+    r"(?:(\w+)\.)?__init__\(\) (?:got an unexpected keyword argument '(\w+)'|"
+    r'missing \d+ required)'
+)
 
 
 def check_config(cfg: Mapping, mode: str) -> None:
@@ -44,30 +43,69 @@ def check_config(cfg: Mapping, mode: str) -> None:
         mode: ``'train'`` (training and validation data) or ``'test'``.
 
     Raises:
-        ConfigError: an unknown key or type, batches of unequal size, an
-            accumulation that is no positive integer, or CUDA graphs of what can't be
-            recorded.
+        ConfigError: batches of unequal size, an accumulation that is no positive
+            integer, or CUDA graphs of what can't be recorded.
         MissingDataError: a data root or an annotation file does not exist.
         CheckpointError: the file to load or resume from does not exist.
     """
     for name in loaders_in_use(cfg, mode):
-        check_dataloader(cfg[name], name)
-    for name in loaders_in_use(cfg, mode):
-        for dataset in iterate_datasets(cfg[name].get('dataset')):
-            has_variable = cfg.get('data_root') == dataset.get('data_root')
-            option = 'data_root' if has_variable else f'{name}.dataset.data_root'
-            check_data_files(dataset, name, option)
-        check_evaluator(cfg.get(name.replace('dataloader', 'evaluator')), name)
-        loop_name = name.replace('dataloader', 'cfg')
-        if (cfg.get(loop_name) or {}).get('type'):
-            check_arguments(cfg[loop_name], LOOPS, loop_name)
-    check_model(cfg.get('model'))
+        check_loader(cfg, name)
     warn_about_templates(cfg, loaders_in_use(cfg, mode))
     if mode == 'train':
         check_batches(cfg)
         check_training_graph(cfg)
         warn_frozen_random_norm(cfg)
     check_load_from(cfg.get('load_from'))
+
+
+@contextmanager
+def explain_build_errors(cfg: Mapping | Config) -> Iterator[None]:
+    """Name the key of a config that MMEngine could not build something from.
+
+    Raises:
+        ConfigError: a type is not registered, or takes no such argument.
+    """
+    try:
+        yield
+    except (KeyError, TypeError) as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        is_building = any('mmengine/registry/' in frame.filename for frame in frames)
+        message = str(error.args[0]) if error.args else ''
+        unregistered = UNREGISTERED.match(message)
+        wrong = WRONG_ARGUMENT.search(message)
+        is_known = is_building and (unregistered or wrong)
+        if isinstance(error, CapeError) or not is_known:
+            raise
+        content = dict(cfg.items())
+        if unregistered:
+            places = find_components(content, unregistered[1], 'type')
+            message = f'type {unregistered[1]!r} is not in the {unregistered[2]}'
+        else:
+            owner, argument = wrong.groups()
+            places = find_components(content, owner, argument)
+            places = places or find_components(content, None, argument)
+        where = f'{" or ".join(dict.fromkeys(places))}: ' if places else ''
+        raise ConfigError(f'{where}{message}') from error
+
+
+def find_components(
+    config: object, kind: str | None, key: str | None, path: str = ''
+) -> list[str]:
+    """Dotted places of the parts of a type that have a key; of any type for None."""
+    found = []
+    if isinstance(config, Mapping):
+        has_type = kind is None or config.get('type') == kind
+        if has_type and (key is None or key in config):
+            found.append(f'{path}.{key}' if key else path)
+        parts = config.items()
+    elif isinstance(config, (list, tuple)):
+        parts = enumerate(config)
+    else:
+        return found
+    for name, part in parts:
+        below = f'{path}.{name}' if path else str(name)
+        found += find_components(part, kind, key, below.lstrip('.'))
+    return [place.lstrip('.') for place in found]
 
 
 def loaders_in_use(cfg: Mapping, mode: str) -> list[str]:
@@ -97,111 +135,22 @@ def iterate_datasets(dataset: object) -> Iterator[Mapping]:
             yield from iterate_datasets(inner)
 
 
-def check_dataloader(loader: Mapping, name: str) -> None:
-    """Check types and argument names of a loader's data, transforms and sampler."""
-    dataset = loader.get('dataset')
-    if isinstance(dataset, Mapping) and 'sources' in dataset:
-        check_dataset(dataset, f'{name}.dataset')
-        for index, source in enumerate(read_sources(dataset['sources'])):
-            arguments = dict(type='MP100EpisodeDataset') | dataset_arguments(source)
-            check_dataset(arguments, f'{name}.dataset.sources.{index}')
-    else:
-        for leaf in iterate_datasets(dataset):
-            check_dataset(leaf, f'{name}.dataset')
-    sampler = loader.get('sampler')
-    if isinstance(sampler, Mapping):
-        check_arguments(sampler, DATA_SAMPLERS, f'{name}.sampler')
+def check_loader(cfg: Mapping, name: str) -> None:
+    """Check that the data of a loader exist, and its number of processes.
+
+    Raises:
+        ConfigError: ``persistent_workers`` without any worker.
+        MissingDataError: see :func:`check_data_files`.
+    """
+    loader = cfg[name]
+    for dataset in iterate_datasets(loader.get('dataset')):
+        has_variable = cfg.get('data_root') == dataset.get('data_root')
+        option = 'data_root' if has_variable else f'{name}.dataset.data_root'
+        check_data_files(dataset, name, option)
     if loader.get('persistent_workers') and not loader.get('num_workers'):
         raise ConfigError(
             f'{name}: num_workers=0 needs persistent_workers=False as well'
         )
-
-
-def check_dataset(dataset: Mapping, where: str) -> None:
-    """Check types and argument names of a data set and of its transforms."""
-    check_arguments(dataset, DATASETS, where)
-    for index, transform in enumerate(dataset.get('pipeline') or ()):
-        if isinstance(transform, Mapping):
-            check_arguments(transform, TRANSFORMS, f'{where}.pipeline.{index}')
-
-
-def check_evaluator(evaluator: object, loader: str) -> None:
-    """Check type and argument names of the metrics that belong to a loader."""
-    metrics = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
-    for metric in metrics:
-        if isinstance(metric, Mapping):
-            where = loader.replace('dataloader', 'evaluator')
-            check_arguments(metric, METRICS, where)
-
-
-def check_model(model: object) -> None:
-    """Check types and argument names of the model and of its direct parts."""
-    if not isinstance(model, Mapping):
-        return
-    check_arguments(model, MODELS, 'model')
-    for name, part in model.items():
-        if isinstance(part, Mapping) and 'type' in part:
-            registry = WEIGHT_INITIALIZERS if name == 'init_cfg' else MODELS
-            check_arguments(part, registry, f'model.{name}')
-
-
-def check_arguments(component: Mapping, registry: Registry, where: str) -> None:
-    """Check that a component's type is registered and takes all of its keys.
-
-    Raises:
-        ConfigError: names the key, what would be accepted, and close names.
-    """
-    kind = component.get('type')
-    if kind is None:
-        raise ConfigError(f"{where}: has no key 'type'")
-    cls = registry.get(kind) if isinstance(kind, str) else kind
-    if cls is None:
-        raise ConfigError(
-            f'{where}: type {kind!r} is not registered'
-            f'{suggest(kind, registered_names(registry))}'
-        )
-    accepted = accepted_arguments(cls) if isinstance(cls, type) else None
-    if accepted is None:
-        return
-    for key in component:
-        if key not in accepted | REGISTRY_KEYS:
-            known = accepted - (RUNNER_SETS if registry is DATA_SAMPLERS else set())
-            raise ConfigError(
-                f'{where}: {cls.__name__} has no argument {key!r}'
-                f'{suggest(key, known)}. It takes: {", ".join(sorted(known))}.'
-            )
-
-
-def accepted_arguments(cls: type) -> set[str] | None:
-    """Names that a constructor accepts; None if it accepts any.
-
-    ``**kwargs`` is followed to the constructors of the base classes.
-    """
-    names: set[str] = set()
-    for base in inspect.getmro(cls):
-        if '__init__' not in vars(base):
-            continue
-        parameters = list(inspect.signature(base.__init__).parameters.values())[1:]
-        names |= {
-            p.name
-            for p in parameters
-            if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-        }
-        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-            return names
-    return None
-
-
-def registered_names(registry: Registry) -> set[str]:
-    """Names in a registry and its parents."""
-    names = set(registry.module_dict)
-    return names | registered_names(registry.parent) if registry.parent else names
-
-
-def suggest(word: str, known: Iterable[str]) -> str:
-    """``' (did you mean x?)'`` for the nearest known names, or nothing."""
-    close = difflib.get_close_matches(str(word), sorted(known), n=2, cutoff=0.6)
-    return f' (did you mean {" or ".join(map(repr, close))}?)' if close else ''
 
 
 def check_data_files(dataset: Mapping, where: str, option: str) -> None:
@@ -308,3 +257,99 @@ def check_load_from(path: str | None) -> None:
         raise CheckpointError(
             f'load_from: checkpoint {path} does not exist. Nothing was started.'
         )
+
+
+def check_training_graph(cfg: Mapping) -> None:
+    """Refuse graphs of training steps together with what they can't record.
+
+    Activation checkpointing: what is computed again in the backward pass first restores
+    the state of the random numbers, and a recording may not read it.
+
+    Args:
+        cfg: the merged config.
+
+    Raises:
+        ConfigError: names the keys of both.
+    """
+    model = cfg.get('model') or {}
+    options = model.get('train_cfg')
+    if not isinstance(options, Mapping) or not options.get('cuda_graph'):
+        return
+    places = [f'model.{place}' for place in _find_on(model, 'with_cp')]
+    key = 'activation_checkpointing'
+    if cfg.get(key):
+        places.append(key)
+    if places:
+        raise ConfigError(
+            f'model.train_cfg.cuda_graph=True does not go with activation '
+            f'checkpointing ({", ".join(places)}): a step that computes parts of '
+            f'itself again can not be recorded. Switch one of them off.'
+        )
+
+
+def _find_on(config: Mapping, key: str) -> list[str]:
+    """Dotted places in a config at which a switch is on."""
+    places = []
+    for name, value in config.items():
+        if name == key and value:
+            places.append(name)
+        elif isinstance(value, Mapping):
+            places += [f'{name}.{place}' for place in _find_on(value, key)]
+    return places
+
+
+def warn_frozen_random_norm(cfg: Mapping) -> None:
+    """Log a warning for each backbone with frozen statistics of a random network.
+
+    That is BatchNorm (the default of a ResNet) with ``norm_eval=True`` and nothing
+    that gives weights: no ``Pretrained`` in ``init_cfg``, no ``load_from``, no resume.
+    """
+    model = cfg.get('model') or {}
+    if cfg.get('load_from') or cfg.get('resume') or gives_weights(model):
+        return
+    for name in BACKBONES:
+        backbone = model.get(name)
+        if not isinstance(backbone, Mapping) or gives_weights(backbone):
+            continue
+        norm = (backbone.get('norm_cfg') or {}).get('type', 'BN')
+        if backbone.get('norm_eval') and norm in ('BN', 'BN2d', 'SyncBN'):
+            print_log(
+                f'model.{name}: norm_eval=True without pretrained weights: frozen '
+                f'BatchNorm statistics of a random network hardly train; use '
+                f'configs/cape_custom_scratch.py (group normalisation) or load_from',
+                'current',
+                logging.WARNING,
+            )
+
+
+def warn_about_templates(cfg: Mapping, loaders: Iterable[str]) -> None:
+    """Log a warning if a model looks at the picture of a keypoint template.
+
+    A template has none, only a uniform one: what a model makes of that is no zero-shot
+    result.
+
+    Args:
+        cfg: the merged config.
+        loaders: names of the data loaders that the run builds.
+    """
+    tokens = (cfg.get('model') or {}).get('keypoint_tokens') or {}
+    if tokens.get('look_at_image') is False:
+        return
+    for name in loaders:
+        dataset = cfg[name].get('dataset')
+        if isinstance(dataset, Mapping) and dataset.get('template_file'):
+            print_log(
+                f'{name}.dataset.template_file: the model looks at the picture of its '
+                f'support, but a template has none; train and test with '
+                f'model.keypoint_tokens.look_at_image=False '
+                f'(configs/cape_mp100_template.py)',
+                'current',
+                logging.WARNING,
+            )
+
+
+def gives_weights(component: Mapping) -> bool:
+    """Whether a component's ``init_cfg`` loads a file."""
+    init_cfg = component.get('init_cfg') or ()
+    entries = [init_cfg] if isinstance(init_cfg, Mapping) else init_cfg
+    return any(entry.get('type') == 'Pretrained' for entry in entries)

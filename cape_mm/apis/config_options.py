@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import inspect
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from mmengine.runner import Runner
 
 from ..datasets.splits import uses_split
 from ..errors import ConfigError
-from .config_checks import iterate_datasets, suggest
+from .config_checks import iterate_datasets
 
 LOADERS = ('train', 'val', 'test')
 SPREAD_KEYS = {'data_root', 'split', *(f'{name}_ann_file' for name in LOADERS)}
@@ -44,6 +45,12 @@ def parse_cfg_options(pairs: Sequence[str] | None) -> dict:
     parser = argparse.ArgumentParser()
     parser.add_argument('--options', nargs='*', action=DictAction, default={})
     return parser.parse_args(['--options', *(pairs or ())]).options
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """``' (did you mean x?)'`` for the nearest known names, or nothing."""
+    close = difflib.get_close_matches(str(word), sorted(known), n=2, cutoff=0.6)
+    return f' (did you mean {" or ".join(map(repr, close))}?)' if close else ''
 
 
 def check_option_names(cfg: Config, options: Iterable[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,15 +21,13 @@ from ..engine.trained_categories import (
     usable_categories,
 )
 from ..errors import ConfigError
-from .config_checks import check_config
+from ..structures import Episode
+from .config_checks import check_config, explain_build_errors
 from .config_loading import load_config, set_amp, set_work_dir
 from .launching import explain_lost_process, join_processes
-from .quiet import quiet_training
-from .resuming import set_resume
+from .log_filters import filtered_log
+from .resuming import check_start, set_resume
 from .run_description import describe_run
-from .shortages import check_pictures
-from .start_checks import check_start
-from .testing_options import add_dump, fixed_episodes, set_pictures
 from .work_dir_lock import locked_work_dir
 
 TRACKING_BACKENDS = {
@@ -86,10 +84,10 @@ def train(
         set_resume(cfg, resume)
         check_config(cfg, 'train')
         set_amp(cfg, amp)
-        with locked_work_dir(cfg.work_dir, launcher):
+        with locked_work_dir(cfg.work_dir, launcher), explain_build_errors(cfg):
             runner = build_runner(cfg)
             check_start(runner, cfg.get('load_from'), cfg.get('resume', False))
-            with quiet_training(runner.logger):
+            with filtered_log(runner.logger):
                 runner.train()
     if is_main_process():
         print(f'checkpoints and logs: {cfg.work_dir}')
@@ -150,11 +148,12 @@ def test(
         set_pictures(cfg, show_dir, num_show)
     if dump is not None or report is not None:
         add_dump(cfg)
-    runner = build_runner(cfg)
+    with explain_build_errors(cfg):
+        runner = build_runner(cfg)
+        loop = runner.test_loop
     load_weights(runner.model, content, checkpoint)
     episodes = fixed_episodes(runner) if dump is not None else []
     check_report(runner, report)
-    loop = runner.test_loop
     loop.evaluator.dataset_meta = dataset_meta(
         loop.dataloader.dataset, loop.dataloader.sampler
     )
@@ -244,3 +243,63 @@ def forget_visualizer(visualizer: Mapping) -> None:
     kind = VISUALIZERS.get(visualizer.get('type', 'Visualizer'))
     if kind is not None:
         kind._instance_dict.pop(visualizer.get('name'), None)
+
+
+def add_dump(cfg: Config) -> None:
+    """Let the test keep the predictions, beside what the config measures."""
+    given = cfg.test_evaluator
+    is_evaluator = isinstance(given, dict) and 'metrics' in given
+    metrics = given['metrics'] if is_evaluator else given
+    metrics = list(metrics) if isinstance(metrics, (list, tuple)) else [metrics]
+    metrics.append(dict(type='PredictionDump'))
+    cfg.test_evaluator = {**given, 'metrics': metrics} if is_evaluator else metrics
+
+
+def fixed_episodes(runner: Runner) -> Sequence[Episode]:
+    """The test's whole list of episodes, of all processes.
+
+    Raises:
+        ConfigError: there is no such list.
+    """
+    episodes = getattr(runner.test_loop.dataloader.sampler, 'episodes', None)
+    if episodes is None:
+        raise ConfigError(
+            '--dump needs a test sampler of fixed episodes, such as '
+            "dict(type='FixedEpisodeSampler', ...)"
+        )
+    return episodes
+
+
+def set_pictures(cfg: Config, show_dir: str | Path, num_show: int) -> None:
+    """Switch ``EpisodePicturesHook`` on, in the config's entry if it has one.
+
+    Raises:
+        ConfigError: fewer than one episode.
+    """
+    if num_show < 1:
+        raise ConfigError(f'--num-show must be at least 1, got {num_show}')
+    settings = dict(
+        type='EpisodePicturesHook',
+        out_dir=str(show_dir),
+        num_episodes=num_show,
+        enabled=True,
+    )
+    entries = list((cfg.get('default_hooks') or {}).values())
+    hooks = list(cfg.get('custom_hooks') or [])
+    for hook in entries + hooks:
+        if hook is not None and hook.get('type') == settings['type']:
+            hook.update(settings)
+            return
+    cfg.custom_hooks = [*hooks, settings]
+
+
+def check_pictures(runner: Runner) -> None:
+    """Raise what kept a hook from writing its pictures.
+
+    Raises:
+        OSError: they could not be written.
+    """
+    for hook in runner.hooks:
+        failure = getattr(hook, 'failure', None)
+        if failure is not None:
+            raise failure

@@ -5,10 +5,18 @@ from __future__ import annotations
 import copy
 
 import pytest
+from mmengine.config import Config
 from mmpose.registry import DATA_SAMPLERS, DATASETS
 
 from cape_mm.apis import config_checks
-from cape_mm.apis.config_checks import accepted_arguments, check_config, suggest
+from cape_mm.apis.config_checks import (
+    check_config,
+    check_training_graph,
+    explain_build_errors,
+    warn_about_templates,
+    warn_frozen_random_norm,
+)
+from cape_mm.apis.config_loading import load_config
 from cape_mm.errors import CheckpointError, ConfigError, MissingDataError
 
 
@@ -118,27 +126,40 @@ def test_data_sets_inside_wrappers_are_checked(cfg):
         check_config(cfg, 'train')
 
 
-def test_unknown_dataset_key_suggests_the_right_one(cfg):
-    cfg['train_dataloader']['dataset']['max_redraw'] = 3
-    with pytest.raises(
-        ConfigError,
-        match=r"train_dataloader.dataset: CheckedDataset has no argument 'max_redraw' "
-        r"\(did you mean 'max_redraws'\?\). It takes: ann_file, data_prefix",
-    ):
-        check_config(cfg, 'train')
+@pytest.mark.parametrize(
+    ('registry', 'part', 'message'),
+    [
+        (
+            DATASETS,
+            dict(type='CheckedDataset', ann_file='a', max_redraw=3),
+            r"^loaders\.1\.part\.max_redraw: .*unexpected keyword .* 'max_redraw'",
+        ),
+        (
+            DATASETS,
+            dict(type='CheckedDatset'),
+            r"^loaders\.1\.part\.type: type 'CheckedDatset' is not in the mmpose",
+        ),
+        (
+            DATASETS,
+            dict(type='CheckedDataset'),
+            r"^loaders\.1\.part: .*missing 1 required positional argument: 'ann_file'",
+        ),
+    ],
+)
+def test_what_can_not_be_built_names_its_key(registry, part, message):
+    cfg = Config(dict(loaders=[dict(), dict(part=part)]))
+    with pytest.raises(ConfigError, match=message), explain_build_errors(cfg):
+        registry.build(cfg.loaders[1].part)
 
 
-def test_unknown_sampler_key_hides_what_the_runner_passes(cfg):
-    cfg['val_dataloader']['sampler']['nshots'] = 3
-    with pytest.raises(ConfigError, match="val_dataloader.sampler.*'num_shots'") as e:
-        check_config(cfg, 'train')
-    assert 'dataset' not in str(e.value).split('It takes')[1]
+def test_defects_keep_their_traceback():
+    class Broken:
+        def __init__(self):
+            dict()['x']
 
-
-def test_unregistered_type(cfg):
-    cfg['train_dataloader']['dataset']['type'] = 'CheckedDatset'
-    with pytest.raises(ConfigError, match="not registered .did you mean 'CheckedData"):
-        check_config(cfg, 'train')
+    for work in (lambda: DATASETS.build(dict(type=Broken)), lambda: len(3)):
+        with pytest.raises((KeyError, TypeError)), explain_build_errors({}):
+            work()
 
 
 def test_ragged_batches(cfg, monkeypatch):
@@ -191,27 +212,115 @@ def test_config_without_loader(cfg):
         check_config(cfg, 'test')
 
 
-def test_accepted_arguments_follows_kwargs_to_the_base():
-    class Base:
-        def __init__(self, a, *, b=1):
-            pass
-
-    class Child(Base):
-        def __init__(self, c, **kwargs):
-            pass
-
-    class Open(Child):
-        def __init__(self, **kwargs):
-            pass
-
-    class Anything:
-        def __init__(self, *args, **kwargs):
-            pass
-
-    assert accepted_arguments(Child) == {'a', 'b', 'c'}
-    assert accepted_arguments(Open) == {'a', 'b', 'c'}
-    assert accepted_arguments(Anything) is None
+PRETRAINED = dict(type='Pretrained', checkpoint='torchvision://resnet50')
 
 
-def test_suggest_is_silent_without_a_close_name():
-    assert suggest('zzz', ['ann_file']) == ''
+def make_config(backbone=None, **more):
+    return dict(model=dict(backbone=dict(norm_eval=True, **(backbone or {}))), **more)
+
+
+@pytest.mark.parametrize('name', ['backbone', 'support_backbone'])
+@pytest.mark.parametrize('init_cfg', [None, dict(type='Kaiming', layer='Conv2d')])
+def test_frozen_statistics_of_a_random_network(log_records, name, init_cfg):
+    backbone = dict(norm_eval=True, norm_cfg=dict(type='BN'), init_cfg=init_cfg)
+    warn_frozen_random_norm(dict(model={name: backbone}))
+    (record,) = log_records
+    assert record.levelname == 'WARNING'
+    assert record.getMessage().startswith(f'model.{name}: norm_eval=True without')
+    assert 'configs/cape_custom_scratch.py' in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    'cfg',
+    [
+        make_config(dict(init_cfg=PRETRAINED)),
+        make_config(dict(init_cfg=[dict(type='Normal'), PRETRAINED])),
+        make_config(dict(norm_cfg=dict(type='GN', num_groups=8))),
+        make_config(load_from='x.pth'),
+        make_config(resume=True),
+        dict(model=dict(backbone=dict(norm_eval=False))),
+        dict(model=dict(backbone=dict(norm_eval=True), init_cfg=PRETRAINED)),
+        dict(),
+    ],
+)
+def test_no_warning(log_records, cfg):
+    warn_frozen_random_norm(cfg)
+    assert not log_records
+
+
+def test_the_recipe_without_its_pretrained_weights(log_records):
+    warn_frozen_random_norm(load_config('configs/cape_mp100.py'))
+    assert not log_records
+    offline = {'model.backbone.init_cfg': None}
+    warn_frozen_random_norm(load_config('configs/cape_mp100.py', offline))
+    assert len(log_records) == 1
+
+
+@pytest.mark.parametrize('tokens', [None, dict(num_scales=2), dict(look_at_image=True)])
+def test_template_beside_a_model_that_looks_at_its_picture(log_records, tokens):
+    loaders = dict(
+        val_dataloader=dict(dataset=dict(template_file=None)),
+        test_dataloader=dict(dataset=dict(template_file='templates.json')),
+    )
+    cfg = dict(model=dict(keypoint_tokens=tokens), **loaders)
+    warn_about_templates(cfg, loaders)
+    (record,) = log_records
+    assert record.levelname == 'WARNING'
+    text = record.getMessage()
+    assert text.startswith('test_dataloader.dataset.template_file: the model looks')
+    assert 'model.keypoint_tokens.look_at_image=False' in text
+    cfg['model']['keypoint_tokens'] = dict(look_at_image=False)
+    warn_about_templates(cfg, loaders)
+    warn_about_templates(dict(model=None), [])
+    assert len(log_records) == 1
+
+
+def test_check_of_a_config_warns_about_templates(log_records, tmp_path):
+    (tmp_path / 'images').mkdir()
+    (tmp_path / 'a.json').touch()
+    options = dict(data_root=str(tmp_path), test_ann_file='a.json')
+    cfg = load_config('configs/cape_mp100_template.py', options)
+    check_config(cfg, 'test')
+    assert not [r for r in log_records if r.levelname == 'WARNING']
+    cfg.model.keypoint_tokens.look_at_image = True
+    check_config(cfg, 'test')
+    (record,) = [r for r in log_records if r.levelname == 'WARNING']
+    assert 'template' in record.getMessage()
+
+
+GRAPH = dict(cuda_graph=True)
+
+
+def config(train_cfg=GRAPH, with_cp=False, **others):
+    backbone = dict(type='ResNet', with_cp=with_cp)
+    return dict(model=dict(backbone=backbone, train_cfg=train_cfg), **others)
+
+
+@pytest.mark.parametrize(
+    ('cfg', 'place'),
+    [
+        (config(with_cp=True), r'\(model\.backbone\.with_cp\)'),
+        (
+            config(activation_checkpointing=['backbone']),
+            r'\(activation_checkpointing\)',
+        ),
+    ],
+)
+def test_together_they_are_refused(cfg, place):
+    with pytest.raises(ConfigError, match=f'train_cfg.cuda_graph=True does .*{place}'):
+        check_training_graph(cfg)
+
+
+@pytest.mark.parametrize(
+    'cfg',
+    [
+        {},
+        config(),
+        config(None, with_cp=True),
+        config(dict(cuda_graph=False), True, activation_checkpointing=['backbone']),
+        config(3, with_cp=True),  # that is not a dict is said by the model
+        config(activation_checkpointing=[]),
+    ],
+)
+def test_one_of_them_is_fine(cfg):
+    check_training_graph(cfg)

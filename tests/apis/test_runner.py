@@ -13,7 +13,7 @@ from mmengine.config import Config
 
 import cape_mm.engine  # noqa: F401  (registers the hooks)
 from cape_mm.apis import runner as api
-from cape_mm.apis.start_checks import describe_fit
+from cape_mm.apis.resuming import describe_fit
 from cape_mm.compat.checkpoint import read_checkpoint
 from cape_mm.errors import CheckpointError, ConfigError, MissingDataError
 from cape_mm.version import __version__
@@ -215,12 +215,12 @@ def test_missing_things_stop_before_the_work_directory_is_made(toy_config, tmp_p
         api.test(toy_config, tmp_path / 'nope.pth', work_dir)
     with pytest.raises(MissingDataError, match="data root '/nowhere' does not exist"):
         api.train(toy_config, work_dir, cfg_options={'data_root': '/nowhere'})
-    with pytest.raises(ConfigError, match="has no argument 'shots'"):
-        options = {'train_dataloader.sampler.shots': 3}
-        api.train(toy_config, work_dir, cfg_options=options)
     with pytest.raises(CheckpointError, match='does not exist. Nothing was started'):
         api.train(toy_config, work_dir, resume=tmp_path / 'nope.pth')
     assert not work_dir.exists()
+    options = {'train_dataloader.sampler.shots': 3}
+    with pytest.raises(ConfigError, match=r'^train_dataloader\.sampler\.shots: RunToy'):
+        api.train(toy_config, work_dir, cfg_options=options)
 
 
 def test_train_without_validation_and_in_mixed_precision(toy_config, tmp_path):

@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from cape_mm.apis.freezing import freeze_episodes
+from cape_mm.data_tools.freezing import freeze_episodes
 
 EPISODES = dict(test=200, val=100)
 NUM_CATEGORIES = dict(test=20, val=10)

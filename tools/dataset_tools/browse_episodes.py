@@ -65,7 +65,7 @@ def main() -> int:
     args = parse_args()
 
     def browse() -> None:
-        from cape_mm.apis.browse import browse_episodes
+        from cape_mm.data_tools.browsing import browse_episodes
 
         print(browse_episodes(**library_arguments(args)))
 

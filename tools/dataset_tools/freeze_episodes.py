@@ -66,7 +66,7 @@ def main() -> int:
     args = parse_args()
 
     def freeze() -> None:
-        from cape_mm.apis.freezing import describe_files, freeze_episodes
+        from cape_mm.data_tools.freezing import describe_files, freeze_episodes
 
         print(describe_files(freeze_episodes(**library_arguments(args))))
 

@@ -6,7 +6,6 @@ import errno
 import re
 
 import torch
-from mmengine.runner import Runner
 
 from ..engine.hooks.run_report_hooks import MIB, peak_rss_mib
 
@@ -36,7 +35,7 @@ FULL = {
 }
 
 
-def explain_shortage(error: BaseException) -> str | None:
+def explain_out_of_resources(error: BaseException) -> str | None:
     """One message for an error that comes from too little memory or disk.
 
     Args:
@@ -103,15 +102,3 @@ def _first_line(text: str) -> str:
     if not lines:
         return ''
     return lines[-1] if lines[0].startswith('Caught ') else lines[0]
-
-
-def check_pictures(runner: Runner) -> None:
-    """Raise what kept a hook from writing its pictures.
-
-    Raises:
-        OSError: they could not be written.
-    """
-    for hook in runner.hooks:
-        failure = getattr(hook, 'failure', None)
-        if failure is not None:
-            raise failure

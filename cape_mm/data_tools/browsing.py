@@ -15,6 +15,9 @@ from mmengine.runner import Runner
 from PIL import Image, ImageShow
 from torch.utils.data import DataLoader
 
+from ..apis.config_checks import check_loader, explain_build_errors
+from ..apis.config_loading import load_config
+from ..apis.config_options import LOADERS, suggest
 from ..datasets import EpisodeSampler, FixedEpisodeSampler
 from ..datasets.categories import Category
 from ..datasets.multi_source_dataset import sources_of
@@ -24,15 +27,6 @@ from ..utils.atomic_write import try_folder
 from ..visualization import contact_sheets, draw_loaded_episode
 from ..visualization.contact_sheet import PANEL_SIZE, write_png
 from ..visualization.drawing import CROWD
-from .config_checks import (
-    check_data_files,
-    check_dataloader,
-    iterate_datasets,
-    suggest,
-)
-from .config_loading import load_config
-
-SPLITS = ('train', 'val', 'test')
 
 
 @dataclass(frozen=True)
@@ -100,7 +94,8 @@ def browse_episodes(
     cfg = load_config(config, cfg_options)
     check_split(cfg, split)
     folder = None if out is None else try_folder(out)
-    with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpose')):
+    scope = cfg.get('default_scope', 'mmpose')
+    with DefaultScope.overwrite_default_scope(scope), explain_build_errors(cfg):
         loader = build_loader(cfg, split, seed)
     sources = [source.dataset for source in sources_of(loader.dataset)]
     chosen = find_categories([source.categories for source in sources], category)
@@ -127,15 +122,13 @@ def check_numbers(num: int, panel_size: int) -> None:
 def check_split(cfg: Config, split: str) -> None:
     """Refuse a split that the config or the disk does not have."""
     name = f'{split}_dataloader'
-    if split not in SPLITS or cfg.get(name) is None:
-        there = [s for s in SPLITS if cfg.get(f'{s}_dataloader') is not None]
+    if split not in LOADERS or cfg.get(name) is None:
+        there = [s for s in LOADERS if cfg.get(f'{s}_dataloader') is not None]
         raise ConfigError(
             f'--split {split}: {cfg.filename} has no {name}; it has data for '
             f'{", ".join(there) or "no split"}'
         )
-    check_dataloader(cfg[name], name)
-    for dataset in iterate_datasets(cfg[name].get('dataset')):
-        check_data_files(dataset, name, 'data_root')
+    check_loader(cfg, name)
 
 
 def build_loader(cfg: Config, split: str, seed: int | None) -> DataLoader:

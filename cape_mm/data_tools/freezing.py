@@ -8,6 +8,8 @@ from pathlib import Path
 
 from mmpose.registry import DATASETS
 
+from ..apis.config_checks import explain_build_errors
+from ..apis.config_loading import load_config
 from ..datasets import FixedEpisodeSampler, MP100EpisodeDataset
 from ..datasets.frozen_episodes import (
     OFFICIAL_EPISODES,
@@ -20,8 +22,6 @@ from ..datasets.frozen_episodes import (
 )
 from ..errors import ConfigError
 from ..utils.atomic_write import write_text_atomically
-from .config_checks import check_dataloader
-from .config_loading import load_config
 
 DEFAULT_FOLDER = 'work_dirs/episodes'
 OFFICIAL_SHOTS = (1, 5)
@@ -167,7 +167,6 @@ def _loaders_of(cfg: Mapping, subset: str | None) -> list[str]:
 
 
 def _draw_of_loader(loader: Mapping, name: str, ann_file: str | Path | None) -> Draw:
-    check_dataloader(loader, name)
     sampler = dict(loader.get('sampler') or {})
     if sampler.get('episodes_file') is not None:
         raise ConfigError(
@@ -182,8 +181,10 @@ def _draw_of_loader(loader: Mapping, name: str, ann_file: str | Path | None) -> 
     dataset_cfg.pop('template_file', None)  # says nothing about the draw
     if ann_file is not None:
         dataset_cfg.update(ann_file=str(ann_file), data_root='')
+    with explain_build_errors({name: dict(loader, dataset=dataset_cfg)}):
+        dataset = DATASETS.build(dataset_cfg)
     return Draw(
-        dataset=DATASETS.build(dataset_cfg),
+        dataset=dataset,
         episodes_per_category=sampler.get('episodes_per_category'),
         num_queries=sampler.get('num_queries') or 1,
         distinct_images=sampler.get('distinct_images', True),

@@ -12,8 +12,8 @@ import torch
 from mmengine.visualization import LocalVisBackend
 from tool_calls import FAST, TINY, ToolCaller
 
-from cape_mm.apis.cli import EXIT_SHORTAGE
-from cape_mm.apis.shortages import explain_shortage
+from cape_mm.apis.cli import EXIT_OUT_OF_RESOURCES
+from cape_mm.apis.out_of_resources import explain_out_of_resources
 from cape_mm.datasets import MP100EpisodeDataset
 from cape_mm.models import CAPE
 
@@ -99,7 +99,7 @@ def fail_with(error):
     ),
 )
 def test_message_says_what_ran_out_and_what_needs_less(error, fragments):
-    text = explain_shortage(error)
+    text = explain_out_of_resources(error)
     if fragments is None:
         assert text is None
     else:
@@ -112,7 +112,7 @@ def test_message_says_what_ran_out_and_what_needs_less(error, fragments):
 def test_memory_that_runs_out_in_training(train, monkeypatch, error):
     monkeypatch.setattr(CAPE, 'loss', fail_with(error))
     outcome = train()
-    assert outcome.code == EXIT_SHORTAGE
+    assert outcome.code == EXIT_OUT_OF_RESOURCES
     assert 'ran out' in outcome.message
     assert 'optim_wrapper.accumulative_counts' in outcome.message
 
@@ -128,9 +128,9 @@ def test_worker_that_is_killed(train, monkeypatch):
     def die(self, episode):
         os.kill(os.getpid(), signal.SIGKILL)
 
-    monkeypatch.setattr(MP100EpisodeDataset, '_load', die)
+    monkeypatch.setattr(MP100EpisodeDataset, '_load_training', die)
     outcome = train('train_dataloader.num_workers=1')
-    assert outcome.code == EXIT_SHORTAGE
+    assert outcome.code == EXIT_OUT_OF_RESOURCES
     assert 'a worker of a data loader died' in outcome.message
     assert 'memory ran out' in outcome.message
 
@@ -138,7 +138,7 @@ def test_worker_that_is_killed(train, monkeypatch):
 def test_disk_full_while_scalars_are_logged(train, monkeypatch):
     monkeypatch.setattr(LocalVisBackend, 'add_scalars', fail_with(NO_SPACE))
     outcome = train()
-    assert outcome.code == EXIT_SHORTAGE
+    assert outcome.code == EXIT_OUT_OF_RESOURCES
     assert 'the disk is full' in outcome.message
 
 
@@ -170,7 +170,7 @@ def test_disk_full_under_the_pictures_keeps_the_metrics(test, monkeypatch, tmp_p
     module = 'cape_mm.engine.hooks.episode_pictures_hook'
     monkeypatch.setattr(f'{module}.write_bytes_atomically', fail_with(NO_SPACE))
     outcome = test()
-    assert outcome.code == EXIT_SHORTAGE
+    assert outcome.code == EXIT_OUT_OF_RESOURCES
     assert 'the disk is full' in outcome.message
     assert 'contact_sheet.png could not be written' in outcome.out
     assert json.loads((tmp_path / 'w/metrics.json').read_text())['num_pairs'] > 0
@@ -180,7 +180,7 @@ def test_disk_full_under_the_pictures_keeps_the_metrics(test, monkeypatch, tmp_p
 def test_disk_full_under_the_metrics_shows_them(test, monkeypatch, tmp_path):
     monkeypatch.setattr('os.replace', fail_with(NO_SPACE))
     outcome = test()
-    assert outcome.code == EXIT_SHORTAGE
+    assert outcome.code == EXIT_OUT_OF_RESOURCES
     assert 'PCK@0.2' in outcome.out
     assert 'the disk is full' in outcome.message
     assert not (tmp_path / 'w/metrics.json').exists()

@@ -43,7 +43,7 @@ def _tell_once(
 
 
 @contextmanager
-def quiet_training(logger: MMLogger) -> Iterator[None]:
+def filtered_log(logger: MMLogger) -> Iterator[None]:
     """Silence what looks like a mistake and is none while a training runs.
 
     - Nearly 500 lines name the learning rate of every single parameter; the banner says

@@ -1,7 +1,6 @@
 """check_dataset.py as a user calls it: exit codes, table, files, messages."""
 
 import json
-import shutil
 
 import pytest
 from tool_calls import ToolCaller
@@ -52,42 +51,11 @@ def test_gaps_report_and_reduced_files(call, tree, tmp_path):
     assert outcome.code == 0
 
 
-def test_unusable(call, tree):
-    shutil.rmtree(tree.image_folder)
-    outcome = call('check_dataset', tree.root, *FEW)
-    assert outcome.code == 2
-    assert 'unusable: toy_train.json' in outcome.out
-    assert 'refused       1  no image can be used [files]: ' in outcome.out
-
-
-def test_explicit_files_and_image_folder(call, tree, tmp_path):
-    images = tree.image_folder.rename(tmp_path / 'pictures')
-    path = tree.root / 'annotations/toy_train.json'
-    arguments = ('--ann-file', path, '--image-folder', images)
-    assert call('check_dataset', *arguments, *FEW).code == 0
-
-
 def test_nothing_to_fix(call, tree):
     tree.content['categories'][0]['skeleton'] = [[0, 1]]
     tree.write('annotations/toy_train.json')
     outcome = call('check_dataset', tree.root, '--fix-skeletons', *FEW)
     assert 'nothing to fix' in outcome.out
-
-
-@pytest.mark.parametrize(
-    'text, message',
-    [
-        ('{"images": [', 'is not a JSON file'),
-        ('[]', 'it holds a list instead of an object'),
-    ],
-)
-def test_broken_file_is_reported(call, tree, text, message):
-    path = tree.root / 'annotations/toy_train.json'
-    path.write_text(text)
-    outcome = call('check_dataset', '--ann-file', path)
-    assert outcome.code == 2
-    assert message in outcome.out
-    assert 'verdict: unusable (exit code 2)' in outcome.out
 
 
 @pytest.mark.parametrize(

@@ -74,11 +74,6 @@ def test_keypoint_names_that_are_no_list(names):
         read_categories([category], [], 'file.json')
 
 
-def test_category_without_id():
-    with pytest.raises(AnnotationFormatError, match=r'file\.json: a category has no'):
-        read_categories([dict(name='lynx')], [], 'file.json')
-
-
 def test_two_categories_called_face_stay_apart():
     raws = [raw(18, name='face'), raw(40, name='face')]
     found = read_categories(raws, annotations(19, 18) + annotations(68, 40), 'f')
@@ -93,13 +88,6 @@ def test_empty_name_list_takes_the_number_from_the_annotations():
     category = read_categories([raw(skeleton=[[0, 4]])], annotations(5), 'f')[1]
     assert (category.num_keypoints, category.keypoint_names) == (5, ())
     assert category.skeleton == ((0, 4),)
-
-
-def test_one_broken_annotation_does_not_decide_the_number():
-    anns = annotations(3) + annotations(5, count=2) + [dict(category_id=1)]
-    category = read_categories([raw(names='abcde')], anns, 'f')[1]
-    assert category.num_keypoints == 5
-    assert category.keypoint_names == tuple('abcde')
 
 
 def read_real(path):

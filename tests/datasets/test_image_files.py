@@ -5,7 +5,7 @@ import shutil
 import pytest
 from episode_data import CocoTree, open_tree
 
-from cape_mm.datasets import EpisodeSampler, FixedEpisodeSampler
+from cape_mm.datasets import FixedEpisodeSampler
 from cape_mm.datasets.image_files import (
     describe_missing_files,
 )
@@ -74,19 +74,6 @@ def test_evaluation_keeps_its_pools_and_its_draw(tree, tmp_path):
     assert datasets[0].num_without_image == {}
 
 
-def test_sampler_skips_it_on_demand_and_draws_only_what_is_there(tree, log_records):
-    dataset = open_tree(tree, train=True)
-    log_records.clear()
-    sampler = EpisodeSampler(
-        dataset, episodes_per_epoch=20, seed=0, skip_small_categories=True
-    )
-    assert {episode.category_id for episode in sampler} == {1, 2}
-    for episode in sampler:
-        dataset[episode]
-    (message,) = warnings_of(log_records)  # no redraw
-    assert 'cat3' in message and 'cat4' not in message
-
-
 def test_redraws_never_try_a_missing_file(tree, log_records):
     dataset = open_tree(tree, train=True)
     ids = [inst.ann_id for inst in dataset.index.instances if inst.category_id == 2]
@@ -114,13 +101,6 @@ def test_all_files_missing_is_refused(coco_tree, train, damage):
     assert f'in {coco_tree.image_folder}/: ' in message
     assert f'first one expected is {first}. ' in message
     assert 'data_root and data_prefix' in message
-
-
-def test_file_without_usable_instances_is_not_a_missing_image(coco_tree):
-    coco_tree.fill(1, num_images=2)
-    shutil.rmtree(coco_tree.image_folder)
-    coco_tree.content['annotations'].clear()
-    assert len(open_tree(coco_tree)) == 0
 
 
 def test_the_look_can_be_switched_off(tree, log_records):

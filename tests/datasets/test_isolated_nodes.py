@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 from episode_data import open_tree
@@ -12,7 +11,6 @@ from cape_mm.datasets import collate_episodes
 from cape_mm.datasets.annotation_file import read_annotation_file
 from cape_mm.datasets.categories import read_categories
 from cape_mm.structures import Episode
-from cape_mm.structures.skeleton import hop_distances
 
 EDGES = [[0, 1], [1, 4]]
 ISOLATED = [2, 3]
@@ -55,15 +53,6 @@ def test_an_isolated_keypoint_is_found_and_follows_its_support(item):
     after = predict()
     place = ISOLATED[0]
     assert not torch.equal(before.keypoints[:, place], after.keypoints[:, place])
-
-
-def test_graph_distance_to_an_isolated_keypoint_is_that_of_no_path():
-    distances = hop_distances(EDGES, 5)
-    longest = distances[:2, :2].max()
-    for node in ISOLATED:
-        others = np.delete(distances[node], node)
-        assert distances[node, node] == 0
-        assert (others == others[0]).all() and others[0] > longest
 
 
 def test_real_files(mp100_annotations):

@@ -195,16 +195,6 @@ def test_image_that_the_system_refuses_to_read_is_redrawn(gap, damage):
     assert sample.redrawn[0] == dict(ann_id=ids[2], reason='image can not be read')
 
 
-def test_data_sample_tells_what_was_redrawn_and_the_episode(gap):
-    tree, ids = gap
-    episode = Episode(1, (ids[0],), (ids[1], ids[2]), seed=4, index=7)
-    sample = open_tree(tree, train=True)[episode]['data_samples']
-    assert sample.redrawn == [dict(ann_id=ids[1], reason='image not found')]
-    assert sample.episode == episode
-    whole = Episode(1, (ids[0],), (ids[2], ids[3]))
-    assert open_tree(tree, train=True)[whole]['data_samples'].redrawn == []
-
-
 def test_category_is_tried_to_the_last_instance(coco_tree):
     ids = coco_tree.fill(1, num_images=30)
     dataset = open_tree(coco_tree, train=True)

@@ -17,7 +17,6 @@ from cape_mm.datasets.splits import (
     CATEGORY_GROUPS,
     read_category_choice,
     split_files,
-    uses_split,
 )
 from cape_mm.errors import ConfigError
 
@@ -59,13 +58,6 @@ def test_files_of_a_split(arguments, expected):
 def test_files_that_can_not_be_named(arguments, message):
     with pytest.raises(ConfigError, match=message):
         split_files(*arguments)
-
-
-def test_which_configs_depend_on_the_split():
-    assert uses_split(dict(split=1, subset='val'))
-    assert uses_split(dict(ann_file=['a.json', 'b{split}.json']))
-    assert not uses_split(dict(ann_file='a.json', split=1, subset='val'))
-    assert not uses_split(dict(ann_file=''))
 
 
 def test_groups_are_disjoint_and_of_the_documented_size():

@@ -42,18 +42,6 @@ def test_repeated_reversed_and_self_edges_change_nothing():
     np.testing.assert_array_equal(plain, noisy)
 
 
-def test_permuting_keypoints_permutes_distances():
-    edges = np.array([[0, 1], [1, 2], [1, 3], [4, 5]])
-    order = np.random.default_rng(0).permutation(7)
-    hops, permuted = hop_distances(edges, 7), hop_distances(order[edges], 7)
-    np.testing.assert_array_equal(permuted[np.ix_(order, order)], hops)
-
-
-def test_no_edges():
-    expected = np.where(np.eye(3, dtype=bool), 0, UNREACHABLE)
-    np.testing.assert_array_equal(hop_distances([], 3), expected)
-
-
 def test_result_cannot_be_changed():
     with pytest.raises(ValueError, match='read-only'):
         hop_distances([[0, 1]], 2)[0, 1] = 5

@@ -142,12 +142,3 @@ def test_overlaps():
     assert find_overlaps(files) == [
         's1_train.json and s1_test.json share 2 dog, 3 cow',
     ]
-
-
-def test_real_splits_are_disjoint(mp100_annotations):
-    files = []
-    for path in sorted(mp100_annotations.glob('mp100_split*.json')):
-        content = json.loads(path.read_text())
-        files.append((path, {c['id']: c['name'] for c in content['categories']}))
-    assert len(files) == 11
-    assert find_overlaps(files) == []

@@ -99,13 +99,3 @@ def test_box_and_keypoints_lie_in_the_image(category_id):
         low, high = seen.min(axis=0), seen.max(axis=0)
         assert (low > np.array([x, y]) - 2).all()
         assert (high < np.array([x + w, y + h]) + 2).all()
-
-
-def test_two_instances_stand_side_by_side():
-    category = make_category(3, seed=0)
-    picture = render(category, 0, num_instances=2)
-    assert len(picture.instances) == 2
-    height, width = picture.image.shape[:2]
-    assert height == SIZE and width >= 2 * SIZE
-    centres = [i.bbox[0] + i.bbox[2] / 2 for i in picture.instances]
-    assert centres[0] < width / 2 < centres[1]

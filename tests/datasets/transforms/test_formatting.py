@@ -42,13 +42,6 @@ def test_outside_the_crop_stays_visible_in_evaluation():
     assert packed['is_visible'].tolist() == IS_VISIBLE.tolist()
 
 
-@pytest.mark.parametrize('hide_outside', [False, True])
-def test_order_and_number_never_change(hide_outside):
-    packed = PackInstance(hide_outside)(results())
-    np.testing.assert_array_equal(packed['keypoints'], KEYPOINTS)
-    np.testing.assert_array_equal(packed['keypoints_orig'], KEYPOINTS + 100)
-
-
 def test_image_is_channels_first_and_still_bgr():
     given = results()
     image = PackInstance(hide_outside=True)(given)['image']

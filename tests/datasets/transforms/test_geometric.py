@@ -84,15 +84,6 @@ def test_official_crop_by_hand():
     np.testing.assert_allclose(results['keypoints'], expected, rtol=1e-6)
 
 
-def test_warp_gives_the_declared_shapes_and_keeps_the_labels():
-    results = warp(instance(), side=48)
-    assert results['img'].shape == (48, 48, 3) and results['img'].dtype == np.uint8
-    assert results['input_size'] == (48, 48)
-    assert results['keypoints'].dtype == np.float32
-    np.testing.assert_array_equal(results['keypoints_orig'], KEYPOINTS)
-    np.testing.assert_array_equal(results['bbox'], BBOX)
-
-
 def test_flip_mirrors_the_picture():
     plain, flipped = warp(instance()), warp(instance(flip=True))
     difference = flipped['img'][:, ::-1].astype(int) - plain['img']

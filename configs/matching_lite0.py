@@ -7,5 +7,8 @@ Result: not yet run.
 _base_ = './cape_lite0.py'
 
 model = dict(
-    head=dict(_delete_=True, type='MatchingHead'), test_cfg=dict(mode='parallel')
+    head=dict(
+        _delete_=True, type='MatchingHead', level_weights=(0.0, 1.0, 1.0, 0.0, 0.0)
+    ),
+    test_cfg=dict(mode='parallel'),
 )

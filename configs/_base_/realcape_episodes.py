@@ -31,5 +31,5 @@ val_dataloader = dict(
     sampler=dict(num_queries=5, episodes_per_category=20), dataset=novel
 )
 test_dataloader = dict(
-    sampler=dict(num_queries=5, episodes_per_category=60), dataset=novel
+    sampler=dict(num_queries=5, episodes_per_category=60, draw_seed=0), dataset=novel
 )

@@ -7,7 +7,7 @@ optim_wrapper = dict(
     # gates and temperatures take large steps, the two small networks smaller ones
     paramwise_cfg=dict(
         custom_keys={
-            'pointer': dict(lr_mult=0.3),
+            'pointer': dict(lr_mult=0.15),
             'confidence': dict(lr_mult=0.3),
         }
     ),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -42,6 +44,8 @@ class TimmBackbone(BaseModule):
             have them, unless ``out_indices`` says what to resample. None: as they are.
         out_indices: which of timm's feature maps (blocks of a plain model); by default
             the last of every stride, or blocks at even distances up to the last.
+        extra_modules: names of modules inside the timm model, as ``'blocks.3'``, whose
+            outputs are maps too; they come last, in this order.
         img_size: side of square images, or (w, h), for models that are built for one
             size (Swin, ...); for others the size whose position embeddings are stored.
         frozen_stages: all up to this one of timm's feature maps learns nothing and
@@ -71,6 +75,7 @@ class TimmBackbone(BaseModule):
         name: str,
         out_strides: Sequence[int] | None = (8, 16, 32),
         out_indices: Sequence[int] | None = None,
+        extra_modules: Sequence[str] = (),
         img_size: int | tuple[int, int] | None = None,
         frozen_stages: int | str = -1,
         norm_eval: bool = True,
@@ -89,6 +94,8 @@ class TimmBackbone(BaseModule):
         self.norm_eval = norm_eval
         self.with_cp = with_cp
         maps = self._build(options, out_indices, out_strides)
+        self._extra: dict[str, torch.Tensor] = {}
+        self._keep_extra(extra_modules)
         weights = self.net.pretrained_cfg
         self.pixel_mean = tuple(255 * value for value in weights['mean'])
         self.pixel_std = tuple(255 * value for value in weights['std'])
@@ -148,12 +155,15 @@ class TimmBackbone(BaseModule):
         if getattr(self.net, 'output_fmt', None) == 'NHWC':
             maps = [feature_map.permute(0, 3, 1, 2) for feature_map in maps]
         chosen = zip(self._places, self.strides, self._is_resampled)
-        return tuple(
+        of_strides = tuple(
             _resample(maps[place], -(-height // stride), -(-width // stride))
             if is_resampled
             else maps[place]
             for place, stride, is_resampled in chosen
         )
+        extra = tuple(self._extra.values())
+        self._extra.update(dict.fromkeys(self._extra))  # the maps are not kept alive
+        return of_strides + extra
 
     def _build(
         self,
@@ -186,6 +196,32 @@ class TimmBackbone(BaseModule):
         self._patch = native[0]
         return maps
 
+    def _keep_extra(self, names: Sequence[str]) -> None:
+        """Let modules hand out what they return; it must be maps (N, C, H, W)."""
+        modules = dict(self.net.named_modules())
+        for name in names:
+            if name not in modules:
+                near = get_close_matches(name, modules, n=3, cutoff=0.3)
+                raise ConfigError(
+                    f'extra_modules: {self.name} has no module {name!r}. Nearest: '
+                    f'{", ".join(near) or "none"}'
+                )
+            self._extra[name] = None
+            modules[name].register_forward_hook(partial(_keep, self._extra, name))
+        if not names:
+            return
+        side = 8 * max(self.strides)
+        with torch.no_grad():  # only to see how large they are
+            self.net.eval()(torch.zeros(1, 3, side, side))
+        shapes = [tuple(kept.shape) for kept in self._extra.values()]
+        if any(len(shape) != 4 for shape in shapes):
+            raise ConfigError(
+                f'extra_modules={tuple(names)} of {self.name} return shapes {shapes}: '
+                f'maps (N, C, H, W) are needed'
+            )
+        self.channels += tuple(shape[1] for shape in shapes)
+        self.strides += tuple(side // shape[-1] for shape in shapes)
+
     def _freeze(self, stages: int | str, maps: Sequence[dict]) -> list[nn.Module]:
         """Stop the gradients of the first stages; returns what stays in evaluation."""
         if stages == 'all':
@@ -210,6 +246,16 @@ class TimmBackbone(BaseModule):
             for parameter in module.parameters(recurse=False):
                 parameter.requires_grad_(False)
         return whole
+
+
+def _keep(
+    kept: dict[str, torch.Tensor],
+    name: str,
+    module: nn.Module,
+    inputs: Any,
+    output: Any,
+) -> None:
+    kept[name] = output
 
 
 def _fit_to_patches(images: torch.Tensor, patch: int) -> torch.Tensor:

@@ -78,7 +78,11 @@ def check(args: argparse.Namespace) -> int:
         ConfigError: an output can not be written, or a number is below 1.
         MissingDataError: the data root does not exist.
     """
-    from cape_mm.data_tools.checking import check_dataset, image_folder_of
+    from cape_mm.data_tools.checking import (
+        check_dataset,
+        format_report,
+        image_folder_of,
+    )
 
     folder = args.image_folder
     if folder is None and args.ann_file and args.data_root:
@@ -91,7 +95,7 @@ def check(args: argparse.Namespace) -> int:
         decode=args.decode,
         num_workers=args.num_workers,
     )
-    print(report.format_table())
+    print(format_report(report))
     write_outputs(report, args)
     return report.exit_code
 

@@ -5,6 +5,7 @@ from .corrected_files import fix_skeletons, write_available
 from .files import image_folder_of
 from .findings import Finding
 from .report import DatasetReport, FileReport
+from .table import format_report
 
 __all__ = [
     'DatasetReport',
@@ -12,6 +13,7 @@ __all__ = [
     'Finding',
     'check_dataset',
     'fix_skeletons',
+    'format_report',
     'image_folder_of',
     'write_available',
 ]

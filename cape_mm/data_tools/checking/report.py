@@ -177,12 +177,6 @@ class DatasetReport:
             findings=[finding.to_dict() for finding in self.findings],
         )
 
-    def format_table(self) -> str:
-        """The report for the screen, see :func:`.table.format_report`."""
-        from .table import format_report
-
-        return format_report(self)
-
 
 def _missing_row(image: ImageFile) -> dict[str, Any]:
     return dict(

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
 from .findings import SEVERITIES, Finding
 from .images import count_images
-
-if TYPE_CHECKING:
-    from .report import DatasetReport, FileReport
+from .report import DatasetReport, FileReport
 
 MAX_ROWS = 25
 MAX_ITEMS = 3

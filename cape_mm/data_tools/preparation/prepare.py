@@ -12,7 +12,7 @@ from pathlib import Path
 from mmengine.utils import ProgressBar
 
 from ...errors import ConfigError
-from ..checking import DatasetReport, check_dataset
+from ..checking import DatasetReport, check_dataset, format_report
 from ..checking.files import find_annotation_files
 from ..checking.report import EXIT_CLEAN, EXIT_GAPS, EXIT_UNUSABLE
 from .plan import Action, Plan, PlanEntry, find_image_root, format_plan, make_plan
@@ -98,7 +98,7 @@ def prepare_mp100(
     num_made = make_files(plan, mode)
     echo(f'\nmade {num_made:,} files ({mode}) in {plan.image_root}\n')
     report = _check(list(contents), plan.image_root)
-    echo(report.format_table() if report else 'no image is there: nothing to check')
+    echo(format_report(report) if report else 'no image is there: nothing to check')
     return Preparation(plan, num_made, report)
 
 

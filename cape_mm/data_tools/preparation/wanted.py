@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 from pycocotools.coco import COCO
 
 from ...datasets.annotation_file import read_annotation_file
-from ...errors import AnnotationFormatError
 from ..checking.files import read_leniently
 from ..mp100_sources import source_of_image
 
@@ -54,43 +53,27 @@ def read_coco_files(
         AnnotationFormatError: a file is broken, or none is a COCO-keypoint JSON.
     """
     contents: dict[Path, COCO] = {}
-    refused: AnnotationFormatError | None = None
     for path in paths:
-        try:
-            contents[path] = read_annotation_file(path)
-        except AnnotationFormatError as error:
-            if must_all_be_coco or not read_leniently(path).is_other_json:
-                raise
-            refused = error
-    if refused is not None and not contents:
-        raise refused
+        read = read_leniently(path)
+        if read.is_other_json and not must_all_be_coco:
+            continue
+        # where something is wrong, the strict reader says what
+        contents[path] = read_annotation_file(path) if read.findings else read.coco
+    if not contents:
+        read_annotation_file(path)
     return contents
 
 
 def list_wanted_images(contents: Mapping[Path, COCO]) -> list[WantedImage]:
-    """Every image that annotation files name, each once, in the files' order.
-
-    Raises:
-        AnnotationFormatError: an image lies outside the image folder.
-    """
+    """Every image that annotation files name, each once, in the files' order."""
     wanted: dict[str, WantedImage] = {}
-    for path, coco in contents.items():
+    for coco in contents.values():
         for image in coco.dataset['images']:
             name = image['file_name'].replace('\\', '/')
-            _refuse_drive(name, path, image['id'])
             if name not in wanted:
                 annotations = coco.imgToAnns.get(image['id'], [])
                 wanted[name] = _read_image(name, image, annotations)
     return list(wanted.values())
-
-
-def _refuse_drive(name: str, ann_file: Path, image_id: int) -> None:
-    # the reader refuses absolute paths and '..'; a drive escapes on Windows only
-    if PureWindowsPath(name).drive:
-        raise AnnotationFormatError(
-            f'{ann_file}: image {image_id} points outside the data root: {name!r}. '
-            f'File names are relative to the image folder.'
-        )
 
 
 def _read_image(name: str, image: dict, annotations: Iterable[dict]) -> WantedImage:

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from episode_data import CocoTree
 
-from cape_mm.data_tools.checking import check_dataset
+from cape_mm.data_tools.checking import check_dataset, format_report
 from cape_mm.errors import MissingDataError
 
 FEW = dict(num_shots=1, num_queries=3)
@@ -167,7 +167,7 @@ def test_table_stays_short_and_names_the_worst(coco_tree):
             record = dict(id=image_id, file_name=name, width=48, height=40)
             coco_tree.content['images'].append(record)
             coco_tree.add_annotation(image_id, category_id)
-    text = check_dataset(coco_tree.write(), **FEW).format_table()
+    text = format_report(check_dataset(coco_tree.write(), **FEW))
     lines = text.splitlines()
     assert len(lines) < 90
     assert max(map(len, lines)) < 400

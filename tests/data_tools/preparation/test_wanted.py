@@ -42,7 +42,7 @@ def test_an_image_of_two_files_is_wanted_once(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'name', ['../x.jpg', 'suv/../../x.jpg', '/etc/x.jpg', 'suv\\..\\x.jpg', 'C:\\x.jpg']
+    'name', ['../x.jpg', 'suv/../../x.jpg', '/etc/x.jpg', 'suv\\..\\x.jpg']
 )
 def test_names_that_escape_are_refused(name, tmp_path):
     path = write_json(tmp_path / 'a.json', name)

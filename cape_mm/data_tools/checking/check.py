@@ -56,7 +56,7 @@ def check_dataset(
         num_workers: processes that decode; None for one per available core.
 
     Returns:
-        The report, with ``exit_code`` and ``to_dict()``; :func:`format_report` shows it.
+        The report, with ``exit_code`` and ``to_dict()``, for :func:`format_report`.
 
     Raises:
         ConfigError: a number is below 1, or no file is given.

@@ -85,7 +85,7 @@ class CropPipeline:
             if isinstance(step, InstanceCrop):
                 steps += [RandomInstanceAffine(prob=1.0), EpisodeFlip()]
             if isinstance(step, WarpInstance):
-                steps += [EpisodeColor(), RandomPhotometric()]
+                steps += [EpisodeColor(hue=30.0, mirror_prob=0.0), RandomPhotometric()]
         pipeline = copy(self)
         pipeline.steps = steps
         return pipeline

@@ -140,11 +140,13 @@ def _score_loaded(data_sample: Mapping) -> ResultTable:
     }
     points = np.zeros(is_known.sum(), POINT_TYPE)
     rows, points['index'] = np.nonzero(is_known)
-    points['visibility'] = _label_visibility(query, is_known)
+    if 'visibility' in query:
+        points['visibility'] = query['visibility'][is_known]
     points['is_scored'] = is_scored[is_known]
     points['distance'] = normalized_distances(pred, *truth)[is_known]
     points['score'] = _confidences(predicted, is_scored)[is_known]
-    points['visible'] = _visibilities(predicted, is_known)[is_known]
+    visible = _read_scores('keypoints_visible', predicted, is_known)
+    points['visible'] = visible[is_known]
     return ResultTable(
         episode_index=np.full(len(slots), int(data_sample['episode_index']), np.int64),
         slot=slots,
@@ -185,22 +187,10 @@ def floor_predictions(
     return floors
 
 
-def _label_visibility(query: Arrays, is_known: np.ndarray) -> np.ndarray:
-    """COCO's v of the known keypoints; any other number than 1 and 2 becomes 0."""
-    visibility = query.get('visibility')
-    if visibility is None:
-        return np.zeros(is_known.sum())
-    visibility = visibility[is_known]
-    return np.where((visibility == 1) | (visibility == 2), visibility, 0)
-
-
 def _confidences(predicted: Arrays, is_scored: np.ndarray) -> np.ndarray:
     """Confidences in [0, 1], NaN without any, (Q, K)."""
-    scores = predicted.get('keypoint_scores')
-    if scores is None:
-        return np.full(is_scored.shape, np.nan)
-    _check_scores('keypoint_scores', scores, is_scored)
-    excess = np.abs(scores[is_scored] - 0.5).max(initial=0) - 0.5
+    scores = _read_scores('keypoint_scores', predicted, is_scored)
+    excess = np.nanmax(np.abs(scores[is_scored] - 0.5), initial=0) - 0.5
     if excess > SCORE_TOLERANCE:
         raise ValueError(
             f'keypoint_scores must be confidences in [0, 1], but one lies {excess:g} '
@@ -209,16 +199,11 @@ def _confidences(predicted: Arrays, is_scored: np.ndarray) -> np.ndarray:
     return scores.clip(0, 1)
 
 
-def _visibilities(predicted: Arrays, is_known: np.ndarray) -> np.ndarray:
-    """Probabilities of being visible, NaN without any, (Q, K)."""
-    scores = predicted.get('keypoints_visible')
+def _read_scores(name: str, predicted: Arrays, is_read: np.ndarray) -> np.ndarray:
+    """A number per keypoint, finite where it is read; NaN without the field, (Q, K)."""
+    scores = predicted.get(name)
     if scores is None:
-        return np.full(is_known.shape, np.nan)
-    _check_scores('keypoints_visible', scores, is_known)
-    return scores
-
-
-def _check_scores(name: str, scores: np.ndarray, is_read: np.ndarray) -> None:
+        return np.full(is_read.shape, np.nan)
     if scores.shape != is_read.shape:
         raise ValueError(f'{name} must be (Q, K) = {is_read.shape}, got {scores.shape}')
     broken = is_read & ~np.isfinite(scores)
@@ -228,6 +213,7 @@ def _check_scores(name: str, scores: np.ndarray, is_read: np.ndarray) -> None:
             f'{broken.sum()} {name} are NaN or infinite; the first is that of keypoint '
             f'{keypoint} of query {row}'
         )
+    return scores
 
 
 def instance_arrays(instances: Mapping | BaseDataElement) -> dict[str, np.ndarray]:

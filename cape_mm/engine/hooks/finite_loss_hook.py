@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 from mmengine.dist import all_gather_object, get_rank, is_main_process
 from mmengine.hooks import Hook
@@ -25,35 +24,8 @@ COUNT_KEY = 'bad_steps'
 NUM_SHOWN = 4
 """Episodes that the message names."""
 
-
-@dataclass(frozen=True)
-class LoadedEpisode:
-    """An episode of a skipped update, with what was loaded for it.
-
-    Attributes:
-        episode: with the annotations that were loaded, after redrawing.
-        category_name: of its category.
-        files: image files of supports and queries.
-    """
-
-    episode: Episode
-    category_name: str
-    files: tuple[str, ...]
-
-    def __str__(self) -> str:
-        episode = self.episode
-        return (
-            f'category {episode.category_id} ({self.category_name}), episode '
-            f'{episode.index}: annotations '
-            f'{[*episode.support_ids, *episode.query_ids]} in {", ".join(self.files)}'
-        )
-
-
-class _Batch(NamedTuple):
-    """A micro-batch without its images."""
-
-    iteration: int
-    samples: object
+NamedEpisode = tuple[Episode, str]
+"""An episode with the annotations that were loaded, and a text that names it."""
 
 
 @HOOKS.register_module()
@@ -120,7 +92,7 @@ class FiniteLossHook(Hook):
         if self._guard is not None:
             is_mapping = isinstance(data_batch, Mapping)
             samples = data_batch.get('data_samples') if is_mapping else None
-            self._guard.open(_Batch(runner.iter + 1, samples))
+            self._guard.open((runner.iter + 1, samples))
 
     def after_train_iter(
         self,
@@ -149,7 +121,8 @@ class FiniteLossHook(Hook):
             if is_bad or not has_bad_loss:
                 texts.append(text)
                 episodes += loaded
-        named = '; '.join(map(str, episodes[:NUM_SHOWN])) or 'data without episodes'
+        shown = [name for _, name in episodes[:NUM_SHOWN]]
+        named = '; '.join(shown) or 'data without episodes'
         if len(episodes) > NUM_SHOWN:
             named += f'; and {len(episodes) - NUM_SHOWN} more'
         text = (
@@ -168,10 +141,10 @@ class FiniteLossHook(Hook):
             )
         runner.logger.warning(f'{text} The weights are untouched; training goes on.')
 
-    def _write(self, runner: Runner, episodes: Sequence[LoadedEpisode]) -> str:
+    def _write(self, runner: Runner, episodes: Sequence[NamedEpisode]) -> str:
         """Write the episodes on the main process; says where they are."""
         groups: dict[tuple[int, int, int], list[Episode]] = {}
-        for episode in (one.episode for one in episodes):
+        for episode, _ in episodes:
             key = episode.source, len(episode.support_ids), len(episode.query_ids)
             groups.setdefault(key, []).append(episode)
         paths = []
@@ -193,7 +166,7 @@ class FiniteLossHook(Hook):
 
 def describe_window(
     window: Sequence[MicroBatch],
-) -> tuple[bool, str, list[LoadedEpisode]]:
+) -> tuple[bool, str, list[NamedEpisode]]:
     """What a rank knows of a skipped window.
 
     Returns:
@@ -202,17 +175,14 @@ def describe_window(
     """
     bad = [one for one in window if one.has_bad_loss()]
     chosen = bad or window
-    iterations = ', '.join(str(one.batch.iteration) for one in chosen)
+    iterations = ', '.join(str(one.batch[0]) for one in chosen)
     problem = 'bad loss' if bad else 'finite loss, bad gradient'
     text = f'rank {get_rank()}, iteration {iterations}, {problem}'
-    return (
-        bool(bad),
-        text,
-        [loaded for one in chosen for loaded in loaded_episodes(one.batch.samples)],
-    )
+    episodes = [found for one in chosen for found in name_episodes(one.batch[1])]
+    return bool(bad), text, episodes
 
 
-def loaded_episodes(samples: object) -> Iterator[LoadedEpisode]:
+def name_episodes(samples: object) -> Iterator[NamedEpisode]:
     """The episodes of a batch's data samples; none of data of another kind."""
     for sample in samples if isinstance(samples, (Sequence, PackedSamples)) else ():
         if not isinstance(sample, EpisodeDataSample) or 'episode' not in sample:
@@ -222,5 +192,9 @@ def loaded_episodes(samples: object) -> Iterator[LoadedEpisode]:
         episode = sample.episode
         if not {*supports} & {*queries}:  # else an image is its own support
             episode = replace(episode, support_ids=supports, query_ids=queries)
-        files = (*sample.support_img_paths, *sample.query_img_paths)
-        yield LoadedEpisode(episode, str(sample.category_name), files)
+        files = ', '.join((*sample.support_img_paths, *sample.query_img_paths))
+        yield (
+            episode,
+            f'category {episode.category_id} ({sample.category_name}), episode '
+            f'{episode.index}: annotations {[*supports, *queries]} in {files}',
+        )

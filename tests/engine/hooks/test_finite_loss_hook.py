@@ -18,7 +18,7 @@ from toy_runner import ToyModel, build_toy_runner
 from cape_mm.apis.launching import leave_processes
 from cape_mm.datasets.frozen_episodes_reading import read_frozen_episodes
 from cape_mm.engine.hooks import FiniteLossHook
-from cape_mm.engine.hooks.finite_loss_hook import _Batch, describe_window
+from cape_mm.engine.hooks.finite_loss_hook import describe_window
 from cape_mm.engine.optim import MicroBatch
 from cape_mm.errors import CapeError, TrainingDivergedError
 from cape_mm.structures import Episode
@@ -118,21 +118,21 @@ def drawn_sample(index, supports=(7,)):
 
 def test_message_names_category_episode_and_files():
     window = [
-        MicroBatch(_Batch(41, [drawn_sample(11)]), torch.tensor(1.0)),
-        MicroBatch(_Batch(42, [drawn_sample(12)]), torch.tensor(1.0)),
+        MicroBatch((41, [drawn_sample(11)]), torch.tensor(1.0)),
+        MicroBatch((42, [drawn_sample(12)]), torch.tensor(1.0)),
     ]
     is_bad, text, episodes = describe_window(window)
     assert not is_bad  # all losses are finite: any of them may be the cause
     assert text == 'rank 0, iteration 41, 42, finite loss, bad gradient'
-    assert [one.episode.index for one in episodes] == [11, 12]
-    assert str(episodes[0]) == (
+    assert [episode.index for episode, _ in episodes] == [11, 12]
+    assert episodes[0][1] == (
         'category 5 (chair), episode 11: annotations [7, 20, 9] in s.jpg, q.jpg, r.jpg'
     )
     window[1].loss = torch.tensor(math.inf)
     is_bad, text, episodes = describe_window(window)
     assert is_bad
     assert text == 'rank 0, iteration 42, bad loss'
-    assert [one.episode.index for one in episodes] == [12]
+    assert [episode.index for episode, _ in episodes] == [12]
 
 
 def test_episodes_are_kept_as_the_browser_reads_them(toy, tmp_path):
@@ -142,7 +142,7 @@ def test_episodes_are_kept_as_the_browser_reads_them(toy, tmp_path):
     path.write_text('{}')
     runner.train_dataloader.dataset.ann_files = (str(path),)
     samples = [drawn_sample(0), drawn_sample(1, (5, 6)), drawn_sample(2)]
-    batch = _Batch(1, samples)
+    batch = (1, samples)
     _, _, episodes = describe_window([MicroBatch(batch, torch.tensor(math.nan))])
     text = FiniteLossHook()._write(runner, episodes)
     folder = tmp_path / 'bad_steps'
@@ -164,7 +164,7 @@ def test_full_disk_does_not_stop_the_run(toy, tmp_path, monkeypatch):
     monkeypatch.setattr(f'{module}.write_text_atomically', fail)
     runner = toy.build_toy_runner(tmp_path, [])
     runner.train_dataloader.dataset.ann_files = (__file__,)
-    window = [MicroBatch(_Batch(1, [drawn_sample(0)]), torch.tensor(math.nan))]
+    window = [MicroBatch((1, [drawn_sample(0)]), torch.tensor(math.nan))]
     assert FiniteLossHook()._write(runner, describe_window(window)[2]) == ''
     assert 'could not be written: [Errno 28]' in toy.read_log(runner)
 

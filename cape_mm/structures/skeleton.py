@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from scipy.sparse.csgraph import shortest_path
 
 Edge = tuple[int, int]
 
@@ -37,11 +36,12 @@ def check_skeleton(edges: Sequence[Sequence[int]], num_keypoints: int) -> None:
 @lru_cache(maxsize=4096)
 def _cached_hops(edges: tuple[Edge, ...], num_keypoints: int) -> np.ndarray:
     check_skeleton(edges, num_keypoints)
-    adjacency = np.zeros((num_keypoints, num_keypoints))
+    hops = np.full((num_keypoints, num_keypoints), UNREACHABLE, dtype=np.int64)
     for start, end in edges:
-        adjacency[start, end] = 1
-    lengths = shortest_path(adjacency, directed=False, unweighted=True)
-    hops = np.where(np.isinf(lengths), UNREACHABLE, lengths).astype(np.int64)
+        hops[start, end] = hops[end, start] = 1
+    np.fill_diagonal(hops, 0)
+    for middle in range(num_keypoints):  # Floyd and Warshall's
+        np.minimum(hops, hops[:, middle, None] + hops[middle], out=hops)
     hops.setflags(write=False)
     return hops
 

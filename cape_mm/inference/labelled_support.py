@@ -82,21 +82,24 @@ class LabelledSupport:
         return bool(shares) and float(np.median(shares)) < SMALL_SHARE
 
     def __str__(self) -> str:
-        marked = np.any([one.visibility > 0 for _, one in self.shots], axis=0)
         names = self.labels.keypoint_names
+        marked = np.any([one.visibility > 0 for _, one in self.shots], axis=0)
         missing = [name for name, is_marked in zip(names, marked) if not is_marked]
-        counted = f'{len(names)} keypoints'
+        left_out = ''
         if missing:
-            shown = ', '.join(missing[:5]) + (', ...' if len(missing) > 5 else '')
-            counted += (
-                f', {len(missing)} of them not marked and so not predicted ({shown})'
+            left_out = (
+                f', {len(missing)} of them not marked and so not predicted '
+                f'({_shorten(missing, 5)})'
             )
-        pictures = ', '.join(picture.name for picture, _ in self.shots[:3])
-        more = ', ...' if len(self.shots) > 3 else ''
         return (
             f'support: {len(self.shots)} of {self.num_labelled} labelled instances of '
-            f'{self.labels.category!r}, {counted}: {pictures}{more}'
+            f'{self.labels.category!r}, {len(names)} keypoints{left_out}: '
+            f'{_shorten([picture.name for picture, _ in self.shots], 3)}'
         )
+
+
+def _shorten(names: Sequence[str], num: int) -> str:
+    return ', '.join(names[:num]) + (', ...' if len(names) > num else '')
 
 
 def choose_support(
@@ -154,9 +157,9 @@ def _labels_of(path: Path) -> Path:
     """The label file; for a picture that beside it."""
     if not path.exists():
         raise MissingDataError(f'--support: no such file or folder: {path}')
+    beside = path.with_suffix('.json')
     if suffix_of(path) not in PICTURE_SUFFIXES:
         return path
-    beside = path.with_suffix('.json')
     if not beside.is_file():
         raise ConfigError(
             f'--support {path}: a picture alone says nothing about its keypoints, and '
@@ -174,7 +177,7 @@ def _find_labelled(
     for shot in labelled:
         if f'/{shot[0].name}'.endswith(f'/{name}'):
             return shot
-    known = ', '.join(sorted({picture.name for picture, _ in labelled})[:10])
+    known = _shorten(sorted({picture.name for picture, _ in labelled}), 10)
     raise ConfigError(
         f'--support-pictures {name}: no labelled picture of that name; there are '
         f'{known}'
@@ -185,18 +188,17 @@ def _find_picture(
     picture: LabelledPicture, folder: Path, images: str | Path | None
 ) -> Path:
     """Where a labelled picture is: below the folder named, or around its labels."""
-    if images is not None:
-        folders = [Path(images)]
-    else:
-        folders = [folder, folder / 'images', folder.parent, folder.parent / 'images']
-        folders += [folder / 'images/default', folder.parent / 'images/default']
+    folders = [Path(images)] if images is not None else [
+        base / part
+        for part in ('', 'images', 'images/default')
+        for base in (folder, folder.parent)
+    ]  # fmt: skip
     name = Path(picture.name)
     for part in (name, name.name):
         for base in folders:
             if (base / part).is_file():
                 return base / part
-    tried = ', '.join(str(base) for base in folders)
     raise MissingDataError(
-        f'--support: picture {picture.name} is not in {tried}. Name its folder with '
-        f'--support-images.'
+        f'--support: picture {picture.name} is not in '
+        f'{", ".join(map(str, folders))}. Name its folder with --support-images.'
     )

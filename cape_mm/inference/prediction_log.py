@@ -11,13 +11,14 @@ import itertools
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from ..errors import ConfigError
-from ..utils.atomic_write import try_folder
+from ..utils.atomic_write import try_folder, write_bytes_atomically
 from .results import InferenceResult, SkippedInput
 from .smoothing import smooth_results
 from .sources import Source
@@ -27,7 +28,7 @@ NAME = 'results.jsonl'
 POINT_DECIMALS, SCORE_DECIMALS = 3, 4
 
 
-class PredictionLog:
+class PredictionLog(closing):
     """The file of a run, open for adding.
 
     Args:
@@ -52,12 +53,11 @@ class PredictionLog:
         targets: Iterable[str],
         force: bool,
     ) -> None:
+        super().__init__(self)
         folder = try_folder(out)
-        self.path = folder / NAME
-        self.sources = sources
-        self.num_done = 0
+        self.path, self.sources = folder / NAME, sources
         settings = json.loads(json.dumps(settings))
-        known = self._read_settings()
+        known, self.num_done, end = self._read()
         if known != settings:
             in_the_way = [n for n in (NAME, *targets) if (folder / n).exists()]
             if in_the_way and not force:
@@ -71,29 +71,28 @@ class PredictionLog:
                     f'{", ".join(changed)}): {", ".join(in_the_way)}. Name another '
                     f'folder, or replace them with --force.'
                 )
-            self.path.write_text(json.dumps(settings) + '\n', encoding='utf-8')
-        self._file = self._go_on()
+            line = json.dumps(settings).encode() + b'\n'
+            write_bytes_atomically(self.path, line, durable=False)
+            self.num_done, end = 0, len(line)
+        self._file = open(self.path, 'rb+', buffering=0)  # noqa: SIM115
+        self._file.truncate(end)
+        self._file.seek(end)
 
-    def _read_settings(self) -> dict | None:
+    def _read(self) -> tuple[dict | None, int, int]:
+        """Settings, finished inputs, and the place behind the last of these."""
         try:
-            with open(self.path, encoding='utf-8') as file:
-                content = json.loads(file.readline())
+            with open(self.path, 'rb') as file:
+                line = file.readline()
+                settings = json.loads(line)
+                num_done, place = 0, len(line)
+                end = place
+                for line in file:
+                    place += len(line)
+                    if line.startswith(b'{"end"') and line.endswith(b'\n'):
+                        num_done, end = num_done + 1, place
         except (OSError, ValueError):
-            return None
-        return content if isinstance(content, dict) else None
-
-    def _go_on(self) -> BinaryIO:
-        """Open the file behind the last input that is finished."""
-        with open(self.path, 'rb') as file:
-            end = len(file.readline())
-            for offset, line in _complete_lines(file, end):
-                if line.startswith(b'{"end"'):
-                    self.num_done += 1
-                    end = offset + len(line)
-        file = open(self.path, 'rb+')  # noqa: SIM115
-        file.truncate(end)
-        file.seek(end)
-        return file
+            return None, 0, 0
+        return settings if isinstance(settings, dict) else None, num_done, end
 
     def add(self, result: InferenceResult) -> None:
         """Add a picture or frame of the input that comes next.
@@ -104,17 +103,16 @@ class PredictionLog:
         self._write(_to_line(result))
 
     def finish(self, skipped: Sequence[SkippedInput]) -> None:
-        """End the input that comes next; arguments as :meth:`add`.
+        """End the input that comes next; raises as :meth:`add`.
 
         Args:
             skipped: what of it could not be predicted.
         """
         pairs = [[one.frame, one.reason] for one in skipped]
         self._write(dict(end=self.num_done, skipped=pairs))
-        self._file.flush()
         self.num_done += 1
 
-    def _write(self, line: dict) -> None:
+    def _write(self, line: Mapping[str, Any]) -> None:
         try:
             self._file.write(json.dumps(line).encode() + b'\n')
         except OSError as error:
@@ -123,12 +121,6 @@ class PredictionLog:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-    def __enter__(self) -> PredictionLog:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
 
 class LoggedResults:
@@ -180,13 +172,6 @@ class LoggedResults:
                 line = json.loads(text)
                 yield place, line
                 place += 'end' in line
-
-
-def _complete_lines(file: BinaryIO, offset: int) -> Iterator[tuple[int, bytes]]:
-    for line in file:
-        if line.endswith(b'\n'):
-            yield offset, line
-        offset += len(line)
 
 
 def _to_line(result: InferenceResult) -> dict[str, Any]:

@@ -147,10 +147,9 @@ def read_shots(
     columns = []
     given = dict(keypoints=keypoints, visibility=visibility, bbox=bbox)
     for name, value in given.items():
+        entries = list(value) if is_list and value is not None else [value]
         if value is None:
-            entries = [None] * len(pictures)
-        else:
-            entries = list(value) if is_list else [value]
+            entries *= len(pictures)
         if len(entries) != len(pictures):
             raise ConfigError(
                 f'{name}: expected one entry per picture, {len(pictures)}, got '

@@ -79,7 +79,6 @@ def test_an_interrupted_run_goes_on(request_, expected, monkeypatch, num_lines):
     def write_some(self, line):
         if len(written) == num_lines:
             self._file.write(b'{"frame": 0, "siz')  # cut off
-            self._file.flush()
             raise KeyboardInterrupt
         written.append(line)
         write(self, line)

@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 from ..apis.config_checks import check_loader, explain_build_errors
 from ..apis.config_loading import BFLOAT16_CAPABILITY, load_config, set_amp
 from ..datasets.collate import collate_episodes
-from ..engine.batch_lookahead import look_ahead, preparable
+from ..engine.batch_lookahead import look_ahead
 from ..errors import ConfigError
 from ..structures import EpisodeDataSample
 from ..utils.devices import check_device
@@ -67,8 +67,7 @@ class RandomModel:
 
     def run(self, steps: int) -> None:
         """Train or predict so many batches; on a GPU the next is made ready early."""
-        batches = preparable(self.batches, self.model)
-        with look_ahead(batches, self.optim_wrapper):
+        with look_ahead(self.batches, self.model, self.optim_wrapper) as batches:
             for batch in itertools.islice(batches, steps):
                 self.step(batch)
 

@@ -57,52 +57,39 @@ class PreparedBatches:
             self._ready.append(error)
 
 
-def preparable(batches: Iterator[dict], model: nn.Module) -> Iterator[dict]:
-    """Batches that can be made ready early, if the model is on a GPU.
+@contextmanager
+def look_ahead(
+    batches: Iterator[dict], model: nn.Module, wrapper: OptimWrapper | None
+) -> Iterator[Iterator[dict]]:
+    """Make every next batch ready once a backward pass has been handed to the GPU.
 
-    On a CPU, and for a data preprocessor without ``prepare_ahead``, they stay what they
-    are: there is no time to be won.
+    On a CPU, for a data preprocessor without ``prepare_ahead``, without an optimiser
+    and with several (``OptimWrapperDict``), batches stay what they are.
 
     Args:
         batches: collated batches.
         model: the trained model, wrapped or not.
+        wrapper: its optimiser.
+
+    Yields:
+        The batches.
     """
     inner = model.module if is_model_wrapper(model) else model
     prepare = getattr(inner.data_preprocessor, 'prepare_ahead', None)
-    on_gpu = next(inner.parameters()).is_cuda
-    return PreparedBatches(batches, prepare) if prepare and on_gpu else batches
-
-
-@contextmanager
-def look_ahead(batches: Iterator[dict], wrapper: OptimWrapper | None) -> Iterator[None]:
-    """Make every next batch ready once a backward pass has been handed to the GPU.
-
-    Args:
-        batches: what :func:`preparable` gave.
-        wrapper: the optimiser; of several (``OptimWrapperDict``) none is used.
-    """
     is_one = wrapper is not None and not isinstance(wrapper, OptimWrapperDict)
-    if not (is_one and isinstance(batches, PreparedBatches)):
-        yield
+    if prepare is None or not is_one or not next(inner.parameters()).is_cuda:
+        yield batches
         return
-    with called_after_backward(wrapper, batches.prepare_next):
-        yield
-
-
-@contextmanager
-def called_after_backward(
-    wrapper: OptimWrapper, callback: Callable[[], None]
-) -> Iterator[None]:
-    """Have a function called after each of an optimiser's backward passes."""
+    prepared = PreparedBatches(batches, prepare)
     own, backward = vars(wrapper).get('backward'), wrapper.backward
 
-    def backward_and_call(*args, **kwargs) -> None:
+    def backward_and_prepare(*args, **kwargs) -> None:
         backward(*args, **kwargs)
-        callback()
+        prepared.prepare_next()
 
-    wrapper.backward = backward_and_call
+    wrapper.backward = backward_and_prepare
     try:
-        yield
+        yield prepared
     finally:
         if own is None:
             del wrapper.backward

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import nn
 
-from cape_mm.engine.batch_lookahead import (
-    PreparedBatches,
-    called_after_backward,
-    look_ahead,
-    preparable,
-)
+from cape_mm.engine.batch_lookahead import PreparedBatches, look_ahead
 
 
 class Preprocessor(nn.Module):
@@ -54,8 +49,8 @@ def train(model: Model, wrapper: OptimWrapper, number: int) -> tuple[list, list]
     events, given = [], []
     step = wrapper.step
     wrapper.step = lambda **kwargs: (events.append('update'), step(**kwargs))
-    batches = preparable(make_batches(number, events), model)
-    with look_ahead(batches, wrapper):
+    fetched = make_batches(number, events)
+    with look_ahead(fetched, model, wrapper) as batches:
         for batch in batches:
             given.append(batch)
             events.append('forward')
@@ -109,12 +104,18 @@ def test_errors_come_when_the_batch_is_asked_for():
 
 
 def test_wrapper_gets_its_backward_back():
-    model = Model()
+    model, events = Model(), []
     wrapper = make_wrapper(model)
-    calls = []
-    with called_after_backward(wrapper, lambda: calls.append(model.weight.grad)):
+    with look_ahead(make_batches(2, events), model, wrapper):
         wrapper.update_params(model.weight * 2)
-    assert [grad is not None for grad in calls] == [True]
+    assert events == ['fetch 0']
     assert 'backward' not in vars(wrapper)
     wrapper.update_params(model.weight * 2)
-    assert len(calls) == 1
+    assert events == ['fetch 0']
+
+
+def test_of_several_optimisers_none_is_used():
+    batches = iter(())
+    for wrapper in (OptimWrapperDict(all=make_wrapper(Model())), None):
+        with look_ahead(batches, Model(), wrapper) as same:
+            assert same is batches

@@ -12,7 +12,7 @@ from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop, R
 from mmpose.registry import LOOPS
 from torch.utils.data import BatchSampler, DataLoader, Sampler
 
-from ..batch_lookahead import look_ahead, preparable
+from ..batch_lookahead import look_ahead
 
 BATCHES_KEY = 'batches_per_epoch'
 """Where the length of an epoch is in the message hub."""
@@ -56,11 +56,13 @@ class EpisodeTrainLoop(EpochBasedTrainLoop):
         if self.first_batch:
             # where no batch is left, nothing else says which was the last
             self.runner.message_hub.update_info('iter', self._iter - 1)
-        with skipped_batches(self.dataloader, self.first_batch) as batches:
-            batches = preparable(batches, self.runner.model)
-            with look_ahead(batches, self.runner.optim_wrapper):
-                for idx, data_batch in enumerate(batches, self.first_batch):
-                    self.run_iter(idx, data_batch)
+        trained = self.runner.model, self.runner.optim_wrapper
+        with (
+            skipped_batches(self.dataloader, self.first_batch) as rest,
+            look_ahead(rest, *trained) as batches,
+        ):
+            for idx, data_batch in enumerate(batches, self.first_batch):
+                self.run_iter(idx, data_batch)
         self.runner.call_hook('after_train_epoch')
         self.first_batch = 0
         self._epoch += 1

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
 import shutil
-import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +16,7 @@ from ..errors import ConfigError, MissingDataError
 from ..models import CAPE
 from ..models.heads import AutoregressiveHead, ProposalHead
 from ..structures import geometry, skeleton
+from ..utils.atomic_write import replacing
 from ..version import __version__
 from .stages import DecodeStage, JudgeStage, QueryStage, SupportStage
 
@@ -35,37 +34,21 @@ QUERY_OUTPUTS = ('points', 'scores', 'keypoint_tokens', 'fine_map')
 DECODER_INPUTS = ('questions', 'memory_keys', 'memory_values')
 JUDGE_INPUTS = ('keypoint_tokens', 'fine_map', 'points', 'scores')
 
-AXES = dict(
-    images={0: 'images'},
-    keypoints={0: 'images', 1: 'K'},
-    is_visible={0: 'images', 1: 'K'},
-    hops={0: 'K', 1: 'K'},
-    tokens={1: 'K'},
-    is_known={1: 'K'},
-    points={0: 'N', 1: 'K'},
-    scores={0: 'N', 1: 'K'},
-    keypoint_tokens={0: 'N', 1: 'K'},
-    fine_map={0: 'N'},
-    questions={0: 'N', 1: 'K'},
-    memory_keys={1: 'N'},
-    memory_values={1: 'N'},
-    question={0: 'N'},
-    identity={0: 'N'},
-    last_identity={0: 'N'},
-    last_points={0: 'N'},
-    step_hops={0: 'N', 2: 'T + 2'},
-    cache_keys={1: 'N', 3: 'T'},
-    cache_values={1: 'N', 3: 'T'},
-    new_keys={1: 'N'},
-    new_values={1: 'N'},
-    point={0: 'N'},
-    score={0: 'N'},
-    token={0: 'N'},
-    proposed_points={0: 'N', 1: 'K'},
-    proposed_scores={0: 'N', 1: 'K'},
-    confidence={0: 'N', 1: 'K'},
-    visibility={0: 'N', 1: 'K'},
-)
+AXES: dict[str, dict[int, str]] = {
+    'images': {0: 'images'},
+    **dict.fromkeys(('keypoints', 'is_visible'), {0: 'images', 1: 'K'}),
+    'hops': {0: 'K', 1: 'K'},
+    **dict.fromkeys(('tokens', 'is_known'), {1: 'K'}),
+    **dict.fromkeys(('points', 'scores', 'keypoint_tokens'), {0: 'N', 1: 'K'}),
+    **dict.fromkeys(('questions', 'confidence', 'visibility'), {0: 'N', 1: 'K'}),
+    **dict.fromkeys(('proposed_points', 'proposed_scores'), {0: 'N', 1: 'K'}),
+    **dict.fromkeys(('fine_map', 'question', 'identity', 'last_identity'), {0: 'N'}),
+    **dict.fromkeys(('last_points', 'point', 'score', 'token'), {0: 'N'}),
+    **dict.fromkeys(('memory_keys', 'memory_values'), {1: 'N'}),
+    **dict.fromkeys(('new_keys', 'new_values'), {1: 'N'}),
+    **dict.fromkeys(('cache_keys', 'cache_values'), {1: 'N', 3: 'T'}),
+    'step_hops': {0: 'N', 2: 'T + 2'},
+}
 """Dimensions of every input and output that may have any size."""
 
 
@@ -104,19 +87,14 @@ def export_onnx(
     model = model.cpu().eval().float()
     description = describe(model, input_size, padding) | dict(origin=dict(origin or {}))
     try:
-        out_dir.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            prefix=f'.{out_dir.name}.partial-', dir=out_dir.parent
-        ) as folder:
-            partial = Path(folder) / 'export'
-            partial.mkdir()
-            _write_stages(model, input_size, partial)
-            _write_runner(partial)
+        with replacing(out_dir) as folder:
+            folder.mkdir()
+            _write_stages(model, input_size, folder)
+            _write_runner(folder)
             text = json.dumps(description, indent=2) + '\n'
-            (partial / DESCRIPTION).write_text(text, encoding='utf-8')
+            (folder / DESCRIPTION).write_text(text, encoding='utf-8')
             if out_dir.exists():
                 shutil.rmtree(out_dir)
-            os.replace(partial, out_dir)
     except OSError as error:
         raise MissingDataError(f'{out_dir} can not be written: {error}') from error
     return out_dir

@@ -75,6 +75,7 @@ def copy_without_waiting(tensor: torch.Tensor, device: torch.device) -> torch.Te
 
 
 QueryLabels = tuple[np.ndarray, ...]
+"""See :class:`PackedSamples`."""
 
 
 class ImageStack:

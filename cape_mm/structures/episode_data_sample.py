@@ -9,6 +9,16 @@ import torch
 from mmengine.structures import BaseDataElement, InstanceData
 
 
+def _instances(name: str, doc: str) -> property:
+    """A property that accepts :class:`InstanceData` only."""
+    return property(
+        lambda self: getattr(self, name),
+        lambda self, value: self.set_field(value, name, dtype=InstanceData),
+        lambda self: delattr(self, name),
+        doc,
+    )
+
+
 class EpisodeDataSample(BaseDataElement):
     """Annotations, meta data and predictions of one episode.
 
@@ -55,44 +65,9 @@ class EpisodeDataSample(BaseDataElement):
         state = {name: _plain_fields(value) for name, value in vars(self).items()}
         return _restore, (type(self), state)
 
-    @property
-    def gt_instances(self) -> InstanceData:
-        """Queries with their labels, N = Q."""
-        return self._gt_instances
-
-    @gt_instances.setter
-    def gt_instances(self, value: InstanceData) -> None:
-        self.set_field(value, '_gt_instances', dtype=InstanceData)
-
-    @gt_instances.deleter
-    def gt_instances(self) -> None:
-        del self._gt_instances
-
-    @property
-    def support_instances(self) -> InstanceData:
-        """Supports with their labels, N = S."""
-        return self._support_instances
-
-    @support_instances.setter
-    def support_instances(self, value: InstanceData) -> None:
-        self.set_field(value, '_support_instances', dtype=InstanceData)
-
-    @support_instances.deleter
-    def support_instances(self) -> None:
-        del self._support_instances
-
-    @property
-    def pred_instances(self) -> InstanceData:
-        """Predictions for the queries, N = Q."""
-        return self._pred_instances
-
-    @pred_instances.setter
-    def pred_instances(self, value: InstanceData) -> None:
-        self.set_field(value, '_pred_instances', dtype=InstanceData)
-
-    @pred_instances.deleter
-    def pred_instances(self) -> None:
-        del self._pred_instances
+    gt_instances = _instances('_gt_instances', 'Queries with their labels, N = Q.')
+    support_instances = _instances('_support_instances', 'Supports, N = S.')
+    pred_instances = _instances('_pred_instances', 'Predictions, N = Q.')
 
 
 class _PickledArray(NamedTuple):

@@ -17,10 +17,10 @@ from cape_mm.apis import parse_cfg_options
 from cape_mm.models.heads import EpisodeContext
 
 
-def measure_modes(subject, context, encode, steps: int) -> None:
+def measure_modes(measured, context, encode, steps: int) -> None:
     """Times of the encoder and of every mode, eager and on a GPU as graphs."""
-    head, works = subject.model.head, dict(encode=encode)
-    for graph in (False, True) if subject.device.type == 'cuda' else (False,):
+    head, works = measured.model.head, dict(encode=encode)
+    for graph in (False, True) if measured.device.type == 'cuda' else (False,):
         for mode in head.modes:
             label = f'{mode} (graph)' if graph else mode
             works[label] = partial(head, context, mode=mode, cuda_graph=graph)
@@ -51,15 +51,15 @@ def main() -> None:
     for queries in args.num_queries:
         for keypoints in args.num_keypoints:
             sizes = dict(num_queries=queries, num_keypoints=keypoints)
-            subject, _ = prepare(args.config, options, amp=args.amp, sizes=sizes)
-            model, batch = subject.model, next(subject.batches)
+            measured, _ = prepare(args.config, options, amp=args.amp, sizes=sizes)
+            model, batch = measured.model, next(measured.batches)
 
             def encode(model=model, batch=batch) -> EpisodeContext:
                 return model.encode(model.data_preprocessor(batch, False)['inputs'])
 
-            with torch.no_grad(), subject.autocast():
+            with torch.no_grad(), measured.autocast():
                 print(f'K = {keypoints}, {queries} queries')
-                measure_modes(subject, encode(), encode, args.steps)
+                measure_modes(measured, encode(), encode, args.steps)
 
 
 if __name__ == '__main__':

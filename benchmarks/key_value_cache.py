@@ -56,9 +56,9 @@ def decode_by_recomputing(
     return take_in_order(points, order.argsort(dim=1))
 
 
-def measure_cache(subject, context, steps: int) -> None:
+def measure_cache(measured, context, steps: int) -> None:
     """Times of decoding with the cache and by recomputing, and how far they differ."""
-    head = subject.model.head
+    head = measured.model.head
     proposal = head.propose(context)
     order = skeleton_order(context.hops, proposal.scores, context.is_known)
 
@@ -72,7 +72,7 @@ def measure_cache(subject, context, steps: int) -> None:
     )
     tensors = (*context.tensors(), proposal.points, order)
     works = {name: partial(way, *tensors) for name, way in ways.items()}
-    if subject.device.type == 'cuda':
+    if measured.device.type == 'cuda':
         graphs = CudaGraphs()
         for name, way in ways.items():
             works[f'{name} (graph)'] = partial(graphs.run, way, tensors, key=name)
@@ -82,7 +82,7 @@ def measure_cache(subject, context, steps: int) -> None:
         quotient = ratio(times[f'recomputed{label}'], times[f'cached{label}'])
         print(f'  recomputing over cache{label} {shown(quotient)}')
     exact = [t.float() if t.is_floating_point() else t for t in tensors]
-    with torch.autocast(subject.device.type, enabled=False):
+    with torch.autocast(measured.device.type, enabled=False):
         found = [way(*exact)[0] for way in ways.values()]
     print(f'  largest difference {(found[0] - found[1]).abs().max():.1e} of the crop')
 
@@ -101,13 +101,13 @@ def main() -> None:
     for queries in args.num_queries:
         for keypoints in args.num_keypoints:
             sizes = dict(num_queries=queries, num_keypoints=keypoints)
-            subject, _ = prepare(args.config, options, amp=args.amp, sizes=sizes)
-            model, batch = subject.model, next(subject.batches)
+            measured, _ = prepare(args.config, options, amp=args.amp, sizes=sizes)
+            model, batch = measured.model, next(measured.batches)
 
-            with torch.no_grad(), subject.autocast():
+            with torch.no_grad(), measured.autocast():
                 print(f'K = {keypoints}, {queries} queries')
                 inputs = model.data_preprocessor(batch, False)['inputs']
-                measure_cache(subject, model.encode(inputs), args.steps)
+                measure_cache(measured, model.encode(inputs), args.steps)
 
 
 if __name__ == '__main__':

@@ -106,12 +106,6 @@ def test_missing_config_file(call):
     check(outcome, 'configs/cape_mp10.py does not exist')
 
 
-def test_missing_data_root(train, tmp_path):
-    outcome = train('data_root=nowhere')
-    check(outcome, "data root 'nowhere' does not exist", 'data_root=', 'make demo')
-    assert not (tmp_path / 'w').exists()
-
-
 def test_missing_annotation_file(train, tmp_path):
     outcome = train('val_ann_file=annotations/mine.json')
     check(outcome, 'val_dataloader', 'annotations/mine.json', 'does not exist')
@@ -211,13 +205,6 @@ def test_malformed_values(train, root):
 def test_missing_checkpoint(test, tmp_path):
     check(test(path=tmp_path / 'epoch_9.pth'), 'epoch_9.pth: no such file', '.pth file')
     assert not (tmp_path / 'w').exists()
-
-
-def test_missing_checkpoint_to_resume_from(call, root, tmp_path):
-    missing = tmp_path / 'epoch_9.pth'
-    arguments = (*FAST, f'data_root={root}')
-    outcome = call('train', TINY, '--resume', missing, *arguments)
-    check(outcome, f'{missing} does not exist', 'Nothing was started')
 
 
 def test_checkpoint_of_another_architecture(test):

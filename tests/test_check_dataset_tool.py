@@ -86,13 +86,6 @@ def test_neither_root_nor_file(call):
     assert 'give a data root or --ann-file' in outcome.err
 
 
-def test_help_shows_an_example_and_the_exit_codes(call):
-    outcome = call('check_dataset', '--help')
-    assert outcome.code == 0
-    assert 'python tools/dataset_tools/check_dataset.py data/mp100' in outcome.out
-    assert 'usable with gaps' in outcome.out
-
-
 MP100_SOURCES = dict(
     AnimalWeb=30, DeepFashion2=13, CarFusion=3, COCO=1, AFLW=1, OneHand10K=1
 ) | {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tool_calls import FAST, REPO, TINY, ToolCaller
+from tool_calls import FAST, TINY, ToolCaller
 
 from cape_mm.datasets.frozen_episodes_reading import read_frozen_episodes
 
@@ -178,13 +178,3 @@ def test_frozen_episodes_are_replayed_on_partial_data(
         'test_dataloader.sampler.num_shots=5',
     )
     check(wrong, 'num_shots=5, but the episodes of', 'have num_shots=1')
-
-
-def test_help_shows_an_example(call):
-    outcome = call('freeze_episodes', '--help')
-    assert outcome.code == 0
-    assert (
-        'python tools/dataset_tools/freeze_episodes.py configs/cape_mp100.py'
-        in outcome.out
-    )
-    assert (REPO / 'configs/cape_mp100.py').is_file()

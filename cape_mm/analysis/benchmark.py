@@ -127,27 +127,27 @@ def benchmark(
         raise ConfigError(f'name one config, or two to compare; got {len(configs)}')
     if out is not None and Path(out).is_dir():
         raise ConfigError(f'--out {out} is a folder, expected a file name')
-    records, subjects = {}, {}
+    records, models = {}, {}
     for name, config in zip('AB', configs):
-        records[name], subjects[name] = _prepare(config, settings, cfg_options)
+        records[name], models[name] = _prepare(config, settings, cfg_options)
     works = {
-        name: lambda one=one: one.run(settings.steps) for name, one in subjects.items()
+        name: lambda one=one: one.run(settings.steps) for name, one in models.items()
     }
-    for subject in subjects.values():
-        subject.num_episodes = subject.num_queries = 0
+    for measured in models.values():
+        measured.num_episodes = measured.num_queries = 0
     times = alternate(works, settings.rounds)
     per_query = {}
-    for name, subject in subjects.items():
-        queries = subject.num_queries / settings.rounds
+    for name, measured in models.items():
+        queries = measured.num_queries / settings.rounds
         per_query[name] = [time / queries for time in times[name]]
         records[name] |= dict(
             ms_per_step=summarise([time / settings.steps for time in times[name]]),
             ms_per_query=summarise(per_query[name]),
-            queries_per_s=1000 * subject.num_queries / sum(times[name]),
-            episodes_per_s=1000 * subject.num_episodes / sum(times[name]),
+            queries_per_s=1000 * measured.num_queries / sum(times[name]),
+            episodes_per_s=1000 * measured.num_episodes / sum(times[name]),
         )
-        records[name] |= profile_parts(subject, min(settings.steps, 10))
-    device = next(iter(subjects.values())).device
+        records[name] |= profile_parts(measured, min(settings.steps, 10))
+    device = next(iter(models.values())).device
     record = dict(
         cfg_options=dict(cfg_options or {}),
         settings=asdict(settings),
@@ -169,30 +169,31 @@ def _prepare(
     """What is known before the timed turns, and the warm model."""
     on_gpu = torch.cuda.is_available()
     before = torch.cuda.memory_allocated() if on_gpu else 0
-    subject, sizes = settings.prepare(config, cfg_options)
-    record = dict(config=str(config), sizes=sizes, parameters=count_parameters(subject))
-    record['gflops_per_query'] = count_flops(subject) / 1e9
-    if subject.device.type == 'cuda':
+    measured, sizes = settings.prepare(config, cfg_options)
+    record = dict(config=str(config), sizes=sizes)
+    record['parameters'] = count_parameters(measured)
+    record['gflops_per_query'] = count_flops(measured) / 1e9
+    if measured.device.type == 'cuda':
         torch.cuda.reset_peak_memory_stats()
-        subject.run(settings.warmup + 1)
+        measured.run(settings.warmup + 1)
         peak = (torch.cuda.max_memory_allocated() - before) / MIB
     else:
-        subject.run(settings.warmup)
+        measured.run(settings.warmup)
         peak = peak_rss_mib()
-    return record | dict(peak_memory_mib=peak), subject
+    return record | dict(peak_memory_mib=peak), measured
 
 
-def count_parameters(subject: RandomModel) -> dict[str, int]:
+def count_parameters(measured: RandomModel) -> dict[str, int]:
     """Number of parameters, under ``total`` and by part of the model."""
-    counts = parameter_count(subject.model)
-    parts = dict(subject.model.named_children())
+    counts = parameter_count(measured.model)
+    parts = dict(measured.model.named_children())
     return dict(total=counts['']) | {k: counts[k] for k in parts if counts[k]}
 
 
-def count_flops(subject: RandomModel) -> int:
+def count_flops(measured: RandomModel) -> int:
     """Floating-point operations of a prediction per query, its support's included."""
-    batch = next(subject.batches)
-    model, was_training = subject.model, subject.model.training
+    batch = next(measured.batches)
+    model, was_training = measured.model, measured.model.training
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         data = model.eval().data_preprocessor(batch, False)
         model.head(model.encode(data['inputs']), mode=model.test_cfg['mode'])
@@ -269,7 +270,7 @@ def _named_parts(model: torch.nn.Module):
             handle.remove()
 
 
-def profile_parts(subject: RandomModel, steps: int) -> dict[str, Any]:
+def profile_parts(measured: RandomModel, steps: int) -> dict[str, Any]:
     """Where the time of a step goes.
 
     Returns:
@@ -277,10 +278,10 @@ def profile_parts(subject: RandomModel, steps: int) -> dict[str, Any]:
         a GPU, of its kernels; what replays a CUDA graph has no parts); on a GPU also
         ``gpu_busy``, the share of a step in which it computes or copies.
     """
-    on_gpu = subject.device.type == 'cuda'
+    on_gpu = measured.device.type == 'cuda'
     activities = [ProfilerActivity.CPU, *[ProfilerActivity.CUDA] * on_gpu]
-    with profile(activities=activities) as profiler, _named_parts(subject.model):
-        subject.run(steps)
+    with profile(activities=activities) as profiler, _named_parts(measured.model):
+        measured.run(steps)
         _wait()
     parts: dict[str, float] = {}
     for event in profiler.key_averages():

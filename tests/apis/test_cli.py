@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+import time
+
 import pytest
 from torch.utils.data import DataLoader, Dataset
 
@@ -27,11 +32,6 @@ def test_defects_keep_their_traceback():
         run_cli(lambda: 1 / 0)
 
 
-def test_interrupt_names_resume(capsys):
-    assert run_cli(lambda: fail(KeyboardInterrupt()), interrupt_hint='--resume') == 130
-    assert capsys.readouterr().err == '\ninterrupted. --resume\n'
-
-
 class BrokenDataset(Dataset):
     def __len__(self):
         return 1
@@ -53,3 +53,74 @@ def test_rank_is_named(capsys, monkeypatch):
     monkeypatch.setenv('RANK', '3')
     run_cli(lambda: fail(MissingDataError('x')))
     assert capsys.readouterr().err == 'error (rank 3): x\n'
+
+
+def wait_for(number):
+    os.kill(os.getpid(), number)
+    time.sleep(5)
+
+
+def swallow(number):
+    try:
+        wait_for(number)
+    except BaseException as error:
+        raise SyntaxError('no config') from error
+
+
+@pytest.mark.parametrize('work', [wait_for, swallow])
+@pytest.mark.parametrize(
+    ('number', 'code', 'word'),
+    [(signal.SIGINT, 130, 'interrupted'), (signal.SIGTERM, 143, 'terminated')],
+)
+def test_signal_becomes_a_message(capsys, monkeypatch, work, number, code, word):
+    monkeypatch.delenv('RANK', raising=False)
+    before = signal.getsignal(number)
+    assert run_cli(lambda: work(number), 'Saved.') == code
+    assert capsys.readouterr().err == f'\n{word}. Saved.\n'
+    assert signal.getsignal(number) == before
+
+
+def test_launched_process_is_left_alone(monkeypatch):
+    monkeypatch.setenv('RANK', '1')
+    found = []
+    assert run_cli(lambda: found.append(signal.getsignal(signal.SIGTERM))) == 0
+    assert found == [signal.SIG_DFL]
+
+
+def test_forked_child_ends_at_once():
+    def fork():
+        child = os.fork()
+        if not child:
+            time.sleep(30)
+            os._exit(0)
+        time.sleep(0.05)
+        os.kill(child, signal.SIGTERM)
+        codes.append(os.waitpid(child, 0)[1])
+
+    codes = []
+    assert run_cli(fork) == 0
+    assert os.WTERMSIG(codes[0]) == signal.SIGTERM
+
+
+def test_forked_child_does_not_print_that_its_parent_is_gone(capfd, monkeypatch):
+    monkeypatch.delenv('RANK', raising=False)
+    # PyTorch may have put its own there
+    monkeypatch.setattr(sys, 'excepthook', sys.__excepthook__)
+
+    def report(*errors):  # as the thread does that hands over a worker's tensors
+        for error in errors:
+            sys.excepthook(type(error), error, None)
+
+    def fork():
+        child = os.fork()
+        if not child:
+            report(ConnectionResetError('peer'), EOFError('gone'), ValueError('own'))
+            os._exit(0)
+        os.waitpid(child, 0)
+        report(ConnectionResetError('here'))
+
+    before = sys.excepthook
+    assert run_cli(fork) == 0
+    assert sys.excepthook is before
+    lines = capfd.readouterr().err.splitlines()
+    assert lines == ['ValueError: own', 'ConnectionResetError: here']

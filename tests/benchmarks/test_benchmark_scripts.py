@@ -47,11 +47,11 @@ def test_recomputing_gives_what_the_cache_gives(use_proposals):
     recompute = runpy.run_path(str(REPO / 'benchmarks/key_value_cache.py'))
     options = parse_cfg_options(FAST[1:]) | {'model.head.use_proposals': use_proposals}
     sizes = dict(num_keypoints=5, input_size=64, batch_size=2)
-    subject, _ = prepare(TINY, options, device='cpu', sizes=sizes)
-    head = subject.model.head
+    measured, _ = prepare(TINY, options, device='cpu', sizes=sizes)
+    head = measured.model.head
     with torch.inference_mode():
-        inputs = subject.model.data_preprocessor(next(subject.batches))['inputs']
-        context = subject.model.encode(inputs)
+        inputs = measured.model.data_preprocessor(next(measured.batches))['inputs']
+        context = measured.model.encode(inputs)
         context.is_known[0, 1] = False  # fewer steps in one row than in the other
         proposal = head.propose(context)
         points = proposal.points if use_proposals else None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from mmpose.registry import DATASETS
 
@@ -27,49 +27,8 @@ DEFAULT_FOLDER = 'work_dirs/episodes'
 OFFICIAL_SHOTS = (1, 5)
 
 
-@dataclass(frozen=True)
-class Draw:
-    """What decides an evaluation draw, its number of shots excepted.
-
-    Attributes:
-        dataset: data set without images.
-        episodes_per_category: episodes of every category.
-        num_queries: queries per episode, Q.
-        distinct_images: queries are on other images than the supports.
-        draw_seed: seed of the draw.
-    """
-
-    dataset: MP100EpisodeDataset
-    episodes_per_category: int | None
-    num_queries: int = OFFICIAL_QUERIES
-    distinct_images: bool = False
-    draw_seed: int = OFFICIAL_SEED
-
-    def freeze(self, num_shots: int) -> FrozenEpisodes:
-        """Make the draw for a number of supports.
-
-        Raises:
-            ConfigError: a number is below 1.
-            ImpossibleEpisodeError: a category has too few instances.
-        """
-        settings = dict(
-            episodes_per_category=self.episodes_per_category,
-            num_queries=self.num_queries,
-            distinct_images=self.distinct_images,
-            draw_seed=self.draw_seed,
-        )
-        sampler = FixedEpisodeSampler(self.dataset, num_shots=num_shots, **settings)
-        return FrozenEpisodes(
-            protocol=describe_protocol(**settings),
-            num_shots=num_shots,
-            ann_file_sha256=files_sha256(self.dataset.ann_files),
-            episodes=tuple(sampler.episodes),
-        )
-
-    def file_name(self, num_shots: int) -> str:
-        """Name of the draw's file, after the annotation file."""
-        stems = [Path(path).stem for path in self.dataset.ann_files]
-        return f'{"+".join(stems)}_{num_shots}shot.json'
+Draw = tuple[MP100EpisodeDataset, dict[str, Any]]
+"""A data set without images, and the sampler's arguments without ``num_shots``."""
 
 
 def freeze_episodes(
@@ -117,8 +76,8 @@ def freeze_episodes(
         draws = [_draw_of_loader(cfg[name], name, ann_file) for name in names]
     changes = dict(episodes_per_category=episodes_per_category, num_queries=num_queries)
     changes = {key: value for key, value in changes.items() if value is not None}
-    draws = [replace(draw, **changes) for draw in draws]
-    files = _name_files(draws, num_shots, Path(out))
+    draws = [(dataset, settings | changes) for dataset, settings in draws]
+    files = _make_draws(draws, num_shots, Path(out))
     _write_all(files, force)
     return files
 
@@ -154,7 +113,12 @@ def _official_draw(
     if episodes_per_category is None:
         episodes_per_category = OFFICIAL_EPISODES[kinds[0]]
     dataset = MP100EpisodeDataset(str(ann_file), test_mode=True, check_images=False)
-    return Draw(dataset, episodes_per_category)
+    return dataset, dict(
+        episodes_per_category=episodes_per_category,
+        num_queries=OFFICIAL_QUERIES,
+        distinct_images=False,
+        draw_seed=OFFICIAL_SEED,
+    )
 
 
 def _loaders_of(cfg: Mapping, subset: str | None) -> list[str]:
@@ -183,8 +147,7 @@ def _draw_of_loader(loader: Mapping, name: str, ann_file: str | Path | None) -> 
         dataset_cfg.update(ann_file=str(ann_file), data_root='')
     with explain_build_errors({name: dict(loader, dataset=dataset_cfg)}):
         dataset = DATASETS.build(dataset_cfg)
-    return Draw(
-        dataset=dataset,
+    return dataset, dict(
         episodes_per_category=sampler.get('episodes_per_category'),
         num_queries=sampler.get('num_queries') or 1,
         distinct_images=sampler.get('distinct_images', True),
@@ -192,9 +155,10 @@ def _draw_of_loader(loader: Mapping, name: str, ann_file: str | Path | None) -> 
     )
 
 
-def _name_files(
+def _make_draws(
     draws: Sequence[Draw], num_shots: Sequence[int], out: Path
 ) -> dict[Path, FrozenEpisodes]:
+    """Every draw with every number of shots, by the path of its file."""
     is_file = out.suffix == '.json'
     num_shots = list(dict.fromkeys(num_shots))
     if is_file and len(draws) * len(num_shots) > 1:
@@ -203,10 +167,17 @@ def _name_files(
             f'be written: name a folder, or one of --num-shots and one --subset'
         )
     files: dict[Path, FrozenEpisodes] = {}
-    for draw in draws:
+    for dataset, settings in draws:
+        stem = '+'.join(Path(path).stem for path in dataset.ann_files)
         for shots in num_shots:
-            frozen = draw.freeze(shots)
-            path = out if is_file else out / draw.file_name(shots)
+            sampler = FixedEpisodeSampler(dataset, num_shots=shots, **settings)
+            frozen = FrozenEpisodes(
+                protocol=describe_protocol(**settings),
+                num_shots=shots,
+                ann_file_sha256=files_sha256(dataset.ann_files),
+                episodes=tuple(sampler.episodes),
+            )
+            path = out if is_file else out / f'{stem}_{shots}shot.json'
             if files.setdefault(path, frozen) != frozen:
                 raise ConfigError(
                     f'{path} would be written twice, with different draws of the same '

@@ -18,7 +18,8 @@ from mmengine.registry import DefaultScope
 
 from cape_mm.analysis.benchmark import alternate, ratio, shown, summarise
 from cape_mm.analysis.random_model import build_model, complete_sizes
-from cape_mm.apis import CapeInferencer, load_config, parse_cfg_options
+from cape_mm.apis import load_config, parse_cfg_options
+from cape_mm.inference import CapeInferencer
 from cape_mm.utils.devices import check_device
 
 PICTURE = (480, 640)

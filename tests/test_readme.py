@@ -18,6 +18,7 @@ from mmpose import registry as mmpose_registry
 from tool_calls import REPO, TOOLS
 
 import cape_mm
+import cape_mm.inference
 from cape_mm.apis import load_config, parse_cfg_options
 
 DOCS = [REPO / 'README.md', *sorted((REPO / 'docs').glob('*.md'))]
@@ -37,7 +38,7 @@ REGISTRIES = [
         'VISUALIZERS',
     )
 ]
-HOMES = (cape_mm.structures, cape_mm.models.heads, cape_mm.engine, cape_mm.apis)
+HOMES = (cape_mm.structures, cape_mm.models.heads, cape_mm.engine, cape_mm.inference)
 
 every_doc = pytest.mark.parametrize('doc', DOCS, ids=lambda path: path.name)
 

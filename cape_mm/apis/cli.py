@@ -15,6 +15,7 @@ import cv2
 import torch.distributed as torch_dist
 
 from ..errors import CapeError
+from .launching import leave_processes
 from .out_of_resources import explain_out_of_resources
 
 EXIT_USER_ERROR = 2
@@ -77,8 +78,6 @@ def run_cli(
         print(f'\nterminated. {interrupt_hint}', file=sys.stderr)
         return EXIT_TERMINATED
     if torch_dist.is_available() and torch_dist.is_initialized():
-        from .launching import leave_processes
-
         leave_processes()
     return 0
 

@@ -21,6 +21,9 @@ from ..engine.trained_categories import (
     usable_categories,
 )
 from ..errors import ConfigError
+from ..evaluation.prediction_dump import PredictionDump, write_dump
+from ..evaluation.report import format_table, write_metrics
+from ..evaluation.result_file import write_all_results
 from ..structures import Episode
 from .config_checks import check_config, explain_build_errors
 from .config_loading import load_config, set_amp, set_work_dir
@@ -131,10 +134,7 @@ def test(
     Raises:
         CapeError: what the config, the data or the checkpoint makes impossible.
     """
-    from ..analysis.report import check_report, report_test
-    from ..evaluation.prediction_dump import PredictionDump, write_dump
-    from ..evaluation.report import format_table, write_metrics
-    from ..evaluation.result_file import write_all_results
+    from ..analysis.report import check_report, report_test  # matplotlib: takes time
 
     cfg = load_config(config, cfg_options)
     set_work_dir(cfg, work_dir)

@@ -20,9 +20,9 @@ from mmengine.runner import CheckpointLoader, Runner, load_checkpoint
 from mmpose.models.backbones.utils import load_checkpoint as load_backbone
 from torch import nn
 
-from cape_mm.apis import load_checkpoint_strict, train
 from cape_mm.apis import test as run_test
-from cape_mm.compat.checkpoint import read_checkpoint
+from cape_mm.apis import train
+from cape_mm.compat.checkpoint import load_checkpoint_strict, read_checkpoint
 from cape_mm.compat.checkpoint_file import load_file
 from cape_mm.errors import CheckpointError, UnsafeCheckpointError
 from cape_mm.models.backbones.timm_weights import read_weights

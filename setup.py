@@ -49,6 +49,7 @@ setup(
         'numpy>=1.22',
         'pillow',
         'pycocotools>=2.0.6',
+        'rich',
         'six',
         'tabulate>=0.8',
         'timm>=1.0.15',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 
 import pytest
 import timm
@@ -110,6 +111,42 @@ def test_a_map_covers_the_whole_image():
     torch.testing.assert_close(fitted[0, 0, 0, 1:-1], expected[1:-1])
 
 
+@pytest.mark.parametrize('name', PYRAMIDS)
+def test_extra_modules_hand_out_what_they_return(name):
+    """Behind the others, with channels and strides of their own."""
+    plain = TimmBackbone(name, out_strides=(8, 32))
+    module = [n for n, _ in plain.net.named_children()][-2]
+    model = TimmBackbone(name, out_strides=(8, 32), extra_modules=(module,)).eval()
+    plain.net.load_state_dict(model.net.state_dict())
+    seen = []
+    plain.eval().net.get_submodule(module).register_forward_hook(
+        lambda _, inputs, output: seen.append(output)
+    )
+    images = noise(2, 3, 64, 96)
+    *maps, extra = model(images)
+    for one, other in zip(maps, plain(images), strict=True):
+        assert torch.equal(one, other)
+    assert torch.equal(extra, seen[0])
+    assert model.channels == (*plain.channels, extra.shape[1])
+    assert model.strides == (8, 32, 64 // extra.shape[2])
+    assert not any(torch.is_tensor(kept) for kept in model._extra.values())
+
+
+def test_a_copy_keeps_maps_of_its_own():
+    """A hook of the copy must not write where the original reads."""
+    model = TimmBackbone('test_resnet', extra_modules=('layer2',)).eval()
+    images = noise(1, 3, 64, 64)
+    copied = deepcopy(model)
+    expected = [m.clone() for m in model(images)]
+    with torch.no_grad():
+        for weight in copied.parameters():
+            weight.mul_(0.5)
+    changed, again = copied(images), model(images)
+    assert not torch.equal(changed[-1], expected[-1])
+    for one, other in zip(again, expected):
+        assert torch.equal(one, other)
+
+
 def test_swin_maps_have_channels_first():
     model = TimmBackbone(
         'swinv2_cr_tiny_ns_224', img_size=(96, 64), options=dict(depths=(1, 1, 1, 1))
@@ -189,6 +226,14 @@ def test_checkpointing_changes_no_gradient(name):
         (
             dict(name='test_resnet', out_strides=None),
             'needs out_strides or out_indices',
+        ),
+        (
+            dict(name='test_resnet', extra_modules=('layer9',)),
+            r"no module 'layer9'. Nearest: layer\d, layer",
+        ),
+        (
+            dict(name='test_vit', extra_modules=('model.blocks.1',)),
+            r'return shapes .*maps \(N, C, H, W\) are needed',
         ),
         (dict(name='test_resnet', frozen_stages=5), "must be 'all' or .* to 4, got 5"),
         (dict(name='hrnet_w18_small', frozen_stages=1), 'only be frozen as a whole'),

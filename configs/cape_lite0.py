@@ -17,16 +17,12 @@ _base_ = [
 ]
 
 photographs = dict(
-    name='photographs',
-    weight=0.6,
-    data_root='data/realcape',
-    ann_file='annotations/realcape_train.json',
+    _base_.photographs,  # noqa: F821
     # horse_body, mouse_mirror_top and estop_button set the confidence afterwards
     categories=['cattle_body', 'mouse_mirror_bottom', 'car_wheel', 'drawn_character'],
 )
 train_dataloader = dict(
     batch_size=32,
-    num_workers=4,
     sampler=dict(episodes_per_epoch=4000),
     dataset=dict(sources=[_base_.generated, photographs]),  # noqa: F821
 )

@@ -25,10 +25,7 @@ test_pipeline = [
     dict(type='PackInstance', hide_outside=False),
 ]
 photographs = dict(
-    name='photographs',
-    weight=0.6,
-    data_root='data/realcape',
-    ann_file='annotations/realcape_train.json',
+    _base_.photographs,  # noqa: F821
     # human_hand, toy_house, betta_fish, person_overhead_depth, robot_emblem and
     # horse_body set the confidence afterwards
     categories=[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import runpy
+import json
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -17,14 +17,20 @@ from config_models import (
     read_config,
 )
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import FUNCTIONS, RUNNERS, WEIGHT_INITIALIZERS, Registry
 from mmpose import registry as mmpose_registry
+from tiny_cape import make_episode, predict
 
 from cape_mm.apis.config_options import main_datasets
 from cape_mm.datasets.splits import files_of_config
 
 FOLDERS = ('', 'ablations', 'backbones', 'cross_category')
 CONFIGS = [name for folder in FOLDERS for name in find_configs(folder)]
+LAYOUT = ['cape_lite0', 'cape_lite2']
+REAL = [*LAYOUT, 'matching_lite0']
+"""Those for photographs, on a frozen backbone."""
+
 RECIPES = ['cape_mp100', 'cape_mp100_5shot']
 COARSEST = {'neck.fpn_convs.2.conv.weight', 'neck.fpn_convs.2.conv.bias'}
 """Of these the support tokens are the only reader."""
@@ -101,10 +107,19 @@ def flatten(node: object, prefix: str = '') -> dict[str, object]:
     return leaves
 
 
+class NothingOfBases:
+    """Stands for the bases' variables where only a file's own values are asked for."""
+
+    def __getattr__(self, name: str) -> dict:
+        return {}
+
+
 def own_leaves(name: str) -> tuple[dict[str, object], dict[str, object]]:
     """What a config file itself sets, and what its bases had set and it keeps."""
-    own = runpy.run_path(str(CONFIG_DIR / f'{name}.py'))
-    own = {k: v for k, v in own.items() if not k.startswith('__')}
+    source = (CONFIG_DIR / f'{name}.py').read_text().replace('_base_.', 'bases.')
+    own: dict[str, object] = dict(bases=NothingOfBases())
+    exec(source, own)
+    own = {k: v for k, v in own.items() if not k.startswith('__') and k != 'bases'}
     bases = own.pop('_base_')
     merged = Config()
     for base in [bases] if isinstance(bases, str) else bases:
@@ -131,7 +146,8 @@ def test_lab_card(name):
     if name == 'cape_tiny':  # its result is printed by `make demo`, not recorded
         assert 'make demo' in card
     else:
-        assert f'python tools/train.py configs/{name}.py' in card
+        tool = 'test' if name.startswith('matching') else 'train'
+        assert f'python tools/{tool}.py configs/{name}.py' in card
         assert 'Result:' in card
 
 
@@ -142,7 +158,7 @@ def test_a_variant_contains_only_what_differs(name):
     assert not same
 
 
-@every_config
+@pytest.mark.parametrize('name', [name for name in CONFIGS if name not in REAL])
 def test_episodes_and_accumulation(name):
     cfg = read_config(name)
     is_demo = name == 'cape_tiny'
@@ -207,7 +223,77 @@ def test_five_shots_differ_from_one_in_nothing_else():
     assert {key for key in five if five[key] != one[key]} == expected
 
 
-@pytest.mark.parametrize('name', [*find_configs(), *find_configs('ablations')])
+@pytest.mark.parametrize('name', REAL)
+def test_sources_of_real_photographs(name):
+    cfg = read_config(name)
+    generated, photographs = cfg.train_dataloader.dataset.sources
+    assert generated.weight + photographs.weight == pytest.approx(1)
+    assert files_of_config(photographs) == ('annotations/realcape_train.json',)
+    assert len(set(photographs.categories)) == len(photographs.categories)
+    novel = ('annotations/realcape_val.json', 'annotations/realcape_test.json')
+    for loader in ('val', 'test'):
+        given = cfg[f'{loader}_dataloader']
+        assert given.dataset.test_mode and files_of_config(given.dataset) == novel
+        kinds = [transform.type for transform in given.dataset.pipeline]
+        assert not any('Random' in kind or 'Flip' in kind for kind in kinds)
+    sampler = cfg.test_dataloader.sampler
+    figures = (sampler.episodes_per_category, sampler.num_queries, sampler.draw_seed)
+    assert figures == (60, 5, 0)
+    sizes = {
+        tuple(transform.input_size)
+        for loader in ('train', 'val', 'test')
+        for transform in cfg[f'{loader}_dataloader'].dataset.pipeline
+        if transform.type == 'WarpInstance'
+    }
+    ((width, height),) = sizes
+    assert width == height  # images are turned
+
+
+@pytest.mark.parametrize('name', LAYOUT)
+def test_categories_of_real_photographs(name, shared_data):
+    """They are there, and some are left to set the confidence with."""
+    path = shared_data / 'realcape/annotations/realcape_train.json'
+    if not path.exists():
+        pytest.skip(f'no {path}')
+    known = {item['name'] for item in json.loads(path.read_text())['categories']}
+    chosen = read_config(name).train_dataloader.dataset.sources[1].categories
+    assert set(chosen) < known
+
+
+@pytest.mark.parametrize('name', LAYOUT)
+def test_layout_learns_and_predicts(name):
+    """Gates take the whole rate, the two small networks less; the backbone none."""
+    cfg = read_config(name)
+    model = build_model(cfg)
+    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    groups = wrapper.param_groups
+    rates = {id(p): group['lr'] for group in groups for p in group['params']}
+    lr = cfg.optim_wrapper.optimizer.lr
+    for key, parameter in model.named_parameters():
+        if key.startswith('backbone.'):
+            assert not parameter.requires_grad and id(parameter) not in rates
+            continue
+        part = key.split('.')[1]
+        expected = lr * dict(pointer=0.15, confidence=0.3).get(part, 1.0)
+        assert rates[id(parameter)] == pytest.approx(expected), key
+    check_frozen_statistics(model)
+    # among many queries some have a candidate to settle from
+    check_step(cfg, model, idle=set(), num_queries=8)
+
+
+def test_the_matcher_predicts():
+    model = build_model(read_config('matching_lite0'))
+    assert not list(model.head.parameters())
+    (found,) = predict(model, [make_episode(num_queries=2)], 'parallel')
+    assert found.keypoints.shape == (2, 5, 2)
+
+
+LEARNING = [
+    name for name in (*find_configs(), *find_configs('ablations')) if name not in REAL
+]
+
+
+@pytest.mark.parametrize('name', LEARNING)
 def test_model_learns_and_predicts(name):
     """Those with other backbones: test_backbones.py."""
     cfg = read_config(name)

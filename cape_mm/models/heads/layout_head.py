@@ -15,8 +15,8 @@ from mmpose.registry import MODELS
 from torch import nn
 
 from ...utils.value_checks import check_at_least, check_options, check_probability
-from ..layers import squared_cell_distances
-from ..layers.feature_matching import similarity_maps
+from ..layers import grid_points
+from ..layers.feature_matching import cosine_maps, similarity_maps
 from ..layers.heatmap import gaussian_target
 from ..layers.relation_grid import RelationGrid
 from ..layers.views import all_views, composition_table
@@ -44,7 +44,8 @@ class Reasoning:
 
     Attributes:
         relation_logits: of all relations, (N, S, V, M, T).
-        tokens: per level (N, K, C), from the views that fit.
+        matched: maps of the untrained matcher, (N, K, side * side).
+        finer: maps to settle by, (N, K, side * side).
         similarity: maps by appearance, (N, K, side * side).
         logits: maps by appearance and layout, (N, K, side * side).
         layout: where the likeliest relation expects the keypoints.
@@ -52,7 +53,8 @@ class Reasoning:
     """
 
     relation_logits: torch.Tensor
-    tokens: tuple[torch.Tensor, ...]
+    matched: torch.Tensor
+    finer: torch.Tensor
     similarity: torch.Tensor
     logits: torch.Tensor
     layout: Layout
@@ -165,7 +167,10 @@ class LayoutHead(MatchingHead):
         judged = self._without_rivals(coarse, is_visible[:, :, None])
         side = self.relation_side
         relation_logits = self.relations(
-            judged.unflatten(-1, (side, side)), points, is_visible
+            judged.unflatten(-1, (side, side)),
+            context.points - 0.5,
+            context.is_visible,
+            rows,
         )
         share = relation_logits.flatten(2).softmax(dim=-1).view_as(relation_logits)
         share = share.sum(dim=(3, 4))  # of the views, (N, S, V)
@@ -173,8 +178,7 @@ class LayoutHead(MatchingHead):
             share.new_zeros(share.shape[:2], dtype=torch.long), share.shape[2]
         )
         weights = plain + self.view_gate * (share - plain)
-        tokens = context.pool_views(weights)
-        found = similarity_maps(tokens, context.maps, self.level_weights, self.side)
+        found, matched, finer = self._compare(context, context.pool_views(weights))
         similarity = self._without_rivals(found, context.is_known)
         relations = self.relations.likeliest(
             relation_logits, points, is_visible, self.num_relations
@@ -183,10 +187,32 @@ class LayoutHead(MatchingHead):
         logits = similarity / self.log_temperature.exp() + self.layout_gate * prior
         with torch.no_grad():
             candidates = find_candidates(logits, self.side, self.num_candidates)
-        tokens = tuple(part[:, :num_keypoints] for part in tokens)
         return Reasoning(
-            relation_logits, tokens, similarity, logits, layout, candidates
+            relation_logits, matched, finer, similarity, logits, layout, candidates
         )
+
+    def _compare(
+        self, context: MatchingContext, tokens: tuple[torch.Tensor, ...]
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Similarity maps of one comparison, weighted for three purposes.
+
+        Returns:
+            Maps of all tokens to search in, (N, T, P), those of the untrained matcher
+            and those to settle by, each (N, K, P).
+        """
+        num_keypoints = context.points.shape[2]
+        found = matched = finer = 0
+        plain = context.pool_views(None)
+        for level, feature_map in enumerate(context.maps):
+            both = torch.cat([plain[level][:, :num_keypoints], tokens[level]], dim=1)
+            cosines = cosine_maps(both, feature_map, self.side)
+            own = cosines[:, num_keypoints:]
+            found = found + self.level_weights[level] * own
+            finer = finer + self.offset_weights[level] * own[:, :num_keypoints]
+            if self.matcher_weights[level]:
+                weighed = self.matcher_weights[level] * cosines[:, :num_keypoints]
+                matched = matched + weighed.detach()
+        return found, matched, finer
 
     def _without_rivals(
         self, similarity: torch.Tensor, is_there: torch.Tensor
@@ -213,10 +239,15 @@ class LayoutHead(MatchingHead):
         """Log-density of where the relations put the keypoints, and the best layout."""
         weights = relations.weights[..., None] * relations.has_point  # (N, R, K)
         weights = weights / weights.sum(dim=1, keepdim=True).clamp(min=1e-6)
-        distance = squared_cell_distances(relations.points, self.side, self.side)
-        width = self.log_layout_width.exp() * self.side
-        bumps = (-distance / (2 * width**2)).exp()
-        density = (weights[..., None] * bumps).sum(dim=1)
+        # a Gaussian is a product of its sides, so the sum of many is one of matrices
+        centres = grid_points(1, self.side, weights.device)[:, 0]
+        width = self.log_layout_width.exp()
+        gaps = relations.points[..., None] - centres  # (N, R, K, 2, side)
+        sides = (-gaps.square() / (2 * width**2)).exp()
+        along_x, along_y = sides.unbind(dim=3)
+        density = torch.einsum(
+            'nrky,nrkx->nkyx', along_y * weights[..., None], along_x
+        ).flatten(2)
         prior = (density + self.log_layout_floor.exp()).log()
         mean = (weights[..., None] * relations.points).sum(dim=1)
         best = torch.where(
@@ -308,25 +339,20 @@ class LayoutHead(MatchingHead):
             if mode.startswith('ar'):
                 points, logits = self.decode(context, reasoning, mode == 'ar+refine')
             confidence = self.judge(context, reasoning, points, logits)
-            points = self.settle(context, reasoning.tokens, points)
-            matched, _ = self.match(context)
+            points = self.settle(reasoning.finer, points)
+            cells = grid_points(self.side, self.side, points.device)
+            matched = cells[reasoning.matched.argmax(dim=-1)]
         scale, shift = self.calibration
         found = Prediction(
             points, (scale * confidence + shift).sigmoid(), None, matched
         )
         return found.hide_unknown(context.is_known)
 
-    def settle(
-        self,
-        context: MatchingContext,
-        tokens: tuple[torch.Tensor, ...],
-        points: torch.Tensor,
-    ) -> torch.Tensor:
-        """Move points by parts of a cell to where finer maps are most similar.
+    def settle(self, maps: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+        """Move points by parts of a cell to where maps are most similar around them.
 
         Args:
-            context: encoded episodes.
-            tokens: of the keypoints, per level (N, K, C).
+            maps: (N, K, side * side).
             points: centres of cells, (N, K, 2).
 
         Returns:
@@ -335,15 +361,12 @@ class LayoutHead(MatchingHead):
         steps = torch.arange(-4.0, 5.0, device=points.device) / (2 * self.side)
         offsets = torch.cartesian_prod(steps, steps)
         grid = ((points[:, :, None] + offsets) * 2 - 1).clamp(-1, 1)
-        total = 0
-        for weight, token, feature_map in zip(
-            self.offset_weights, tokens, context.maps
-        ):
-            seen = F.grid_sample(
-                feature_map, grid, padding_mode='border', align_corners=False
-            )
-            seen = F.normalize(seen, dim=1)  # (N, C, K, 81)
-            total = total + weight * torch.einsum('nkc,nckp->nkp', token, seen)
+        total = F.grid_sample(
+            maps.unflatten(2, (self.side, self.side)).flatten(0, 1)[:, None],
+            grid.flatten(0, 1)[:, None],
+            padding_mode='border',
+            align_corners=False,
+        ).view(grid.shape[:-1])
         reach = self.log_offset_reach.exp() / self.side
         near = offsets.square().sum(dim=-1) / (2 * reach**2)
         share = (total / self.log_offset_width.exp() - near).softmax(dim=-1)
@@ -470,7 +493,7 @@ class LayoutHead(MatchingHead):
         judged = self.judge(context, _detached(reasoning), chosen, logits)
         doubt = F.binary_cross_entropy_with_logits(judged, is_right, reduction='none')
         closest = candidates.choose(-away)
-        moved = self.settle(context, reasoning.tokens, closest)
+        moved = self.settle(reasoning.finer, closest)
         can_settle = weights * ((closest - truth).norm(dim=-1) < 0.05)
         off = (moved - truth).abs().sum(dim=-1)
         return dict(
@@ -530,7 +553,8 @@ def _detached(reasoning: Reasoning) -> Reasoning:
     layout = reasoning.layout
     return Reasoning(
         reasoning.relation_logits.detach(),
-        reasoning.tokens,
+        reasoning.matched,
+        reasoning.finer.detach(),
         reasoning.similarity.detach(),
         reasoning.logits.detach(),
         Layout(

@@ -59,20 +59,19 @@ class MatchingContext:
         Returns:
             Per level (N, T, C) of length 1; zero where no support shows the keypoint.
         """
-        is_seen = F.pad(
-            self.is_visible,
-            (0, self.tokens[0].shape[3] - self.is_visible.shape[-1]),
-            value=True,
-        )
-        seen = is_seen[..., None].to(self.tokens[0].dtype)  # (B, S, T, 1)
+        num_rest = self.tokens[0].shape[3] - self.is_visible.shape[-1]
+        is_seen = F.pad(self.is_visible, (0, num_rest), value=True)
+        seen = is_seen[:, :, None, :, None].to(self.tokens[0].dtype)
         pooled = []
         for tokens in self.tokens:
             if weights is None:
-                mixed = (tokens[:, :, 0] * seen).sum(dim=1)[self.rows]
+                mixed = (tokens[:, :, :1] * seen).sum(dim=(1, 2))[self.rows]
             else:
-                own = tokens * seen[:, :, None]
-                own = own if len(own) == 1 else own[self.rows]
-                mixed = (own * weights[..., None, None]).sum(dim=(1, 2))
+                # views and supports as one dimension: a product of matrices
+                flat = (tokens * seen).flatten(1, 2).flatten(2)  # (B, S*V, T*C)
+                flat = flat if len(flat) == 1 else flat[self.rows]
+                mixed = torch.matmul(weights.flatten(1)[:, None], flat)[:, 0]
+                mixed = mixed.unflatten(1, tokens.shape[3:])
             pooled.append(F.normalize(mixed, dim=-1))
         return tuple(pooled)
 

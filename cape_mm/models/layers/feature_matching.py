@@ -17,24 +17,15 @@ from .heatmap import sample_at
 
 def centre_map(feature_map: torch.Tensor) -> torch.Tensor:
     """A map (N, C, H, W) minus its mean over the cells, float32."""
-    feature_map = feature_map.float()
+    feature_map = feature_map.float().contiguous()
     return feature_map - feature_map.mean(dim=(2, 3), keepdim=True)
 
 
-def unit_cells(feature_map: torch.Tensor, side: int) -> torch.Tensor:
-    """A centred map on ``side`` x ``side`` cells, every cell of length 1.
-
-    Args:
-        feature_map: (N, C, H, W).
-        side: of the grid.
-
-    Returns:
-        (N, C, side, side).
-    """
-    resized = F.interpolate(
-        feature_map, size=(side, side), mode='bilinear', align_corners=False
-    )
-    return F.normalize(resized, dim=1)
+def resize(maps: torch.Tensor, side: int) -> torch.Tensor:
+    """Maps (N, C, H, W) on ``side`` x ``side`` cells, bilinearly."""
+    if maps.shape[-2:] == (side, side):
+        return maps
+    return F.interpolate(maps, (side, side), mode='bilinear', align_corners=False)
 
 
 def unit_samples(feature_map: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
@@ -70,14 +61,41 @@ def similarity_maps(
         float32 (N, ..., side * side).
     """
     total = None
-    inner = tokens[0].shape[1:-1]
     for weight, token, feature_map in zip(weights, tokens, maps):
         if isinstance(weight, float) and weight == 0:
             continue
-        cells = unit_cells(feature_map, side).flatten(2)
-        # one support for all queries needs no copies of it
-        if rows is not None and len(token) > 1:
-            token = token[rows]
-        cosines = torch.matmul(token.flatten(1, -2), cells)
-        total = cosines * weight if total is None else total + cosines * weight
-    return total.unflatten(1, inner)
+        cosines = weight * cosine_maps(token, feature_map, side, rows)
+        total = cosines if total is None else total + cosines
+    return total
+
+
+def cosine_maps(
+    tokens: torch.Tensor,
+    feature_map: torch.Tensor,
+    side: int,
+    rows: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Cosines of tokens with the cells of a map that is resized to a grid.
+
+    Resizing and comparing are linear, so the map is compared before it grows.
+
+    Args:
+        tokens: (N, ..., C) of length 1; or (B, ..., C) with ``rows``.
+        feature_map: (N, C, H, W), centred.
+        side: of the grid.
+        rows: which of B tokens go with each map, int64 (N,).
+
+    Returns:
+        float32 (N, ..., side * side).
+    """
+    cells = resize(feature_map, side)
+    length = cells.square().sum(dim=1).sqrt().clamp(min=1e-12).flatten(1)
+    if feature_map.shape[-1] > side:
+        feature_map = cells
+    # one support for all queries needs no copies of it
+    if rows is not None and len(tokens) > 1:
+        tokens = tokens[rows]
+    dots = torch.matmul(tokens.flatten(1, -2), feature_map.flatten(2))
+    dots = resize(dots.unflatten(2, feature_map.shape[-2:]), side)
+    cosines = dots.flatten(2) / length[:, None]
+    return cosines.unflatten(1, tokens.shape[1:-1])

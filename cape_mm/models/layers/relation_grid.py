@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
+from .feature_matching import resize
 from .views import View
 
 BIN_DEGREES = 15
@@ -46,6 +46,9 @@ class RelationGrid(nn.Module):
         max_shift: largest shift along x and y, as a fraction of the crop's side.
         num_shifts: shifts that are tried along x, likewise along y.
     """
+
+    FINENESS = 2
+    """Maps are read at the nearest cell of a grid that is so much finer."""
 
     def __init__(
         self,
@@ -84,30 +87,36 @@ class RelationGrid(nn.Module):
         self.shift_cost = nn.Parameter(torch.tensor(8.0))
 
     def forward(
-        self, similarity: torch.Tensor, points: torch.Tensor, is_visible: torch.Tensor
+        self,
+        similarity: torch.Tensor,
+        points: torch.Tensor,
+        is_visible: torch.Tensor,
+        rows: torch.Tensor,
     ) -> torch.Tensor:
         """Score all relations.
 
         Args:
             similarity: maps of the keypoints by support and view, (N, S, V, K, H, W).
-            points: of the supports, centred, (N, S, K, 2).
-            is_visible: bool (N, S, K).
+            points: of the episodes' supports, centred, (B, S, K, 2).
+            is_visible: bool (B, S, K).
+            rows: episode of every map, int64 (N,).
 
         Returns:
             Logits, (N, S, V, M, T): M motions of a view, T shifts.
         """
-        rows, shots, num_views, num_keypoints = similarity.shape[:4]
-        # a motion and a shift change where the map is read: (N*S*V*K, 1, M*T, 2)
         moved = torch.einsum('vmij,nskj->nsvkmi', self.matrices, points)
-        places = moved[..., None, :] + self.shifts
-        grid = 2 * places.reshape(-1, 1, places.shape[-3] * len(self.shifts), 2)
-        read = F.grid_sample(
-            similarity.reshape(-1, 1, *similarity.shape[-2:]),
-            grid,
-            padding_mode='border',
-            align_corners=False,
+        places = (moved[..., None, :] + self.shifts).flatten(-3, -2)
+        side = self.FINENESS * similarity.shape[-1]
+        maps = resize(similarity.flatten(0, 2), side).flatten(2)
+        cell = ((places + 0.5) * side).long().clamp(0, side - 1)  # the nearest one
+        index = cell[..., 1] * side + cell[..., 0]
+        index = (
+            index.expand(len(rows), *index.shape[1:])
+            if len(index) == 1
+            else index[rows]
         )
-        read = read.view(rows, shots, num_views, num_keypoints, -1)
+        read = maps.view(*index.shape[:-1], -1).gather(-1, index)
+        is_visible = is_visible[rows]
         seen = is_visible[:, :, None, :, None].to(read.dtype)
         count = is_visible.sum(dim=-1).clamp(min=1)[:, :, None, None].to(read.dtype)
         evidence = (read * seen).sum(dim=3) / count

@@ -154,7 +154,7 @@ class LayoutHead(MatchingHead):
 
     def reason(self, context: MatchingContext) -> Reasoning:
         """Judge the relation of the layouts and search every keypoint."""
-        rows, num_keypoints = context.rows, context.points.shape[2]
+        rows = context.rows
         is_visible = context.is_visible[rows]
         points = context.points[rows] - 0.5
         coarse = similarity_maps(

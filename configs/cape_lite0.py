@@ -1,12 +1,15 @@
 """The model in the box: layout learned on a frozen EfficientNet-Lite0.
 
 Trained on generated objects and on those photographs whose terms allow to give a
-derived model away (docs/model_card.md).
+derived model away (docs/model_card.md): the head alone learns, 8,458 numbers, nothing
+of them about appearance.
 
 Data:   python tools/dataset_tools/make_synthetic.py --out data/synthetic_tiny
         and data/realcape, see _base_/realcape_episodes.py
 Run:    python tools/train.py configs/cape_lite0.py --amp
-Result: not yet run.
+Cost:   224 updates of 32 episodes; 2 min 40 s beside three other trainings on one H200.
+Result: PCK@0.2 69.8, PCK@0.05 48.5 on seven novel categories (the untrained matcher:
+        61.6, 37.3; copying: 43.4, 20.1), seed 0 (docs/results.md).
 """
 
 _base_ = [
@@ -16,14 +19,33 @@ _base_ = [
     './_base_/matching_lite0.py',
 ]
 
+generated = dict(
+    name='generated',
+    weight=0.4,
+    data_root='data/synthetic_tiny',
+    ann_file='annotations/synthetic_split1_train.json',
+)
 photographs = dict(
+<<<<<<< HEAD
     _base_.photographs,  # noqa: F821
     # horse_body, mouse_mirror_top and estop_button set the confidence afterwards
+=======
+    name='photographs',
+    weight=0.6,
+    data_root='data/realcape',
+    ann_file='annotations/realcape_train.json',
+    # horse_body, mouse_mirror_top and estop_button are left for the confidence
+>>>>>>> f7d2231 (configs: sources written out; the matcher's floor; test.py without a checkpoint tests the untrained model)
     categories=['cattle_body', 'mouse_mirror_bottom', 'car_wheel', 'drawn_character'],
 )
 train_dataloader = dict(
     batch_size=32,
+<<<<<<< HEAD
     sampler=dict(episodes_per_epoch=4000),
     dataset=dict(sources=[_base_.generated, photographs]),  # noqa: F821
+=======
+    sampler=dict(episodes_per_epoch=1800),
+    dataset=dict(type='MultiSourceEpisodeDataset', sources=[generated, photographs]),
+>>>>>>> f7d2231 (configs: sources written out; the matcher's floor; test.py without a checkpoint tests the untrained model)
 )
 train_cfg = dict(max_epochs=4)

@@ -1,10 +1,13 @@
 """The full-size model: a frozen EfficientNet-Lite2 at 384 x 384, all photographs.
 
 Differs from cape_lite0.py in backbone, input size and photographs: those of 26 of the
-32 training categories, for a model that is measured and not given away.
+32 training categories, for a model that is measured and not given away; the others are
+left for the confidence.
 
 Run:    python tools/train.py configs/cape_lite2.py --amp
-Result: not yet run.
+Cost:   248 updates of 32 episodes; 4 min beside three other trainings on one H200.
+Result: PCK@0.2 69.2, PCK@0.05 49.8 on seven novel categories (the untrained matcher:
+        60.5, 40.9), seed 0, without model.backbone.extra_modules (docs/results.md).
 """
 
 _base_ = './cape_lite0.py'
@@ -24,6 +27,7 @@ test_pipeline = [
     dict(type='WarpInstance', input_size=(384, 384)),
     dict(type='PackInstance', hide_outside=False),
 ]
+<<<<<<< HEAD
 photographs = dict(
     _base_.photographs,  # noqa: F821
     # human_hand, toy_house, betta_fish, person_overhead_depth, robot_emblem and
@@ -57,6 +61,30 @@ photographs = dict(
         'face_aflw5',
     ],
 )
+=======
+sources = [
+    dict(
+        name='generated',
+        weight=0.4,
+        data_root='data/synthetic_tiny',
+        ann_file='annotations/synthetic_split1_train.json',
+    ),
+    dict(
+        name='photographs',
+        weight=0.6,
+        data_root='data/realcape',
+        ann_file='annotations/realcape_train.json',
+        exclude_categories=[
+            'betta_fish',
+            'horse_body',
+            'human_hand',
+            'person_overhead_depth',
+            'robot_emblem',
+            'toy_house',
+        ],
+    ),
+]
+>>>>>>> f7d2231 (configs: sources written out; the matcher's floor; test.py without a checkpoint tests the untrained model)
 
 model = dict(
     backbone=dict(
@@ -65,10 +93,8 @@ model = dict(
     ),
 )
 train_dataloader = dict(
-    dataset=dict(
-        sources=[_base_.generated, photographs],  # noqa: F821
-        pipeline=train_pipeline,
-    ),
+    sampler=dict(episodes_per_epoch=2000),
+    dataset=dict(sources=sources, pipeline=train_pipeline),
 )
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

@@ -29,7 +29,11 @@ def parse_args() -> argparse.Namespace:
     """Parse the command line; the argument names are MMPose's."""
     parser = new_parser(__doc__, EXAMPLE)
     parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        help='checkpoint file (none: the model as its config initialises it)',
+    )
     parser.add_argument(
         '--work-dir', help='folder for logs and metrics (work_dirs/<config>)'
     )

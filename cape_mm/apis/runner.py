@@ -100,7 +100,7 @@ def train(
 @explain_lost_process()
 def test(
     config: str | Path,
-    checkpoint: str | Path,
+    checkpoint: str | Path | None = None,
     work_dir: str | Path | None = None,
     cfg_options: Mapping | None = None,
     launcher: str = 'none',
@@ -115,7 +115,8 @@ def test(
 
     Args:
         config: config file.
-        checkpoint: checkpoint file; it must fit the config's model exactly.
+        checkpoint: checkpoint file; it must fit the config's model exactly. None tests
+            the model as its config initialises it: the training-free matcher, say.
         work_dir: folder for logs and metrics; default ``work_dirs/<config>``.
         cfg_options: overrides.
         launcher: see :func:`train`.
@@ -143,7 +144,9 @@ def test(
     join_processes(cfg)
     check_config(cfg, 'test')
     # a wrong path shows before any work
-    content = read_checkpoint(checkpoint, trust_checkpoint)
+    content = {}
+    if checkpoint is not None:
+        content = read_checkpoint(checkpoint, trust_checkpoint)
     if show_dir is not None:
         set_pictures(cfg, show_dir, num_show)
     if dump is not None or report is not None:
@@ -151,7 +154,10 @@ def test(
     with explain_build_errors(cfg):
         runner = build_runner(cfg)
         loop = runner.test_loop
-    load_weights(runner.model, content, checkpoint)
+    if checkpoint is not None:
+        load_weights(runner.model, content, checkpoint)
+    else:
+        runner.model.init_weights()
     episodes = fixed_episodes(runner) if dump is not None else []
     check_report(runner, report)
     loop.evaluator.dataset_meta = dataset_meta(
@@ -161,7 +167,7 @@ def test(
     num_trained = count_trained(runner, content)
     if num_trained:
         metrics['trained_categories_in_test'] = num_trained
-    metrics['run'] = describe_run(runner, config, checkpoint, content)
+    metrics['run'] = describe_run(runner, config, checkpoint or 'untrained', content)
     if is_main_process():
         path = Path(out) if out is not None else Path(cfg.work_dir) / 'metrics.json'
         print(format_table(metrics))  # first: a full disk must not lose it

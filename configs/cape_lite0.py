@@ -26,26 +26,16 @@ generated = dict(
     ann_file='annotations/synthetic_split1_train.json',
 )
 photographs = dict(
-<<<<<<< HEAD
-    _base_.photographs,  # noqa: F821
-    # horse_body, mouse_mirror_top and estop_button set the confidence afterwards
-=======
     name='photographs',
     weight=0.6,
     data_root='data/realcape',
     ann_file='annotations/realcape_train.json',
     # horse_body, mouse_mirror_top and estop_button are left for the confidence
->>>>>>> f7d2231 (configs: sources written out; the matcher's floor; test.py without a checkpoint tests the untrained model)
     categories=['cattle_body', 'mouse_mirror_bottom', 'car_wheel', 'drawn_character'],
 )
 train_dataloader = dict(
     batch_size=32,
-<<<<<<< HEAD
-    sampler=dict(episodes_per_epoch=4000),
-    dataset=dict(sources=[_base_.generated, photographs]),  # noqa: F821
-=======
     sampler=dict(episodes_per_epoch=1800),
     dataset=dict(type='MultiSourceEpisodeDataset', sources=[generated, photographs]),
->>>>>>> f7d2231 (configs: sources written out; the matcher's floor; test.py without a checkpoint tests the untrained model)
 )
 train_cfg = dict(max_epochs=4)

@@ -27,41 +27,6 @@ test_pipeline = [
     dict(type='WarpInstance', input_size=(384, 384)),
     dict(type='PackInstance', hide_outside=False),
 ]
-<<<<<<< HEAD
-photographs = dict(
-    _base_.photographs,  # noqa: F821
-    # human_hand, toy_house, betta_fish, person_overhead_depth, robot_emblem and
-    # horse_body set the confidence afterwards
-    categories=[
-        'human_body',
-        'human_face',
-        'person_coco',
-        'person_posetrack',
-        'person_crowd',
-        'drawn_character',
-        'mouse_mirror_top',
-        'mouse_mirror_bottom',
-        'mouse_reaching',
-        'upper_incisor',
-        'lower_incisor',
-        'chessboard',
-        'bird_specimen',
-        'human_lips',
-        'car_wheel',
-        'cattle_body',
-        'salmon_profile',
-        'salmon_underwater',
-        'snail_shell',
-        'person_coco_mini',
-        'face_wild',
-        'human_ear',
-        'go_board',
-        'workpiece_depth',
-        'estop_button',
-        'face_aflw5',
-    ],
-)
-=======
 sources = [
     dict(
         name='generated',
@@ -84,7 +49,6 @@ sources = [
         ],
     ),
 ]
->>>>>>> f7d2231 (configs: sources written out; the matcher's floor; test.py without a checkpoint tests the untrained model)
 
 model = dict(
     backbone=dict(

@@ -26,19 +26,11 @@ from cape_mm.apis.config_options import main_datasets
 from cape_mm.datasets.splits import files_of_config
 
 FOLDERS = ('', 'ablations', 'backbones', 'cross_category')
-<<<<<<< HEAD
 CONFIGS = [name for folder in FOLDERS for name in find_configs(folder)]
 LAYOUT = ['cape_lite0', 'cape_lite2']
 REAL = [*LAYOUT, 'matching_lite0']
 """Those for photographs, on a frozen backbone."""
 
-=======
-MATCHING = ['cape_lite0', 'cape_lite2']
-"""A MatchingCAPE with an optimizer and sources of its own."""
-CONFIGS = [
-    name for folder in FOLDERS for name in find_configs(folder) if name not in MATCHING
-]
->>>>>>> f7d2231 (configs: sources written out; the matcher's floor; test.py without a checkpoint tests the untrained model)
 RECIPES = ['cape_mp100', 'cape_mp100_5shot']
 COARSEST = {'neck.fpn_convs.2.conv.weight', 'neck.fpn_convs.2.conv.bias'}
 """Of these the support tokens are the only reader."""
@@ -231,13 +223,19 @@ def test_five_shots_differ_from_one_in_nothing_else():
     assert {key for key in five if five[key] != one[key]} == expected
 
 
+def named_categories(source):
+    """Those that a source chooses, or leaves out."""
+    return source.get('categories') or source.exclude_categories
+
+
 @pytest.mark.parametrize('name', REAL)
 def test_sources_of_real_photographs(name):
     cfg = read_config(name)
     generated, photographs = cfg.train_dataloader.dataset.sources
     assert generated.weight + photographs.weight == pytest.approx(1)
     assert files_of_config(photographs) == ('annotations/realcape_train.json',)
-    assert len(set(photographs.categories)) == len(photographs.categories)
+    chosen = named_categories(photographs)
+    assert len(set(chosen)) == len(chosen)
     novel = ('annotations/realcape_val.json', 'annotations/realcape_test.json')
     for loader in ('val', 'test'):
         given = cfg[f'{loader}_dataloader']
@@ -264,8 +262,8 @@ def test_categories_of_real_photographs(name, shared_data):
     if not path.exists():
         pytest.skip(f'no {path}')
     known = {item['name'] for item in json.loads(path.read_text())['categories']}
-    chosen = read_config(name).train_dataloader.dataset.sources[1].categories
-    assert set(chosen) < known
+    photographs = read_config(name).train_dataloader.dataset.sources[1]
+    assert set(named_categories(photographs)) < known
 
 
 @pytest.mark.parametrize('name', LAYOUT)
@@ -309,20 +307,3 @@ def test_model_learns_and_predicts(name):
     check_learning_rates(model, cfg)
     check_frozen_statistics(model)
     check_step(cfg, model, IDLE.get(name, set()))
-
-
-@pytest.mark.parametrize('name', [*MATCHING, 'floors/matching_lite0'])
-def test_matching_configs(name):
-    """They say what they are, hold only what differs, and build without weights."""
-    test_every_type_is_registered(name)
-    test_a_variant_contains_only_what_differs(name)
-    card = ast.get_docstring(ast.parse((CONFIG_DIR / f'{name}.py').read_text()))
-    assert f'configs/{name}.py' in card
-    assert 'Result: ' in card
-    cfg = read_config(name)
-    model = build_model(cfg)
-    assert not model.learns_features
-    learned = {n for n, weight in model.named_parameters() if weight.requires_grad}
-    assert all(n.startswith('head.') for n in learned)
-    sources = cfg.train_dataloader.dataset.sources
-    assert [source.name for source in sources] == ['generated', 'photographs']

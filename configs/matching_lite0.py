@@ -2,11 +2,11 @@
 
 It is printed beside every result of a LayoutHead, too.
 
-Run:    python tools/test.py configs/floors/matching_lite0.py
+Run:    python tools/test.py configs/matching_lite0.py
 Result: PCK@0.2 61.6, PCK@0.05 37.3 on seven novel categories (docs/results.md).
 """
 
-_base_ = '../cape_lite0.py'
+_base_ = './cape_lite0.py'
 
 model = dict(
     head=dict(

@@ -91,7 +91,7 @@ class RelationGrid(nn.Module):
         similarity: torch.Tensor,
         points: torch.Tensor,
         is_visible: torch.Tensor,
-        rows: torch.Tensor,
+        rows: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Score all relations.
 
@@ -99,11 +99,13 @@ class RelationGrid(nn.Module):
             similarity: maps of the keypoints by support and view, (N, S, V, K, H, W).
             points: of the episodes' supports, centred, (B, S, K, 2).
             is_visible: bool (B, S, K).
-            rows: episode of every map, int64 (N,).
+            rows: episode of every map, int64 (N,); None: one after the other.
 
         Returns:
             Logits, (N, S, V, M, T): M motions of a view, T shifts.
         """
+        if rows is None:
+            rows = torch.arange(len(similarity), device=similarity.device)
         moved = torch.einsum('vmij,nskj->nsvkmi', self.matrices, points)
         places = (moved[..., None, :] + self.shifts).flatten(-3, -2)
         side = self.FINENESS * similarity.shape[-1]

@@ -283,11 +283,11 @@ def test_settling_stays_near_the_cell(trained):
     head = trained.head
     reasoning = head.reason(context)
     centres = reasoning.candidates.points[:, :, 0]
-    moved = head.settle(context, reasoning.tokens, centres)
+    moved = head.settle(reasoning.finer, centres)
     away = (moved - centres).abs()
     assert 1e-4 < away.max() < 2 / head.side
     closed = build_matching().head
-    assert torch.equal(closed.settle(context, reasoning.tokens, centres), centres)
+    assert torch.equal(closed.settle(reasoning.finer, centres), centres)
 
 
 def test_weights_of_keypoints_count_in_the_loss():

@@ -7,12 +7,16 @@ import torch.nn.functional as F
 
 from cape_mm.models.layers.feature_matching import (
     centre_map,
+    resize,
     similarity_maps,
-    unit_cells,
     unit_samples,
 )
 
 SIDE = 6
+
+
+def unit_cells(maps, side):
+    return F.normalize(resize(maps, side), dim=1)
 
 
 def test_centring_takes_away_what_all_cells_share(rng):

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from tiny_cape import build_cape, cape_config
+from tiny_matching import build_matching, matching_config, open_gates
 
 from cape_mm.inference import CapeInferencer
 
@@ -27,22 +28,37 @@ SIZE = (64, 60)
 """(w, h) of the pictures."""
 
 
-def make_config(**model) -> Config:
-    """Config of the tiny model with the test pipeline that prediction needs."""
+def config_of(model: dict) -> Config:
+    """A model's config with the test pipeline that prediction needs."""
     return Config(
         dict(
             custom_imports=dict(imports=['cape_mm'], allow_failed_imports=False),
             default_scope='mmpose',
-            model=cape_config(**model),
+            model=model,
             test_dataloader=dict(dataset=dict(pipeline=PIPELINE)),
         )
     )
 
 
+def make_config(**model) -> Config:
+    """:func:`config_of` the tiny model."""
+    return config_of(cape_config(**model))
+
+
 def write_checkpoint(path: Path, dtype: torch.dtype = torch.float32, **model) -> Path:
     """A checkpoint as MMEngine writes it: random weights, the config's text."""
-    cfg = make_config(**model)
     weights = build_cape(dtype=dtype, **model).state_dict()
+    return _write(path, make_config(**model), weights)
+
+
+def write_layout_checkpoint(path: Path) -> Path:
+    """The same of a model with a layout head that has something to say."""
+    model = build_matching(mode='ar')
+    open_gates(model.head)
+    return _write(path, config_of(matching_config(mode='ar')), model.state_dict())
+
+
+def _write(path: Path, cfg: Config, weights: dict) -> Path:
     meta = dict(cfg=cfg.pretty_text, experiment_name='tiny_20250101_000000', epoch=1)
     torch.save(dict(meta=meta, state_dict=weights), path)
     return path

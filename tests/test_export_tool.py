@@ -7,7 +7,14 @@ import fractions
 import numpy as np
 import pytest
 import torch
-from predict_cases import KEYPOINTS, SKELETON, make_picture, marked, write_checkpoint
+from predict_cases import (
+    KEYPOINTS,
+    SKELETON,
+    make_picture,
+    marked,
+    write_checkpoint,
+    write_layout_checkpoint,
+)
 from tool_calls import ToolCaller
 
 from cape_mm.inference import CapeInferencer, model_loading
@@ -66,6 +73,15 @@ def test_own_checkpoint_of_other_types_needs_trust(call_tool, tmp_path):
     assert '--trust-checkpoint' in outcome.message
     pytest.importorskip('onnx', reason='pip install onnx onnxruntime')
     assert call_tool(*arguments, '--trust-checkpoint').code == 0
+
+
+def test_a_layout_head_has_no_export_yet(call_tool, tmp_path):
+    path = write_layout_checkpoint(tmp_path / 'layout.pth')
+    outcome = call_tool('export', path, '--out', tmp_path / 'out')
+    assert outcome.code == 2
+    assert 'MatchingCAPE with a LayoutHead' in outcome.message
+    assert 'configs/cape_custom.py' in outcome.message
+    assert not (tmp_path / 'out').exists()
 
 
 def test_missing_checkpoint_is_one_message(call_tool, tmp_path):

@@ -128,7 +128,8 @@ def _check_head(model: nn.Module) -> None:
     if not isinstance(model, CAPE) or not isinstance(head, ProposalHead):
         raise ConfigError(
             f'only CAPE models with a ProposalHead or an AutoregressiveHead can be '
-            f'exported, this is a {type(model).__name__} with a {type(head).__name__}'
+            f'exported, this is a {type(model).__name__} with a {type(head).__name__}. '
+            f'Train one, e.g. with configs/cape_custom.py, and name its checkpoint'
         )
     if isinstance(head, AutoregressiveHead):
         if not head.use_proposals:

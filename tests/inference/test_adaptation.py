@@ -16,6 +16,7 @@ from predict_cases import (
     make_picture,
     marked,
     write_checkpoint,
+    write_layout_checkpoint,
 )
 from tiny_cape import tiny_backbone
 
@@ -45,6 +46,17 @@ def crops_of(inferencer: CapeInferencer, seed: int = 0):
 def own(checkpoint) -> CapeInferencer:
     """An inferencer that a test may change."""
     return marked(CapeInferencer(checkpoint=checkpoint, device='cpu'))
+
+
+def test_a_layout_head_adapts_without_its_confidence(tmp_path):
+    path = write_layout_checkpoint(tmp_path / 'layout.pth')
+    inferencer = marked(CapeInferencer(checkpoint=path, device='cpu'))
+    before = weights_of(inferencer)
+    done = inferencer.adapt(4)
+    names = changed(before, weights_of(inferencer))
+    assert bool(names) == done.is_kept
+    assert all(name.startswith('head.') for name in names)
+    assert not any('confidence' in name or 'calibration' in name for name in names)
 
 
 @pytest.mark.parametrize('num_shots', [1, 3])

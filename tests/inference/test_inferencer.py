@@ -18,6 +18,7 @@ from predict_cases import (
     make_picture,
     marked,
     write_checkpoint,
+    write_layout_checkpoint,
     write_pictures,
     write_video,
 )
@@ -57,6 +58,27 @@ def test_equals_the_models_own_prediction_of_the_same_episode(inferencer):
     np.testing.assert_array_equal(result.boxes, [[3.0, 4.0, 49.0, 39.0]])
     assert result.image_size == (64, 60)
     assert result.confidence.shape == result.visibility.shape == (1, 4)
+
+
+@pytest.fixture(scope='module')
+def by_layout(tmp_path_factory) -> CapeInferencer:
+    """An inferencer of a layout head on a frozen backbone."""
+    path = write_layout_checkpoint(tmp_path_factory.mktemp('layout') / 'epoch_1.pth')
+    return marked(CapeInferencer(checkpoint=path, device='cpu'))
+
+
+@pytest.mark.parametrize('num_shots', [1, 2])
+def test_a_layout_head_is_inferred_as_any_other(by_layout, num_shots):
+    query = make_picture(5)
+    shots = [(make_picture(0), KEYPOINTS, np.ones(4, bool))]
+    if num_shots == 2:
+        by_layout.add_support(make_picture(1), KEYPOINTS + 2)
+        shots.append((make_picture(1), KEYPOINTS + 2, np.ones(4, bool)))
+    expected = predict_by_model(by_layout, shots, query, [3.0, 4.0, 49.0, 39.0])
+    (result,) = by_layout(query, BOX)
+    np.testing.assert_allclose(result.keypoints, expected, atol=1e-2)
+    assert result.visibility is None or result.visibility.shape == (1, 4)
+    assert (result.confidence > 0).all()
 
 
 def test_more_shots_equal_an_episode_of_more_shots(inferencer):

@@ -247,6 +247,41 @@ def test_labels_of_hidden_keypoints_do_not_count():
     torch.testing.assert_close(losses_of(model, [item]), expected)
 
 
+def test_the_relation_is_learned_from_what_the_first_support_shows():
+    model = build_matching(LAYOUT | PLAIN)
+    open_gates(model.head)
+    item = make_episode(1, 5, 2, 2, support_hidden=((0, 4), (1, 0)))
+    batch = prepare(model, [item])
+    context = model.encode(batch['inputs'])
+    targets = collect_targets(batch['data_samples'], context.points.device)
+    expected = model.head.loss(context, targets)
+    context.points[:, 0, 4] = 0.9
+    torch.testing.assert_close(model.head.loss(context, targets), expected)
+
+
+@pytest.mark.parametrize('mode', ['ar', 'ar+refine'])
+def test_every_step_sees_the_earlier_keypoints(trained, mode):
+    """The known ones, never itself; at the end all the others."""
+    item = make_episode(0, 6, 1, 2, support_hidden=((0, 2),))
+    context = encode(trained, [item])
+    seen = []
+    hook = trained.head.pointer.register_forward_pre_hook(
+        lambda _, args: seen.append(args[4])
+    )
+    with torch.no_grad():
+        trained.head.predict(context, mode)
+    hook.remove()
+    steps, last = (seen[:5], seen[5:])
+    assert len(last) == (mode == 'ar+refine')
+    for step, is_seen in enumerate(steps):
+        assert (is_seen.sum(dim=-1) == step).all() and not is_seen[..., 2].any()
+        assert step == 0 or (is_seen | ~steps[step - 1]).all()  # none is forgotten
+    if last:
+        expected = ~torch.eye(6, dtype=torch.bool)
+        expected[:, 2] = False
+        assert (last[0] == expected).all()
+
+
 def test_nothing_to_score_costs_nothing():
     model = build_matching()
     everything = tuple((0, keypoint) for keypoint in range(5))

@@ -17,6 +17,7 @@ from tiny_matching import (
     LAYOUT,
     MATCHER,
     PLAIN,
+    SIDE,
     build_matching,
     encode,
     open_gates,
@@ -27,6 +28,7 @@ from cape_mm.errors import ConfigError
 from cape_mm.models import LayoutHead
 from cape_mm.models.encoders.view_tokens import view_tokens
 from cape_mm.models.estimators.samples import collect_targets
+from cape_mm.models.layers import grid_points
 from cape_mm.models.layers.views import view_images
 
 PIXELS = 1e-3
@@ -311,6 +313,22 @@ def test_calibration_scales_the_confidence():
     assert torch.equal(calibrated.points, plain.points)
     expected = (0.5 * plain.scores.logit() - 1).sigmoid()
     torch.testing.assert_close(calibrated.scores, expected)
+
+
+def test_the_likeliest_layout_says_where_to_look():
+    """Of one relation: a Gaussian around each of its points, over a floor."""
+    model = build_matching(LAYOUT | dict(num_relations=1))
+    head = open_gates(model.head)
+    with torch.no_grad():
+        reasoning = head.reason(encode(model, [make_episode(0)]))
+    weighed = reasoning.logits - reasoning.similarity / head.log_temperature.exp()
+    cells = grid_points(SIDE, SIDE, weighed.device)
+    gaps = cells - reasoning.layout.points[:, :, None]
+    bumps = (-gaps.square().sum(-1) / (2 * head.log_layout_width.exp() ** 2)).exp()
+    expected = (bumps + head.log_layout_floor.exp()).log()
+    torch.testing.assert_close(
+        weighed / head.layout_gate, expected, atol=1e-3, rtol=1e-4
+    )
 
 
 def test_settling_stays_near_the_cell(trained):

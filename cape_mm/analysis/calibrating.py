@@ -37,7 +37,7 @@ def fit_confidence(
     """
     if is_correct.all() or not is_correct.any():
         raise ValueError('confidences can only be fitted to right and wrong keypoints')
-    logits = logit(np.clip(confidence, 1e-6, 1 - 1e-6))
+    logits = _logits(confidence)
     sign = np.where(is_correct, 1.0, -1.0)
 
     def loss(numbers: np.ndarray) -> float:
@@ -46,6 +46,10 @@ def fit_confidence(
 
     scale, shift = minimize(loss, np.array([1.0, 0.0]), method='Nelder-Mead').x
     return float(scale), float(shift)
+
+
+def _logits(confidence: np.ndarray) -> np.ndarray:
+    return logit(np.clip(confidence, 1e-6, 1 - 1e-6))  # finite at 0 and 1
 
 
 def calibrate(checkpoint: str | Path, results: str | Path, out: str | Path) -> str:
@@ -75,7 +79,7 @@ def calibrate(checkpoint: str | Path, results: str | Path, out: str | Path) -> s
         scale, shift = fit_confidence(confidence, is_correct)
     except ValueError as error:
         raise ConfigError(f'{results}: {error}') from error
-    fitted = expit(scale * logit(np.clip(confidence, 1e-6, 1 - 1e-6)) + shift)
+    fitted = expit(scale * _logits(confidence) + shift)
     before = weights[KEY].double()
     # what the test saw went through the old numbers first
     weights[KEY] = torch.stack([before[0] * scale, before[1] * scale + shift]).float()

@@ -94,12 +94,7 @@ class CAPE(BaseEpisodeEstimator):
     def encode_instances(
         self, inputs: EpisodeInputs, roles: Collection[str] = ROLES
     ) -> InstanceFeatures:
-        """What later episodes need of N instances, each through the backbone once.
-
-        Args:
-            inputs: every instance as an episode of its own, which it is the one support
-                and the one query of.
-            roles: 'support', 'query' or both: what the instances can be later.
+        """See the base class.
 
         Returns:
             ``as_support``: appearance of the keypoints, (N, K, C); ``as_query``: fine
@@ -130,10 +125,6 @@ class CAPE(BaseEpisodeEstimator):
         self, as_support: tuple[torch.Tensor, ...], inputs: EpisodeInputs
     ) -> torch.Tensor:
         """Pool the shots and relate the keypoints over the pose graph.
-
-        Args:
-            as_support: what :meth:`encode_instances` gave, B * S rows.
-            inputs: the episodes; their images are not looked at.
 
         Returns:
             Keypoint tokens that have not seen a query, (B, K, C).

@@ -94,7 +94,6 @@ class MatchingCAPE(BaseEpisodeEstimator):
         return MatchingContext(
             tokens=tuple(level.unflatten(0, shots) for level in tokens),
             maps=maps,
-            views=self.views,
             points=inputs.support_keypoints,
             is_visible=inputs.support_visible,
             hops=inputs.hops,

@@ -7,7 +7,7 @@ scores. Untrained, all gates are closed: the head *is* the matcher.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -18,11 +18,11 @@ from ...utils.value_checks import check_at_least, check_options, check_probabili
 from ..layers import grid_points
 from ..layers.feature_matching import cosine_maps, similarity_maps
 from ..layers.heatmap import gaussian_target
-from ..layers.relation_grid import RelationGrid
+from ..layers.relation_grid import RelationGrid, Relations
 from ..layers.views import all_views, composition_table
 from ..losses import mean_over_pairs
 from .base import Prediction, QueryTargets
-from .decode_order import mixed_order, skeleton_order
+from .decode_order import mixed_order
 from .matching_head import MatchingContext, MatchingHead
 from .pointer_decoder import (
     Candidates,
@@ -36,6 +36,9 @@ from .prefix_mix import History, PrefixMix
 LOSSES = dict(heatmap=1.0, relation=0.3, pointer=1.0, offset=30.0, confidence=0.5)
 CORRECT_RADIUS = 0.16
 """Distance that counts as right: PCK@0.2 in a crop of 1.25 boxes."""
+
+NUM_EVIDENCE = 10
+"""Numbers by which a point is judged."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,8 @@ class LayoutHead(MatchingHead):
         level_weights: what the untrained matcher weighs the feature maps with.
         side: keypoints are searched among ``side`` x ``side`` cells.
         relation_side: cells of the maps that relations are judged by.
-        num_turns: views at even angles; as ``CAPE``'s ``support_views``.
-        mirror: mirrored views too.
+        num_turns: views of a support at even angles.
+        mirror: each of them mirrored, too.
         num_relations: how many of the likeliest relations say where keypoints are.
         num_candidates: peaks per keypoint.
         prefix_mix: arguments of :class:`PrefixMix`.
@@ -126,11 +129,10 @@ class LayoutHead(MatchingHead):
         self.prefix_mix = PrefixMix(
             **check_options('prefix_mix', prefix_mix, PrefixMix)
         )
-        views = all_views(num_turns, mirror)
-        self.views = views
-        table = composition_table(views)
+        self.views = all_views(num_turns, mirror)
+        table = composition_table(self.views)
         self.register_buffer('composition', table, persistent=False)
-        self.relations = RelationGrid(views)
+        self.relations = RelationGrid(self.views)
         self.level_weights = nn.Parameter(
             torch.tensor([float(w) for w in level_weights])
         )
@@ -158,12 +160,12 @@ class LayoutHead(MatchingHead):
         is_visible = context.is_visible[rows]
         points = context.points[rows] - 0.5
         coarse = similarity_maps(
-            [tokens.flatten(1, 3) for tokens in context.tokens],
+            context.tokens,
             context.maps,
             self.level_weights,
             self.relation_side,
             rows,
-        ).unflatten(1, context.tokens[0].shape[1:4])
+        )  # (N, S, V, T, P)
         judged = self._without_rivals(coarse, is_visible[:, :, None])
         side = self.relation_side
         relation_logits = self.relations(
@@ -235,7 +237,9 @@ class LayoutHead(MatchingHead):
         own = similarity.narrow(-2, 0, num_keypoints)
         return own - self.rival_gate * common
 
-    def _expect(self, relations, is_known: torch.Tensor) -> tuple[torch.Tensor, Layout]:
+    def _expect(
+        self, relations: Relations, is_known: torch.Tensor
+    ) -> tuple[torch.Tensor, Layout]:
         """Log-density of where the relations put the keypoints, and the best layout."""
         weights = relations.weights[..., None] * relations.has_point  # (N, R, K)
         weights = weights / weights.sum(dim=1, keepdim=True).clamp(min=1e-6)
@@ -254,63 +258,6 @@ class LayoutHead(MatchingHead):
             relations.has_point[:, 0, :, None], relations.points[:, 0], mean
         )
         return prior, Layout.of(best, is_known, relations.weights[:, 0])
-
-    def decode(
-        self, context: MatchingContext, reasoning: Reasoning, again: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Point at candidates, one keypoint after the other.
-
-        Args:
-            context: encoded episodes.
-            reasoning: what :meth:`reason` returned.
-            again: point once more at the end, with all others in sight.
-
-        Returns:
-            Points (N, K, 2) and the candidates' final logits (N, K, M), in the
-            keypoints' own order.
-        """
-        candidates, layout = reasoning.candidates, reasoning.layout
-        is_known, hops = context.is_known, context.hops[context.rows]
-        emitted = self._first_guess(candidates)
-        order = sure_first(emitted.scores, is_known)
-        logits = candidates.logits
-        is_done = torch.zeros_like(is_known)
-        for step in range(context.num_steps):
-            index = order[:, step : step + 1]
-            pick = index[..., None]
-            asked = candidates.take(index)
-            scores = self.pointer(
-                asked,
-                layout.points.gather(1, pick.expand(-1, -1, 2)),
-                emitted,
-                layout,
-                is_done[:, None],
-                hops.gather(1, pick.expand(-1, -1, hops.shape[2])),
-            )
-            emitted = Emitted(
-                emitted.points.scatter(1, pick.expand(-1, -1, 2), asked.choose(scores)),
-                emitted.scores.scatter(1, index, scores.softmax(dim=-1).amax(dim=-1)),
-            )
-            logits = logits.scatter(1, pick.expand(-1, -1, scores.shape[2]), scores)
-            is_done = is_done.scatter(1, index, is_known.gather(1, index))
-        if again:
-            itself = torch.eye(
-                is_known.shape[1], dtype=torch.bool, device=is_known.device
-            )
-            logits = self.pointer(
-                candidates,
-                layout.points,
-                emitted,
-                layout,
-                is_known[:, None] & ~itself,
-                hops,
-            )
-            return candidates.choose(logits), logits
-        return emitted.points, logits
-
-    def _first_guess(self, candidates: Candidates) -> Emitted:
-        scores = candidates.logits.softmax(dim=-1)[..., 0]
-        return Emitted(candidates.points[:, :, 0], scores)
 
     def predict(self, context: MatchingContext, mode: str = 'ar') -> Prediction:
         """Find the keypoints.
@@ -337,7 +284,14 @@ class LayoutHead(MatchingHead):
                 candidates = find_candidates(logits, self.side, self.num_candidates)
             points, logits = candidates.points[:, :, 0], candidates.logits
             if mode.startswith('ar'):
-                points, logits = self.decode(context, reasoning, mode == 'ar+refine')
+                points, logits = self.pointer.decode(
+                    candidates,
+                    reasoning.layout,
+                    context.is_known,
+                    context.hops[context.rows],
+                    context.num_steps,
+                    again=mode == 'ar+refine',
+                )
             confidence = self.judge(context, reasoning, points, logits)
             points = self.settle(reasoning.finer, points)
             cells = grid_points(self.side, self.side, points.device)
@@ -437,16 +391,7 @@ class LayoutHead(MatchingHead):
             )
             for part in context.tokens
         )
-        return MatchingContext(
-            tokens,
-            context.maps,
-            context.views,
-            turned + 0.5,
-            context.is_visible,
-            context.hops,
-            context.rows,
-            context.num_steps,
-        )
+        return replace(context, tokens=tokens, points=turned + 0.5)
 
     def loss(
         self, context: MatchingContext, targets: QueryTargets
@@ -490,7 +435,7 @@ class LayoutHead(MatchingHead):
         is_near = weights * (away.amin(dim=-1) < 0.12)
         chosen = candidates.choose(logits)
         is_right = ((chosen - truth).norm(dim=-1) < CORRECT_RADIUS).to(truth.dtype)
-        judged = self.judge(context, _detached(reasoning), chosen, logits)
+        judged = self.judge(context, reasoning, chosen, logits)
         doubt = F.binary_cross_entropy_with_logits(judged, is_right, reduction='none')
         closest = candidates.choose(-away)
         moved = self.settle(reasoning.finer, closest)
@@ -512,8 +457,8 @@ class LayoutHead(MatchingHead):
         is_scored: torch.Tensor,
     ) -> torch.Tensor:
         """All steps of the decoder in one pass, given the history they would have."""
-        reasoning = _detached(reasoning)
-        guess = self._first_guess(reasoning.candidates)
+        candidates, layout = reasoning.candidates, reasoning.layout.detach()
+        guess = candidates.guess()
         known_targets = QueryTargets(targets.points, is_scored)
         history: History = self.prefix_mix(guess.points, known_targets)
         is_true = (history.points != guess.points).any(dim=-1)
@@ -528,37 +473,4 @@ class LayoutHead(MatchingHead):
         rank = order.argsort(dim=1)
         is_seen = (rank[:, None] < rank[:, :, None]) & is_known[:, None]
         is_seen = is_seen & ~history.is_unknown[:, None]
-        return self.pointer(
-            reasoning.candidates,
-            reasoning.layout.points,
-            emitted,
-            reasoning.layout,
-            is_seen,
-            hops,
-        )
-
-
-NUM_EVIDENCE = 10
-
-
-def sure_first(scores: torch.Tensor, is_known: torch.Tensor) -> torch.Tensor:
-    """Keypoint indices by falling score, unknown ones last, int64 (N, K)."""
-    no_graph = torch.zeros(
-        *scores.shape, scores.shape[1], dtype=torch.long, device=scores.device
-    )
-    return skeleton_order(no_graph, scores, is_known)
-
-
-def _detached(reasoning: Reasoning) -> Reasoning:
-    layout = reasoning.layout
-    return Reasoning(
-        reasoning.relation_logits.detach(),
-        reasoning.matched,
-        reasoning.finer.detach(),
-        reasoning.similarity.detach(),
-        reasoning.logits.detach(),
-        Layout(
-            layout.points.detach(), layout.scale.detach(), layout.certainty.detach()
-        ),
-        reasoning.candidates,
-    )
+        return self.pointer(candidates, layout.points, emitted, layout, is_seen, hops)

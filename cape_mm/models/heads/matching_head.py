@@ -12,7 +12,6 @@ from mmpose.registry import MODELS
 from ...utils.value_checks import check_at_least, check_not_negative
 from ..layers import grid_points
 from ..layers.feature_matching import similarity_maps
-from ..layers.views import View
 from .base import BaseHead, Prediction, QueryTargets
 
 
@@ -27,7 +26,6 @@ class MatchingContext:
     Attributes:
         tokens: per level (B, S, V, T, C) of length 1.
         maps: per level of the queries, (N, C, H, W), centred.
-        views: the V views.
         points: of the supports, (x, y) in [0, 1], (B, S, K, 2).
         is_visible: bool (B, S, K).
         hops: graph distances, int64 (B, K, K).
@@ -37,7 +35,6 @@ class MatchingContext:
 
     tokens: tuple[torch.Tensor, ...]
     maps: tuple[torch.Tensor, ...]
-    views: list[View]
     points: torch.Tensor
     is_visible: torch.Tensor
     hops: torch.Tensor

@@ -15,6 +15,7 @@ from torch import nn
 
 from ..layers import grid_points
 from ..layers.transformer import zero_layer
+from .decode_order import skeleton_order
 
 FAR_HOPS = 6
 NUM_PAIR_FEATURES = 12
@@ -42,6 +43,10 @@ class Candidates:
             where = index.view(len(index), 1, *[1] * (part.dim() - 2))
             picked.append(part.gather(1, where.expand(-1, -1, *part.shape[2:])))
         return Candidates(*picked)
+
+    def guess(self) -> Emitted:
+        """The highest peaks, before any keypoint has been emitted."""
+        return Emitted(self.points[:, :, 0], self.logits.softmax(dim=-1)[..., 0])
 
     def choose(self, scores: torch.Tensor) -> torch.Tensor:
         """Points of the highest scores (N, K, M), (N, K, 2)."""
@@ -168,6 +173,58 @@ class PointerDecoder(nn.Module):
         corrected = self.correction(torch.cat([said, own, off], dim=-1))[..., 0]
         return (asked.logits + corrected).masked_fill(~asked.is_peak, -1e4)
 
+    def decode(
+        self,
+        candidates: Candidates,
+        layout: Layout,
+        is_known: torch.Tensor,
+        hops: torch.Tensor,
+        num_steps: int,
+        again: bool = False,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Point at candidates, one keypoint after the other, the surest first.
+
+        Args:
+            candidates: of all keypoints.
+            layout: where they were expected.
+            is_known: keypoint is visible in some support, bool (N, K).
+            hops: graph distances, (N, K, K).
+            num_steps: largest number of known keypoints among the rows.
+            again: point once more at the end, with all others in sight.
+
+        Returns:
+            Points (N, K, 2) and the candidates' final logits (N, K, M), in the
+            keypoints' own order.
+        """
+        emitted, logits = candidates.guess(), candidates.logits
+        # without a graph, all keypoints are equally far: the order is that of scores
+        order = skeleton_order(torch.zeros_like(hops), emitted.scores, is_known)
+        is_done = torch.zeros_like(is_known)
+        for step in range(num_steps):
+            index = order[:, step : step + 1]
+            pick = index[..., None]
+            asked = candidates.take(index)
+            scores = self(
+                asked,
+                layout.points.gather(1, pick.expand(-1, -1, 2)),
+                emitted,
+                layout,
+                is_done[:, None],
+                hops.gather(1, pick.expand(-1, -1, hops.shape[2])),
+            )
+            emitted = Emitted(
+                emitted.points.scatter(1, pick.expand(-1, -1, 2), asked.choose(scores)),
+                emitted.scores.scatter(1, index, scores.softmax(dim=-1).amax(dim=-1)),
+            )
+            logits = logits.scatter(1, pick.expand(-1, -1, scores.shape[2]), scores)
+            is_done = is_done.scatter(1, index, is_known.gather(1, index))
+        if not again:
+            return emitted.points, logits
+        itself = torch.eye(is_known.shape[1], dtype=torch.bool, device=is_known.device)
+        others = is_known[:, None] & ~itself
+        logits = self(candidates, layout.points, emitted, layout, others, hops)
+        return candidates.choose(logits), logits
+
     def _listen(self, pairs: torch.Tensor, is_seen: torch.Tensor) -> torch.Tensor:
         """Weighted sum over the emitted keypoints, (N, I, M, hidden_dims)."""
         is_seen = is_seen[:, :, None, :, None]
@@ -191,6 +248,12 @@ class Layout:
     points: torch.Tensor
     scale: torch.Tensor
     certainty: torch.Tensor
+
+    def detach(self) -> Layout:
+        """The same, without a gradient."""
+        return Layout(
+            self.points.detach(), self.scale.detach(), self.certainty.detach()
+        )
 
     @classmethod
     def of(

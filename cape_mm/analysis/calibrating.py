@@ -11,9 +11,8 @@ from scipy.special import expit, logit
 
 from ..compat.checkpoint import read_checkpoint
 from ..errors import ConfigError
-from ..evaluation.calibration import expected_calibration_error
+from ..evaluation.calibration import expected_calibration_error, scored_confidences
 from ..evaluation.result_file import read_results
-from ..evaluation.results import CORRECT_THRESHOLD
 from ..utils.atomic_write import replacing
 
 KEY = 'head.calibration'
@@ -73,8 +72,10 @@ def calibrate(checkpoint: str | Path, results: str | Path, out: str | Path) -> s
     if KEY not in weights:
         raise ConfigError(f'{checkpoint}: only a LayoutHead has a confidence to set')
     table = read_results(results).table
-    confidence = table.keypoints['score'].astype(np.float64)
-    is_correct = table.keypoints['distance'] < CORRECT_THRESHOLD
+    found = scored_confidences(table)
+    if found is None:
+        raise ConfigError(f'{results}: the model of this test gave no confidences')
+    confidence, is_correct = found
     try:
         scale, shift = fit_confidence(confidence, is_correct)
     except ValueError as error:

@@ -7,8 +7,6 @@ and of the table of pairs; the page is laid out by ``report.html.j2``.
 from __future__ import annotations
 
 import base64
-import math
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -20,27 +18,35 @@ from mmengine.runner import Runner
 from ..datasets import MP100EpisodeDataset
 from ..errors import ConfigError, MissingDataError
 from ..evaluation import EpisodePCK, PredictionDump
-from ..evaluation.breakdowns import named
-from ..evaluation.report import CONFIDENCE_PARTS, COUNT_KEYS, OVERALL_ROWS, ROW_KEYS
+from ..evaluation.breakdowns import macro_key
+from ..evaluation.calibration import scored_confidences
+from ..evaluation.report import (
+    COUNT_KEYS,
+    OVERALL_ROWS,
+    confidence_parts,
+    describe_gaps,
+    is_missing,
+    show_gain,
+    show_interval,
+    show_number,
+)
 from ..evaluation.result_file import read_results, results_path
 from ..evaluation.results import ResultTable
-from ..utils.atomic_write import try_folder, write_text_atomically
+from ..utils.atomic_write import try_folder, write_bytes_atomically
 from ..utils.json_file import read_json
-from .report_curves import (
-    pck_curve,
-    reliability_diagram,
-    risk_curve,
-    scored_confidences,
-)
+from .report_curves import pck_curve, reliability_diagram, risk_curve
 from .report_episodes import choose_episodes, draw_chosen
 
 PAGE_NAME = 'report.html'
-PCK, FLOOR = 'PCK@0.2', 'copy_support/PCK@0.2'
+PCK = 'PCK@0.2'
 FLOORS = {'copy_support': 'copy support', 'matching': 'matching'}
 """Names by the prefix of their metrics; the second only of models with a matcher."""
-MARK = 'num_pairs'
-"""A key that every ``EpisodePCK`` returns."""
-UNPRINTABLE = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]')
+NO_BETTER = {
+    'copy_support': 'copying the points of the support, which looks at no image',
+    'matching': 'matching the features of its backbone, which learns nothing',
+}
+MARK = 'num_pairs_dropped'
+"""A key that only ``EpisodePCK`` returns."""
 CONFIDENCE_MEANINGS = {
     'mean_confidence': 'of all scored keypoints',
     'ECE@0.2': 'expected calibration error: 0 is best',
@@ -98,7 +104,7 @@ def report_test(runner: Runner, metrics: Metrics, folder: str | Path) -> Path:
         categories = dataset.categories.values()
         names = {category.id: category.keypoint_names for category in categories}
     text = render(metrics, metric.pairs, pictures, names, runner.cfg.pretty_text)
-    return write_text_atomically(Path(folder) / PAGE_NAME, text)
+    return _write(folder, text)
 
 
 def report_stored(result: str | Path, out: str | Path | None = None) -> Path:
@@ -130,7 +136,13 @@ def report_stored(result: str | Path, out: str | Path | None = None) -> Path:
     if prefix:
         beside = beside.with_name(f'{prefix}.{beside.name}')
     table = read_results(beside).table if beside.is_file() else None
-    return write_text_atomically(folder / PAGE_NAME, render(metrics, table))
+    return _write(folder, render(metrics, table))
+
+
+def _write(folder: str | Path, text: str) -> Path:
+    # names in JSON may hold halves of letters, which no UTF-8 file can
+    content = text.encode('utf-8', 'replace')
+    return write_bytes_atomically(Path(folder) / PAGE_NAME, content, durable=False)
 
 
 def own_metrics(metrics: Metrics, source: str = 'the test') -> tuple[dict, str]:
@@ -146,23 +158,17 @@ def own_metrics(metrics: Metrics, source: str = 'the test') -> tuple[dict, str]:
     Raises:
         ConfigError: there is none.
     """
-    prefixes = [key.removesuffix(MARK) for key in metrics if key.split('/')[-1] == MARK]
-    own: dict[str, Any] = {}
-    if prefixes:
-        first = prefixes[0]
-        below = tuple(p for p in prefixes[1:] if p.startswith(first))
-        own = {
-            key.removeprefix(first): value
-            for key, value in metrics.items()
-            if key.startswith(first) and not (below and key.startswith(below))
-        }
-    rows = (own.get('per_category') or {}).values()
-    if not (own.keys() >= COUNT_KEYS | {PCK}) or any(r.keys() < ROW_KEYS for r in rows):
+    marks = [key for key in metrics if key.split('/')[-1] == MARK]
+    prefix = marks[0].removesuffix(MARK) if marks else ''
+    own = {
+        k.removeprefix(prefix): v for k, v in metrics.items() if k.startswith(prefix)
+    }
+    if not own.keys() >= COUNT_KEYS | {PCK}:
         raise ConfigError(
             f'a report is made of the numbers of EpisodePCK, but {source} does not '
             f"have them all. Test with test_evaluator=dict(type='EpisodePCK')."
         )
-    return own, prefixes[0].rstrip('/')
+    return own, prefix.rstrip('/')
 
 
 def render(
@@ -181,7 +187,7 @@ def render(
         keypoint_names: by category id, as far as known.
         config_text: the whole config.
     """
-    own, prefix = own_metrics(metrics)
+    own, _ = own_metrics(metrics)
     run = dict(metrics.get('run') or {})
     if 'trained_categories_in_test' in metrics:
         run['trained_categories_in_test'] = metrics['trained_categories_in_test']
@@ -191,11 +197,6 @@ def render(
     found = scored_confidences(table) if table is not None else None
     if found is not None:
         curves |= dict(reliability=reliability_diagram(*found), risk=risk_curve(*found))
-    others = {
-        key: value
-        for key, value in metrics.items()
-        if isinstance(value, (int, float)) and key.removeprefix(f'{prefix}/') not in own
-    }
     return (
         _environment()
         .get_template('report.html.j2')
@@ -207,13 +208,15 @@ def render(
             warnings=find_warnings(own, run),
             overall=overall_rows(own),
             intervals=own.get('confidence_intervals') or {},
-            confidence=confidence_rows(own),
+            confidence=[
+                (key.replace('_', ' '), value, CONFIDENCE_MEANINGS[key])
+                for key, value in confidence_parts(own)
+            ],
             curves=curves,
             episodes=None if table is None else choose_episodes(table),
             category_names={} if table is None else table.category_names,
             keypoint_names=keypoint_names or {},
             pictures=pictures or {},
-            other_numbers=others,
             config_text=config_text,
             floors={k: v for k, v in FLOORS.items() if f'{k}/{PCK}' in own},
             PCK=PCK,
@@ -223,15 +226,7 @@ def render(
 
 def find_warnings(metrics: Metrics, run: Metrics) -> list[str]:
     """What a reader must know before the first number."""
-    found = []
-    if metrics.get('partial'):
-        text = metrics['partial']['text']
-        reasons = metrics.get('dropped_by_reason') or {}
-        listed = ', '.join(f'{reason}: {count:,}' for reason, count in reasons.items())
-        found.append(
-            f'{text[0].upper()}{text[1:]}{f" ({listed})" if listed else ""}. Do not '
-            f'compare this result with published numbers.'
-        )
+    found = [f'{text[0].upper()}{text[1:]}' for text in describe_gaps(metrics)]
     if run.get('num_missing_images'):
         found.append(f'{run["num_missing_images"]:,} image files are missing.')
     if run.get('trained_categories_in_test'):
@@ -242,55 +237,25 @@ def find_warnings(metrics: Metrics, run: Metrics) -> list[str]:
     gaps = (run.get('trained_on') or {}).get('partial')
     if gaps:
         found.append(f'The model was trained on partial data: {gaps}.')
-    if metrics.get('num_pairs_empty'):
-        found.append(
-            f'{metrics["num_pairs_empty"]:,} scored pairs share no visible keypoint: '
-            f'they count 0 in PCK and are left out of the valid pairs.'
-        )
     rows = metrics.get('per_category') or {}
-    lost = [name for name, row in rows.items() if _is_missing(row[PCK])]
+    lost = [name for name, row in rows.items() if is_missing(row[PCK])]
     if lost:
         found.append(
             f'Nothing was scored of {len(lost)} of {len(rows)} categories: '
             f'{", ".join(lost)}.'
         )
-    if metrics.get(FLOOR) is not None and metrics[PCK] <= metrics[FLOOR]:
-        found.append(
-            'The model is not better than copying the points of the support, which '
-            'looks at no image.'
-        )
-    matching = metrics.get(f'matching/{PCK}')
-    if matching is not None and metrics[PCK] <= matching:
-        found.append(
-            'The model is not better than matching the features of its backbone, '
-            'which learns nothing.'
-        )
+    for floor, text in NO_BETTER.items():
+        value = metrics.get(f'{floor}/{PCK}')
+        if value is not None and metrics[PCK] <= value:
+            found.append(f'The model is not better than {text}.')
     return found
 
 
 def overall_rows(metrics: Metrics) -> list[tuple[str, float, str]]:
     """Key, factor and unit of every official value, with the means over categories."""
-    keys = [*OVERALL_ROWS, named(PCK, 'macro'), named('mPCK5', 'macro')]
+    keys = [*OVERALL_ROWS, macro_key(PCK), macro_key('mPCK5')]
     known = (key for key in keys if key in metrics)
     return [(k, 1, 'px') if k == 'EPE' else (k, 100, '%') for k in known]
-
-
-def confidence_rows(metrics: Metrics) -> list[tuple[str, str, str]]:
-    """Name, value and meaning of what the confidences are worth."""
-    return [
-        (
-            key.replace('_', ' '),
-            f'{scale * metrics[key]:.{1 if unit else 3}f}{unit}',
-            CONFIDENCE_MEANINGS[key],
-        )
-        for key, scale, unit in CONFIDENCE_PARTS
-        if not _is_missing(metrics.get(key))
-    ]
-
-
-def _is_missing(value: float | None) -> bool:
-    """NaN in Python, null in a metrics file."""
-    return value is None or math.isnan(value)
 
 
 def _environment() -> jinja2.Environment:
@@ -301,39 +266,15 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
-        finalize=_printable,
     )
     environment.filters.update(
-        number=_number,
-        above=_above,
-        interval=_interval,
+        number=show_number,
+        above=show_gain,
+        interval=show_interval,
         in_line=_in_line,
         data_uri=_data_uri,
     )
     return environment
-
-
-def _printable(value: object) -> object:
-    """A text without characters that a UTF-8 page may not hold."""
-    if type(value) is not str:  # what a macro made is printable already
-        return value
-    return UNPRINTABLE.sub('\N{REPLACEMENT CHARACTER}', value)
-
-
-def _number(value: float | None, scale: float = 100, sign: str = '') -> str:
-    return '-' if _is_missing(value) else f'{scale * value:{sign}.1f}'
-
-
-def _above(value: float | None, other: float | None, scale: float = 100) -> str:
-    """How much a value is above another, with its sign."""
-    is_missing = _is_missing(value) or _is_missing(other)
-    return '-' if is_missing else _number(value - other, scale, '+')
-
-
-def _interval(ends: Mapping[str, float] | None, scale: float = 100) -> str:
-    if not ends or _is_missing(ends.get('low')) or _is_missing(ends.get('high')):
-        return '-'
-    return f'{scale * ends["low"]:.1f} to {scale * ends["high"]:.1f}'
 
 
 def _in_line(value: object) -> str:

@@ -10,8 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.style import context
 
-from ..evaluation.calibration import NUM_ECE_BINS, risk_coverage
-from ..evaluation.results import CORRECT_THRESHOLD, ResultTable
+from ..evaluation.calibration import (
+    NUM_ECE_BINS,
+    confidence_bins,
+    risk_coverage,
+)
+from ..evaluation.results import CORRECT_THRESHOLD
 
 METHOD, COPY, MATCHING = '#1f6fb2', '#c23b22', '#8a5fb0'
 GREY, BARS = '#99a', '#d5dbe1'
@@ -54,32 +58,9 @@ def pck_curve(curve: Mapping[str, Sequence[float]]) -> bytes:
         return _to_svg(figure, axes, 'lower right')
 
 
-def bin_by_confidence(
-    confidence: np.ndarray, is_correct: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Number, mean confidence and accuracy in the bins of the calibration error.
-
-    Args:
-        confidence: in [0, 1], (N,).
-        is_correct: bool (N,).
-
-    Returns:
-        int (M,), and two arrays with NaN for an empty bin, (M,).
-    """
-    inner_edges = np.arange(1, NUM_ECE_BINS) / NUM_ECE_BINS
-    bins = np.digitize(confidence, inner_edges, right=True)
-    count = np.bincount(bins, minlength=NUM_ECE_BINS)
-    used = np.where(count > 0, count, np.nan)
-    means = (
-        np.bincount(bins, weights=values, minlength=NUM_ECE_BINS) / used
-        for values in (confidence, is_correct)
-    )
-    return count, *means
-
-
 def reliability_diagram(confidence: np.ndarray, is_correct: np.ndarray) -> bytes:
     """How often keypoints of some confidence are right, and how many there are."""
-    count, mean, accuracy = bin_by_confidence(confidence, is_correct)
+    count, sure, right = confidence_bins(confidence, is_correct)
     with context(['default', LOOKS]):
         figure, axes = _canvas('confidence', '[%]')
         middle = (np.arange(NUM_ECE_BINS) + 0.5) / NUM_ECE_BINS
@@ -88,7 +69,7 @@ def reliability_diagram(confidence: np.ndarray, is_correct: np.ndarray) -> bytes
         axes.plot([0, 1], [0, 100], '--', color=GREY, linewidth=1, label='ideal')
         used = count > 0
         label = f'right within {CORRECT_THRESHOLD:g}'
-        line = mean[used], 100 * accuracy[used]
+        line = sure[used] / count[used], 100 * right[used] / count[used]
         axes.plot(*line, 'o-', color=METHOD, markersize=4, label=label)
         axes.set(xlim=(0, 1), ylim=(0, 102))
         return _to_svg(figure, axes, 'upper left')
@@ -109,15 +90,6 @@ def risk_curve(confidence: np.ndarray, is_correct: np.ndarray) -> bytes:
         top = max(float(line[1].max()), total, 1.0)
         axes.set(xlim=(0, 100), ylim=(0, min(1.3 * top, 102)))
         return _to_svg(figure, axes, 'upper left')
-
-
-def scored_confidences(table: ResultTable) -> tuple[np.ndarray, np.ndarray] | None:
-    """Confidence and correctness of the scored keypoints; None without confidences."""
-    points = table.keypoints
-    if not len(points) or np.isnan(points['score']).any():
-        return None
-    confidence = np.clip(points['score'].astype(np.float64), 0, 1)
-    return confidence, points['distance'] < CORRECT_THRESHOLD
 
 
 def _canvas(x: str, y: str) -> tuple[Figure, Axes]:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
@@ -28,15 +30,13 @@ from ..datasets import MP100EpisodeDataset
 from ..datasets.frozen_episodes import episodes_sha256
 from ..errors import ConfigError
 from ..evaluation import EpisodePCK
-from ..evaluation.bootstrap import LEVEL, NUM_RESAMPLES
-from ..evaluation.comparison import Difference, compare_pairs
+from ..evaluation.bootstrap import LEVEL, NUM_RESAMPLES, compare_pairs
 from ..evaluation.report import write_metrics
 from ..evaluation.results import PCK_COLUMN, VALUE_KEYS, ResultTable
-from ..utils.atomic_write import try_folder, write_text_atomically
-from .robustness_edits import EvaluationData, choose_edits
-from .robustness_plot import write_plot
+from ..utils.atomic_write import replacing, try_folder, write_text_atomically
+from .robustness_edits import Edit, EvaluationData, choose_edits
+from .run_comparison import difference_cells
 
-FILE_STEM = 'robustness'
 SAME_PLACE = 1e-3
 """Of the box's longer side: mean errors that differ by less differ by rounding."""
 NME_COLUMN = VALUE_KEYS.index('NME')
@@ -105,13 +105,12 @@ def measure_robustness(
     described = describe_clean(clean, len(data.episodes))
     result = dict(run=run, clean=described, perturbations=records)
     print(format_result(result, 'plain'))
-    page = (
-        f'# Robustness\n\n{format_result(result, "github")}\n\n![]({FILE_STEM}.png)\n'
-    )
-    write_text_atomically(folder / f'{FILE_STEM}.md', page)
-    write_metrics(result, folder / f'{FILE_STEM}.json')
-    write_plot(result, chosen, folder / f'{FILE_STEM}.png')
-    print(f'written: {folder}/{FILE_STEM}.json, .md, .png')
+    table = format_result(result, 'github')
+    page = f'# Robustness\n\n{table}\n\n![](robustness.png)\n'
+    write_text_atomically(folder / 'robustness.md', page)
+    write_metrics(result, folder / 'robustness.json')
+    write_plot(result, chosen, folder / 'robustness.png')
+    print(f'written: {folder}/robustness.json, .md, .png')
     return result
 
 
@@ -209,52 +208,39 @@ def compare_to_clean(
         ``is_symmetry`` also ``is_invariant``: no pair has another PCK, nor a mean error
         that differs by more than rounding.
     """
-    places = [_scored_pairs(table) for table in (clean, edited)]
+    places = [table.scored_rows() for table in (clean, edited)]
     common = [key for key in places[0] if key in places[1]]
-    rows = np.array([[place[key] for place in places] for key in common], np.int64)
-    left_out = int(clean.is_scored.sum()) - len(rows)
-    record = dict(num_pairs=len(rows), num_pairs_left_out=left_out, notes=[])
+    left_out = len(places[0]) - len(common)
+    record = dict(num_pairs=len(common), num_pairs_left_out=left_out, notes=[])
     if left_out:
         record['notes'].append(f'{left_out:,} pairs could not be compared')
-    if not len(rows):
+    if not common:
         return record
-    values = [
-        np.nan_to_num(t.values[rows[:, i]]) for i, t in enumerate((clean, edited))
-    ]
-    pck = [part[:, PCK_COLUMN] for part in values]
-    place = clean.episode_index[rows[:, 0]], clean.category_id[rows[:, 0]]
-    comparison = compare_pairs(*pck, *place, num_resamples, seed)
+    rows = [np.array([place[key] for key in common]) for place in places]
+    values = [np.nan_to_num(t.values[r]) for t, r in zip((clean, edited), rows)]
+    pck, errors = ([v[:, i] for v in values] for i in (PCK_COLUMN, NME_COLUMN))
+    pairs = clean.episode_index[rows[0]], clean.category_id[rows[0]]
+    found = compare_pairs(*pck, *pairs, num_resamples, seed)
+    over_pairs = found['over_episodes']
     record |= {
-        'PCK@0.2': comparison.over_episodes.b,
-        'clean': comparison.over_episodes.a,
-        'difference': comparison.over_episodes.difference,
-        'over_episodes': _uncertainty(comparison.over_episodes),
-        'over_categories': _uncertainty(comparison.over_categories),
+        'PCK@0.2': over_pairs['B'],
+        'clean': over_pairs['A'],
+        'difference': over_pairs['difference'],
     }
+    for key in ('over_episodes', 'over_categories'):
+        row = found[key]
+        ends = row['interval']
+        record[key] = None if ends is None else dict(ends, p_value=row['p_value'])
     if is_symmetry:
         changed = int((pck[0] != pck[1]).sum())
-        errors = [part[:, NME_COLUMN] for part in values]
         largest = float(np.abs(errors[0] - errors[1]).max())
         record['is_invariant'] = not changed and largest < SAME_PLACE
         verdict = 'exactly invariant' if record['is_invariant'] else 'NOT INVARIANT'
         record['notes'].append(
-            f'{verdict}: PCK differs in {changed:,} of {len(rows):,} pairs, the mean '
+            f'{verdict}: PCK differs in {changed:,} of {len(common):,} pairs, the mean '
             f'error by {largest:.1g} of the box at most'
         )
     return record
-
-
-def _scored_pairs(table: ResultTable) -> dict[tuple[int, int], int]:
-    """Row by episode and slot."""
-    keys = zip(table.episode_index.tolist(), table.slot.tolist())
-    return {key: row for row, key in enumerate(keys) if table.is_scored[row]}
-
-
-def _uncertainty(row: Difference) -> dict[str, Any] | None:
-    if row.interval is None:
-        return None
-    low, high = row.interval
-    return dict(low=low, high=high, p_value=row.p_value)
 
 
 def format_result(result: Mapping[str, Any], style: str) -> str:
@@ -266,7 +252,16 @@ def format_result(result: Mapping[str, Any], style: str) -> str:
     dropped = clean['num_pairs_dropped']
     drawn = 'categories' if clean['num_categories'] > 1 else 'episodes'
     rows = [format_row(record) for record in result['perturbations']]
-    header = ('perturbation', 'PCK@0.2', 'clean', 'change', 'interval', 'p', 'pairs')
+    header = (
+        'perturbation',
+        'PCK@0.2',
+        'clean',
+        'change',
+        'interval',
+        'p',
+        '',
+        'pairs',
+    )
     align = ('left', *['right'] * (len(header) - 1))
     notes = [
         f'- {r["label"]}: {"; ".join(r["notes"])}'
@@ -291,19 +286,72 @@ def format_result(result: Mapping[str, Any], style: str) -> str:
 def format_row(record: Mapping[str, Any]) -> tuple[str, ...]:
     """Cells of a record."""
     if 'PCK@0.2' not in record:
-        return (record['label'], *['-'] * 5, '0')
-    spread = record['over_categories'] or record['over_episodes']
-    ends, p_value = '-', '-'
-    if spread is not None:
-        low, high = 100 * spread['low'], 100 * spread['high']
-        star = ' *' if low > 0 or high < 0 else '  '
-        ends, p_value = f'{low:+.1f} to {high:+.1f}{star}', f'{spread["p_value"]:.3f}'
-    return (
-        record['label'],
-        f'{100 * record["PCK@0.2"]:.1f}',
-        f'{100 * record["clean"]:.1f}',
-        f'{100 * record["difference"]:+.1f}',
-        ends,
-        p_value,
-        f'{record["num_pairs"]:,}',
-    )
+        return (record['label'], *['-'] * 6, '0')
+    ends = record['over_categories'] or record['over_episodes']
+    row = dict(A=record['clean'], B=record['PCK@0.2'], difference=record['difference'])
+    row |= dict(interval=ends, p_value=ends and ends['p_value'])
+    a, b, *cells = difference_cells(row)
+    return (record['label'], b, a, *cells, f'{record["num_pairs"]:,}')
+
+
+def write_plot(result: Mapping[str, Any], chosen: Sequence[Edit], path: Path) -> None:
+    """Draw PCK under every edit beside the clean run and the copied support.
+
+    One panel holds all edits without a strength, every other edit has its own.
+    """
+    known = [record for record in result['perturbations'] if 'PCK@0.2' in record]
+    single = [record for record in known if record['value'] is None]
+    curves = [edit for edit in chosen if edit.neutral is not None]
+    number = max(bool(single) + len(curves), 1)
+    columns, rows = min(number, 4), -(-number // 4)
+    size = max(columns, 2) * 3.4, rows * 2.9 + 0.7  # inches
+    figure = Figure(figsize=size, dpi=110, layout='constrained')
+    panels = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+    for panel in panels[number:]:
+        panel.set_axis_off()
+    used, clean = iter(panels), result['clean']
+    if single:
+        names = [record['label'].replace(' ', '\n') for record in single]
+        _draw_panel(next(used), single, names, clean, 'none', '')
+    unchanged = {'PCK@0.2': clean['PCK@0.2'], 'difference': 0.0}
+    unchanged |= dict(over_episodes=None, over_categories=None)
+    for edit in curves:
+        points = [record for record in known if record['name'] == edit.name]
+        points.append(dict(unchanged, value=edit.neutral))
+        is_falling = edit.values[0] > edit.values[-1]
+        points.sort(key=lambda point: point['value'], reverse=is_falling)
+        values = [point['value'] for point in points]
+        names = ['clean' if v == edit.neutral else f'{v:g}' for v in values]
+        _draw_panel(next(used), points, names, clean, 'solid', edit.axis)
+    labels = panels[0].get_legend_handles_labels()
+    figure.legend(*labels, loc='outside upper center', ncols=3, fontsize=9)
+    with replacing(path) as partial:
+        figure.savefig(partial, format='png')
+
+
+def _draw_panel(
+    panel: Axes,
+    records: Sequence[Mapping[str, Any]],
+    names: Sequence[str],
+    clean: Mapping[str, Any],
+    line: str,
+    axis: str,
+) -> None:
+    heights = [100 * record['PCK@0.2'] for record in records]
+    errors = np.zeros((2, len(records)))
+    for column, record in zip(errors.T, records):
+        ends = record['over_categories'] or record['over_episodes']
+        if ends is not None:  # of the change; it may leave its own value out
+            change = record['difference']
+            column[:] = max(0, change - ends['low']), max(0, ends['high'] - change)
+    style = dict(color='#1f5fa8', marker='o', markersize=4, linestyle=line)
+    panel.errorbar(range(len(records)), heights, 100 * errors, label='model', **style)
+    for key, name, dash, color in (
+        ('PCK@0.2', 'clean run', 'dashed', '#555555'),
+        ('copy_support/PCK@0.2', 'support copied', 'dotted', '#c9682b'),
+    ):
+        panel.axhline(100 * clean[key], label=name, linestyle=dash, color=color)
+    panel.set_xticks(range(len(records)), names)
+    panel.set(ylim=(0, 100), xlabel=axis, ylabel='PCK@0.2 [%]')
+    panel.tick_params(labelsize=8)
+    panel.grid(alpha=0.25)

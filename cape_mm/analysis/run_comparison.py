@@ -14,9 +14,9 @@ from ..evaluation.bootstrap import (
     LEVEL,
     NUM_RESAMPLES,
     RESAMPLED_KEYS,
+    compare_pairs,
     resampled_values,
 )
-from ..evaluation.comparison import compare_pairs
 from ..evaluation.report import (
     format_columns,
     is_lower_better,
@@ -79,15 +79,17 @@ def compare_results(
     found = compare_pairs(*values, *pairs, num_resamples, seed)
     names = {**runs[1].table.category_names, **table.category_names}
     hashes = [run.run.get('annotations_sha256') for run in runs]
+    sign = -1 if is_lower_better(key) else 1
+    gains = [
+        sign * np.sign(row['difference']) for row in found['per_category'].values()
+    ]
     figures = dict(
-        num_pairs=found.num_pairs,
-        over_episodes=found.over_episodes.as_record(),
-        over_categories=found.over_categories.as_record(),
-        macro=found.macro.as_record(),
-        categories_won=found.count_categories(not is_lower_better(key)),
+        found,
+        num_pairs=len(rows[0]),
+        categories_won=dict(A=gains.count(-1), B=gains.count(1), equal=gains.count(0)),
         per_category={
-            f'{category_id} {names.get(category_id, "")}'.strip(): row.as_record()
-            for category_id, row in found.per_category.items()
+            f'{category_id} {names.get(category_id, "")}'.strip(): row
+            for category_id, row in found['per_category'].items()
         },
         **dict(A=str(runs[0].path), B=str(runs[1].path), notices=notices),
         # a file with other skeletons has the same labels: no reason to refuse
@@ -139,12 +141,12 @@ def match_pairs(
         ConfigError: a run lost pairs and ``common_pairs`` is False, no pair is left,
             or a pair is of different categories.
     """
-    places = [_scored_places(run) for run in (first, second)]
+    places = [run.table.scored_rows() for run in (first, second)]
     common = sorted(places[0].keys() & places[1].keys())
     notices = [
-        _describe_lost(label, run, other)
+        notice
         for label, run, other in (('A', first, second), ('B', second, first))
-        if _lost_keys(run, other)
+        if (notice := _describe_lost(label, run, other)) is not None
     ]
     if notices and not common_pairs:
         raise ConfigError(
@@ -166,32 +168,21 @@ def match_pairs(
     return rows, notices
 
 
-def _keys(run: StoredResults) -> list[tuple[int, int]]:
+def _describe_lost(label: str, run: StoredResults, other: StoredResults) -> str | None:
+    """Pairs that a run should have scored, but has not, by reason; None without any."""
     table = run.table
-    return list(zip(table.episode_index.tolist(), table.slot.tolist()))
-
-
-def _scored_places(run: StoredResults) -> dict[tuple[int, int], int]:
-    is_scored = run.table.is_scored
-    return {key: row for row, key in enumerate(_keys(run)) if is_scored[row]}
-
-
-def _lost_keys(run: StoredResults, other: StoredResults) -> set[tuple[int, int]]:
-    """Pairs that a run should have scored, but has not."""
-    theirs = {key for key in _keys(other) if key[0] >= 0}  # below: of no episode
-    return (theirs | set(_keys(run))) - _scored_places(run).keys()
-
-
-def _describe_lost(label: str, run: StoredResults, other: StoredResults) -> str:
-    lost = _lost_keys(run, other)
-    reasons = Counter(run.table.drop_reason[~run.table.is_scored].tolist())
-    num_unknown = len(lost) - sum(reasons.values())
-    if num_unknown:
-        reasons['not recorded'] = num_unknown
-    listed = ', '.join(f'{reason}: {num:,}' for reason, num in reasons.most_common())
-    return (
-        f'{label} ({run.path}) is partial, {len(lost):,} pairs are missing ({listed})'
+    own, theirs = (
+        set(zip(one.episode_index.tolist(), one.slot.tolist()))
+        for one in (table, other.table)
     )
+    theirs = {key for key in theirs if key[0] >= 0}  # below: of no episode
+    num_lost = len((own | theirs) - table.scored_rows().keys())
+    if not num_lost:
+        return None
+    reasons = Counter(table.drop_reason[~table.is_scored].tolist())
+    reasons['not recorded'] = num_lost - reasons.total()
+    listed = ', '.join(f'{reason}: {num:,}' for reason, num in (+reasons).most_common())
+    return f'{label} ({run.path}) is partial, {num_lost:,} pairs are missing ({listed})'
 
 
 def format_comparison(figures: Mapping[str, Any]) -> str:
@@ -219,13 +210,14 @@ def format_comparison(figures: Mapping[str, Any]) -> str:
         f'{figures["num_pairs"]:,} pairs, {figures["num_resamples"]:,} resamples, '
         f'seed {figures["seed"]}',
     ]
-    lines = [[name, *_cells(row, scale)] for name, row in rows.items()]
+    lines = [[name, *difference_cells(row, scale)] for name, row in rows.items()]
     table = format_columns(lines, [title, 'A', 'B', 'B - A', ends, 'p', ''])
     end = f'categories won: A {won["A"]}, B {won["B"]}, equal {won["equal"]}'
     return '\n'.join([*head, '', table, '', end])
 
 
-def _cells(row: Mapping[str, Any], scale: float) -> list[str]:
+def difference_cells(row: Mapping[str, Any], scale: float = 100) -> list[str]:
+    """A comparison as cells: A, B, B - A, its interval, p, a star if it is clear."""
     cells = [f'{scale * row["A"]:.1f}', f'{scale * row["B"]:.1f}']
     cells.append(f'{scale * row["difference"]:+.2f}')
     if row['interval'] is None:

@@ -1,4 +1,4 @@
-"""How far a mean over pairs could have come out otherwise.
+"""How far a mean over pairs, or the difference of two runs, could have come out else.
 
 Pairs are not independent: the queries of an episode share their support, the episodes
 of a category its difficulty. So whole episodes, or whole categories, are drawn again.
@@ -11,8 +11,10 @@ Convention:
     - of n, n - 1 are drawn (McCarthy and Snowden, 1985; Rao and Wu, Resampling
       Inference with Complex Survey Data, 1988): n would make every variance smaller by
       (n - 1) / n, a quarter for the 4 episodes of a category, however many categories
-    - all randomness comes from the generator that is passed in; the result depends on
-      it and on the set of pairs, not on their order nor on the number of threads
+    - all randomness comes from the seed; the result depends on it and on the set of
+      pairs, not on their order nor on the number of threads
+    - an interval is ``dict(low, high)``, None where nothing can be drawn again: every
+      category has one episode, or there is one category
 """
 
 from __future__ import annotations
@@ -48,14 +50,15 @@ class EpisodeSums(NamedTuple):
     starts: np.ndarray
 
     @property
-    def category_sums(self) -> np.ndarray:
-        """Sums over the pairs of every category, float64 (C, V)."""
-        return np.add.reduceat(self.sums, self.starts[:-1], axis=0)
+    def of_categories(self) -> tuple[np.ndarray, np.ndarray]:
+        """Sums (C, V) and number of pairs (C,) of every category."""
+        first = self.starts[:-1]
+        return np.add.reduceat(self.sums, first), np.add.reduceat(self.counts, first)
 
     @property
-    def category_counts(self) -> np.ndarray:
-        """Number of pairs of every category, int64 (C,)."""
-        return np.add.reduceat(self.counts, self.starts[:-1])
+    def has_several(self) -> np.ndarray:
+        """Categories with more than one episode, bool (C,)."""
+        return np.diff(self.starts) > 1
 
 
 class Resamples(NamedTuple):
@@ -79,21 +82,13 @@ def sum_episodes(
     """Reduce pairs to episodes, which is all that a bootstrap needs.
 
     Args:
-        values: V values of every pair, none of them NaN, (N, V).
+        values: V values of every pair, none of them NaN, (N, V) with N > 0.
         episode: episode of every pair, int (N,).
         category: category of every pair, the same within an episode, int (N,).
 
     Raises:
-        ValueError: there is no pair, lengths disagree, or a value is NaN.
+        ValueError: a value is NaN.
     """
-    values = np.asarray(values, dtype=np.float64)
-    if values.ndim != 2 or not len(values):
-        raise ValueError(f'values must be (N, V) with N > 0, got {values.shape}')
-    if np.shape(episode) != values.shape[:1] or np.shape(category) != values.shape[:1]:
-        raise ValueError(
-            f'{len(values)} pairs, but {len(episode)} episode indices and '
-            f'{len(category)} categories'
-        )
     if np.isnan(values).any():
         raise ValueError('a value is NaN: decide first what an empty pair is worth')
     order = np.lexsort((episode, category))
@@ -134,7 +129,7 @@ def resample_categories(
     num_resamples: int = NUM_RESAMPLES,
 ) -> Resamples:
     """Draw whole categories again, R times, all their pairs with them."""
-    sums, counts = episodes.category_sums, episodes.category_counts
+    sums, counts = episodes.of_categories
     block = np.column_stack([sums, counts, sums / counts[:, None]])
     drawn = _draw_sums(block, rng, num_resamples)
     num_values = sums.shape[1]
@@ -188,48 +183,32 @@ def resampled_values(official_values: np.ndarray) -> np.ndarray:
 
 def confidence_intervals(
     table: ResultTable, num_resamples: int, seed: int
-) -> dict[str, Any]:
-    """Percentile intervals of the official means and of the means over categories.
+) -> tuple[dict[str, Any], dict[int, dict[str, float]]]:
+    """Intervals of the official means, of the means over categories, and of each.
 
     Returns:
-        ``level``, ``num_resamples``, ``seed``; ``over_episodes`` and
-        ``over_categories``, each ``{key: dict(low, high)}``, or None where nothing can
-        be drawn again: every category has one episode, or there is one category.
+        ``level``, ``num_resamples``, ``seed``, ``over_episodes`` and
+        ``over_categories``, each ``{key: interval}`` or None; and the interval of
+        PCK@0.2 of every category with more than one episode, by id.
     """
-    episodes = _sum_table(table, resampled_values(table.official_values))
-    num_categories = len(episodes.category_ids)
+    is_scored = table.is_scored
+    pairs = table.episode_index[is_scored], table.category_id[is_scored]
+    episodes = sum_episodes(resampled_values(table.official_values), *pairs)
     rng = np.random.default_rng(seed)
     found: dict[str, Any] = dict(level=LEVEL, num_resamples=num_resamples, seed=seed)
     found['over_episodes'] = found['over_categories'] = None
-    if len(episodes.counts) > num_categories:
+    own = {}
+    has_several = episodes.has_several
+    if has_several.any():
         drawn = resample_episodes(episodes, rng, num_resamples)
         found['over_episodes'] = _intervals(drawn)
-    if num_categories > 1:
+        ends = interval(drawn.category_means[..., PCK_COLUMN]).T
+        rows = zip(episodes.category_ids[has_several], ends[has_several])
+        own = {int(category_id): _record(row) for category_id, row in rows}
+    if len(episodes.category_ids) > 1:
         drawn = resample_categories(episodes, rng, num_resamples)
         found['over_categories'] = _intervals(drawn)
-    return found
-
-
-def category_intervals(
-    table: ResultTable, num_resamples: int, seed: int
-) -> dict[int, dict[str, float]]:
-    """Percentile interval of PCK@0.2 of every category with more than one episode.
-
-    Returns:
-        ``low`` and ``high`` by category id.
-    """
-    episodes = _sum_table(table, table.official_values[:, [PCK_COLUMN]])
-    rng = np.random.default_rng(seed)
-    drawn = resample_episodes(episodes, rng, num_resamples).category_means[..., 0]
-    has_several = np.diff(episodes.starts) > 1
-    rows = zip(episodes.category_ids[has_several], interval(drawn).T[has_several])
-    return {int(category_id): _record(ends) for category_id, ends in rows}
-
-
-def _sum_table(table: ResultTable, values: np.ndarray) -> EpisodeSums:
-    is_scored = table.is_scored
-    pairs = table.episode_index[is_scored], table.category_id[is_scored]
-    return sum_episodes(values, *pairs)
+    return found, own
 
 
 def _intervals(drawn: Resamples) -> dict[str, dict[str, float]]:
@@ -239,5 +218,87 @@ def _intervals(drawn: Resamples) -> dict[str, dict[str, float]]:
 
 
 def _record(ends: np.ndarray) -> dict[str, float]:
-    """An interval, (2,), as JSON has it."""
     return dict(zip(('low', 'high'), ends.tolist()))
+
+
+def compare_pairs(
+    values_a: np.ndarray,
+    values_b: np.ndarray,
+    episode: np.ndarray,
+    category: np.ndarray,
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Paired bootstrap of the difference of two runs.
+
+    Every resample takes the same episodes, or categories, of both runs, so what makes
+    an episode hard for both cancels out.
+
+    Args:
+        values_a: one value of every pair of the first run, not NaN, (N,).
+        values_b: the same of the second run, in the same order.
+        episode: episode of every pair, int (N,).
+        category: category of every pair, int (N,).
+        num_resamples: of each bootstrap, > 0.
+        seed: of the bootstrap's own generator.
+
+    Returns:
+        ``over_episodes`` and ``over_categories``, the mean over pairs with episodes or
+        categories drawn again; ``macro``, the mean over categories with categories
+        drawn again; ``per_category`` by id, with its own episodes drawn again. Each has
+        ``A``, ``B``, ``difference`` (B - A), ``interval`` and two-sided ``p_value``,
+        the last two None where nothing can be drawn again.
+
+    Raises:
+        ValueError: a value is NaN.
+    """
+    both = np.column_stack([values_a, values_b])
+    episodes = sum_episodes(both, episode, category)
+    rng = np.random.default_rng(seed)
+    drawn = resample_episodes(episodes, rng, num_resamples)
+    whole = resample_categories(episodes, rng, num_resamples)
+    sums, counts = episodes.of_categories
+    means, has_several = sums / counts[:, None], episodes.has_several
+    can_draw = len(means) > 1
+    return dict(
+        over_episodes=_difference(both.mean(axis=0), drawn.means, has_several.any()),
+        over_categories=_difference(both.mean(axis=0), whole.means, can_draw),
+        macro=_difference(means.mean(axis=0), whole.macro_means, can_draw),
+        per_category={
+            category_id: _difference(
+                means[place], drawn.category_means[:, place], has_several[place]
+            )
+            for place, category_id in enumerate(episodes.category_ids.tolist())
+        },
+    )
+
+
+def _difference(
+    means: np.ndarray, drawn: np.ndarray, can_draw: bool
+) -> dict[str, float | dict[str, float] | None]:
+    """Compare two means, (2,), by their resamples, (R, 2)."""
+    a, b = means.tolist()
+    ends = p_value = None
+    if can_draw:
+        differences = drawn[:, 1] - drawn[:, 0]
+        ends = _record(interval(differences))
+        p_value = two_sided_p_value(differences)
+    return dict(A=a, B=b, difference=b - a, interval=ends, p_value=p_value)
+
+
+def two_sided_p_value(differences: np.ndarray) -> float:
+    """Probability of a difference at least as one-sided if there were none.
+
+    Twice the share of the resampled differences on the rarer side of zero, zero itself
+    on both sides, the observed one counted with them so that it never is 0 (Davison
+    and Hinkley, Bootstrap Methods and their Application, 1997, section 4.4). It is
+    the level at which :func:`interval` would just reach zero.
+
+    Args:
+        differences: resampled differences, (R,).
+
+    Returns:
+        Value in [2 / (R + 1), 1].
+    """
+    rarer = min((differences <= 0).sum(), (differences >= 0).sum())
+    return min(1.0, float(2 * (rarer + 1) / (len(differences) + 1)))

@@ -10,13 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .results import (
-    CORRECT_THRESHOLD,
-    PCK_COLUMN,
-    PCK_KEYS,
-    VALUE_KEYS,
-    ResultTable,
-)
+from .results import CORRECT_THRESHOLD, PCK_KEYS, VALUE_KEYS, ResultTable
 
 CURVE_THRESHOLDS = np.arange(51) / 100
 """Thresholds of the PCK curve, 0 to 0.5 of max(w, h)."""
@@ -62,31 +56,17 @@ def valid_means(
 ) -> dict[str, float]:
     """Mean over the pairs that are not empty, as ``PCK_valid@0.2``, ``AUC_valid``."""
     means = mean_metrics(values[~np.isnan(values[:, 0])])
-    return {named(key, 'valid'): means[key] for key in keys}
-
-
-def named(key: str, kind: str) -> str:
-    """Name of a variant of a value: ``PCK@0.2`` and 'macro' give ``PCK_macro@0.2``."""
-    name, *threshold = key.split('@')
-    return '@'.join([f'{name}_{kind}', *threshold])
+    return {_named(key, 'valid'): means[key] for key in keys}
 
 
 def macro_key(key: str) -> str:
     """Name of a value's mean over categories: ``PCK@0.2`` gives ``PCK_macro@0.2``."""
-    return named(key, 'macro')
+    return _named(key, 'macro')
 
 
-def category_means(table: ResultTable) -> dict[int, np.ndarray]:
-    """Official values of every category that has a scored pair, by ascending id.
-
-    Returns:
-        float64 (V,) in the order of ``VALUE_KEYS``, by category id.
-    """
-    category, values = table.category_id[table.is_scored], table.official_values
-    return {
-        int(category_id): values[category == category_id].mean(axis=0)
-        for category_id in np.unique(category)
-    }
+def _named(key: str, kind: str) -> str:
+    name, *threshold = key.split('@')
+    return '@'.join([f'{name}_{kind}', *threshold])
 
 
 def macro_means(table: ResultTable) -> dict[str, float]:
@@ -98,7 +78,9 @@ def macro_means(table: ResultTable) -> dict[str, float]:
     Returns:
         ``PCK_macro@0.2``, ``AUC_macro`` and so on, and ``mPCK5_macro``.
     """
-    means = np.mean(list(category_means(table).values()), axis=0).tolist()
+    category, values = table.category_id[table.is_scored], table.official_values
+    rows = [values[category == one].mean(axis=0) for one in np.unique(category)]
+    means = np.mean(rows, axis=0).tolist()
     macro = {macro_key(key): mean for key, mean in zip(VALUE_KEYS, means)}
     macro['mPCK5_macro'] = sum(means[: len(PCK_KEYS)]) / len(PCK_KEYS)
     return macro
@@ -115,21 +97,23 @@ def by_category(table: ResultTable) -> dict[int, dict[str, Any]]:
     for category_id in np.unique(table.category_id).tolist():
         is_own = table.category_id == category_id
         is_scored = is_own & table.is_scored
-        means = mean_metrics(table.values[is_scored])
-        rows[category_id] = {
-            'PCK@0.2': means['PCK@0.2'],
-            'mPCK5': means['mPCK5'],
-            **{
-                f'{name}/PCK@0.2': mean_metrics(floor.values[is_scored])['PCK@0.2']
-                for name, floor in table.floors.items()
-            },
-            'num_pairs': int(is_scored.sum()),
-            'num_pairs_dropped': int(is_own.sum() - is_scored.sum()),
-        }
+        rows[category_id] = _key_figures(table.values[is_scored])
+        for name, floor in table.floors.items():
+            means = mean_metrics(floor.values[is_scored])
+            rows[category_id][f'{name}/PCK@0.2'] = means['PCK@0.2']
+        rows[category_id].update(
+            num_pairs=int(is_scored.sum()),
+            num_pairs_dropped=int(is_own.sum() - is_scored.sum()),
+        )
     return rows
 
 
-def by_supercategory(table: ResultTable) -> dict[str, dict[str, float | int]]:
+def _key_figures(values: np.ndarray) -> dict[str, Any]:
+    means = mean_metrics(values)
+    return {key: means[key] for key in ('PCK@0.2', 'mPCK5')}
+
+
+def by_supercategory(table: ResultTable) -> dict[str, dict[str, Any]]:
     """Official PCK@0.2 and mPCK5 of every group of categories, by name.
 
     Returns:
@@ -138,7 +122,7 @@ def by_supercategory(table: ResultTable) -> dict[str, dict[str, float | int]]:
     """
     if not any(table.supercategories.values()):
         return {}
-    category, values = table.category_id[table.is_scored], table.official_values
+    category, values = table.category_id[table.is_scored], table.values[table.is_scored]
     groups: dict[str, list[int]] = {}
     for category_id in np.unique(category).tolist():
         group = table.supercategories.get(category_id) or '(none)'
@@ -146,13 +130,8 @@ def by_supercategory(table: ResultTable) -> dict[str, dict[str, float | int]]:
     rows = {}
     for group in sorted(groups):
         chosen = values[np.isin(category, groups[group])]
-        means = chosen.mean(axis=0)
-        rows[group] = {
-            'PCK@0.2': float(means[PCK_COLUMN]),
-            'mPCK5': float(means[: len(PCK_KEYS)].mean()),
-            'num_categories': len(groups[group]),
-            'num_pairs': len(chosen),
-        }
+        counts = dict(num_categories=len(groups[group]), num_pairs=len(chosen))
+        rows[group] = _key_figures(chosen) | counts
     return rows
 
 
@@ -266,9 +245,8 @@ def describe_partial(
     text = (
         'partial: {num_categories:,} of {num_categories_planned:,} categories, '
         '{num_pairs:,} of {num_pairs_planned:,} pairs'
-    )
+    ).format(**numbers)
     if num_left_out:
         numbers['num_left_out'] = num_left_out
-        unit = 'instance' if num_left_out == 1 else 'instances'
-        text += f', drawn without {{num_left_out:,}} {unit}'
-    return QuietDict(text=text.format(**numbers), **numbers)
+        text += f', drawn without {num_left_out:,} instance{"s"[: num_left_out != 1]}'
+    return QuietDict(text=text, **numbers)

@@ -18,9 +18,9 @@ COVERAGE_LEVELS = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 def _check_scores(
-    scores: np.ndarray, labels: np.ndarray, is_probability: bool
+    scores: np.ndarray, labels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Both as float64; refuse lengths that disagree and values that make no sense."""
+    """Both as float64; refuse lengths that disagree, NaN and infinity."""
     scores = np.asarray(scores, dtype=np.float64)
     labels = np.asarray(labels, dtype=np.float64)
     if scores.ndim != 1 or scores.shape != labels.shape:
@@ -28,18 +28,45 @@ def _check_scores(
             f'scores and labels must both be (N,), got {scores.shape} and '
             f'{labels.shape}'
         )
-    for name, values in (('scores', scores), ('labels', labels)):
-        broken = ~np.isfinite(values)
-        if broken.any():
-            raise ValueError(
-                f'{broken.sum()} of {len(values)} {name} are NaN or infinite; the '
-                f'first is number {int(np.argmax(broken))}'
-            )
-    if is_probability and len(scores) and not 0 <= scores.min() <= scores.max() <= 1:
+    broken = ~np.isfinite(scores + labels)
+    if broken.any():
         raise ValueError(
-            f'confidences must lie in [0, 1], got {scores.min():g} to {scores.max():g}'
+            f'{broken.sum()} of {len(scores)} scores or labels are NaN or infinite; '
+            f'the first is number {int(np.argmax(broken))}'
         )
     return scores, labels
+
+
+def confidence_bins(
+    confidence: np.ndarray, is_correct: np.ndarray, num_bins: int = NUM_ECE_BINS
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Number of keypoints, and sums of confidence and correctness, in bins.
+
+    Convention:
+        - bin m of M holds confidences in ((m - 1) / M, m / M]; exactly 0 is in the
+          first
+
+    Args:
+        confidence: in [0, 1], (N,).
+        is_correct: bool (N,).
+        num_bins: M.
+
+    Returns:
+        int (M,), float64 (M,) and float64 (M,).
+
+    Raises:
+        ValueError: lengths disagree, or a confidence is NaN or outside [0, 1].
+    """
+    confidence, is_correct = _check_scores(confidence, is_correct)
+    if ((confidence < 0) | (confidence > 1)).any():
+        raise ValueError(
+            f'confidences must lie in [0, 1], got {confidence.min():g} to '
+            f'{confidence.max():g}'
+        )
+    inner_edges = np.arange(1, num_bins) / num_bins
+    bins = np.digitize(confidence, inner_edges, right=True)
+    weights = None, confidence, is_correct
+    return tuple(np.bincount(bins, one, minlength=num_bins) for one in weights)
 
 
 def expected_calibration_error(
@@ -49,34 +76,22 @@ def expected_calibration_error(
 
     Guo et al., On Calibration of Modern Neural Networks, ICML 2017, equation 3. What
     differs: a "prediction" is a keypoint and "accurate" means close enough, which the
-    caller decides.
-
-    Convention:
-        - bin m of M holds confidences in ((m - 1) / M, m / M]; exactly 0 is in the
-          first
-        - bins are weighted by their share of the keypoints; an empty one has none
+    caller decides. Bins are weighted by their share of the keypoints.
 
     Args:
         confidence: in [0, 1], (N,).
         is_correct: bool (N,).
-        num_bins: M.
+        num_bins: M, see :func:`confidence_bins`.
 
     Returns:
         Error in [0, 1], 0 is best; NaN if N is 0.
 
     Raises:
-        ValueError: lengths disagree, a confidence is NaN or outside [0, 1], or there
-            is no bin.
+        ValueError: as :func:`confidence_bins`.
     """
-    confidence, is_correct = _check_scores(confidence, is_correct, True)
-    if num_bins < 1:
-        raise ValueError(f'num_bins must be at least 1, got {num_bins}')
-    if not len(confidence):
-        return float('nan')
-    inner_edges = np.arange(1, num_bins) / num_bins
-    bins = np.digitize(confidence, inner_edges, right=True)
-    gaps = np.bincount(bins, weights=is_correct - confidence, minlength=num_bins)
-    return float(np.abs(gaps).sum() / len(confidence))
+    count, sure, correct = confidence_bins(confidence, is_correct, num_bins)
+    total = count.sum()
+    return float(np.abs(correct - sure).sum() / total) if total else float('nan')
 
 
 def brier_score(confidence: np.ndarray, is_correct: np.ndarray) -> float:
@@ -93,9 +108,9 @@ def brier_score(confidence: np.ndarray, is_correct: np.ndarray) -> float:
         Score in [0, 1], 0 is best; NaN if N is 0.
 
     Raises:
-        ValueError: lengths disagree, or a confidence is NaN or outside [0, 1].
+        ValueError: lengths disagree, or a value is NaN or infinite.
     """
-    confidence, is_correct = _check_scores(confidence, is_correct, True)
+    confidence, is_correct = _check_scores(confidence, is_correct)
     if not len(confidence):
         return float('nan')
     return float(np.square(confidence - is_correct).mean())
@@ -123,7 +138,7 @@ def risk_coverage(
     Raises:
         ValueError: lengths disagree, or a value is NaN or infinite.
     """
-    confidence, error = _check_scores(confidence, error, False)
+    confidence, error = _check_scores(confidence, error)
     order = np.argsort(-confidence, kind='stable')
     ranked = confidence[order]
     is_last = np.append(ranked[1:] != ranked[:-1], True)[: len(ranked)]
@@ -155,22 +170,6 @@ def area_under_risk_coverage(confidence: np.ndarray, error: np.ndarray) -> float
     return float((np.diff(coverage, prepend=0) * risk).sum())
 
 
-def risk_at_coverage(coverage: np.ndarray, risk: np.ndarray, level: float) -> float:
-    """Read a curve of :func:`risk_coverage` where it first covers enough.
-
-    Args:
-        coverage: ascending to 1, (P,).
-        risk: (P,).
-        level: share of the keypoints to keep, in (0, 1].
-
-    Returns:
-        Risk at the smallest coverage that is at least ``level``; NaN if P is 0.
-    """
-    if not len(coverage):
-        return float('nan')
-    return float(risk[np.argmax(coverage >= min(level, 1.0) - 1e-12)])
-
-
 def auroc(score: np.ndarray, is_positive: np.ndarray) -> float:
     """Probability that a positive scores above a negative; a tie counts half.
 
@@ -187,7 +186,7 @@ def auroc(score: np.ndarray, is_positive: np.ndarray) -> float:
     Raises:
         ValueError: lengths disagree, or a score is NaN or infinite.
     """
-    score, is_positive = _check_scores(score, is_positive, False)
+    score, is_positive = _check_scores(score, is_positive)
     num_positive = int(is_positive.sum())
     num_negative = len(score) - num_positive
     if not num_positive or not num_negative:
@@ -199,22 +198,31 @@ def auroc(score: np.ndarray, is_positive: np.ndarray) -> float:
     return float((rank_sum - least) / (num_positive * num_negative))
 
 
-def confidence_metrics(table: ResultTable) -> dict:
-    """How well confidences foretell which keypoints are correct; {} without any."""
+def scored_confidences(table: ResultTable) -> tuple[np.ndarray, np.ndarray] | None:
+    """Confidence and correctness of the scored keypoints; None without confidences."""
     confidence = table.keypoints['score'].astype(np.float64)
     if not len(confidence) or np.isnan(confidence).any():
+        return None
+    return confidence, table.keypoints['distance'] < CORRECT_THRESHOLD
+
+
+def confidence_metrics(table: ResultTable) -> dict:
+    """How well confidences foretell which keypoints are correct; {} without any."""
+    found = scored_confidences(table)
+    if found is None:
         return {}
-    is_correct = table.keypoints['distance'] < CORRECT_THRESHOLD
-    thr = f'{CORRECT_THRESHOLD:g}'
+    confidence, is_correct = found
     coverage, risk = risk_coverage(confidence, ~is_correct)
+    # the first point of the curve that covers enough
+    places = np.searchsorted(coverage, np.array(COVERAGE_LEVELS) - 1e-12)
+    thr = f'{CORRECT_THRESHOLD:g}'
     return {
         'mean_confidence': float(confidence.mean()),
         f'ECE@{thr}': expected_calibration_error(confidence, is_correct),
         f'Brier@{thr}': brier_score(confidence, is_correct),
         f'AURC@{thr}': area_under_risk_coverage(confidence, ~is_correct),
         f'risk_coverage@{thr}': QuietDict(
-            (f'{level:g}', risk_at_coverage(coverage, risk, level))
-            for level in COVERAGE_LEVELS
+            zip((f'{level:g}' for level in COVERAGE_LEVELS), risk[places].tolist())
         ),
     }
 

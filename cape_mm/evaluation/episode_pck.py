@@ -12,7 +12,7 @@ from mmengine.structures import BaseDataElement
 from mmpose.registry import METRICS
 
 from ..errors import ConfigError, MissingDataError
-from .bootstrap import NUM_RESAMPLES, category_intervals, confidence_intervals
+from .bootstrap import NUM_RESAMPLES, confidence_intervals
 from .breakdowns import (
     QuietDict,
     by_category,
@@ -171,7 +171,10 @@ class EpisodePCK(BaseMetric):
             metrics.update({f'{name}/{key}': value for key, value in below.items()})
         metrics.update(confidence_metrics(table))
         metrics.update(visibility_metrics(table))
-        per_category = self._per_category(table)
+        intervals, own = {}, {}
+        if self.num_resamples:
+            intervals, own = confidence_intervals(table, self.num_resamples, self.seed)
+        per_category = self._per_category(table, own)
         metrics.update(
             num_pairs=int(is_scored.sum()),
             num_pairs_dropped=int((~is_scored).sum()),
@@ -182,11 +185,8 @@ class EpisodePCK(BaseMetric):
             per_category=per_category,
             **macro_means(table),
         )
-        if self.num_resamples:
-            settings = self.num_resamples, self.seed
-            found = confidence_intervals(table, *settings)
-            metrics['confidence_intervals'] = QuietDict(found)
         for name, rows in (
+            ('confidence_intervals', intervals),
             ('per_supercategory', by_supercategory(table)),
             ('by_visibility', by_visibility(table)),
             ('pck_curve', pck_curve(table)),
@@ -195,17 +195,14 @@ class EpisodePCK(BaseMetric):
                 metrics[name] = QuietDict(rows)
         return metrics
 
-    def _per_category(self, table: ResultTable) -> QuietDict:
+    def _per_category(self, table: ResultTable, intervals: dict) -> QuietDict:
         """Rows of the categories by ``'<id> <name>'``."""
-        keypoints, ends = by_keypoint(table), {}
-        if self.num_resamples:
-            ends = category_intervals(table, self.num_resamples, self.seed)
-        rows = QuietDict()
+        keypoints, rows = by_keypoint(table), QuietDict()
         for category_id, row in by_category(table).items():
             if category_id in keypoints:
                 row['per_keypoint'] = keypoints[category_id]
-            if category_id in ends:
-                row['PCK@0.2_interval'] = ends[category_id]
+            if category_id in intervals:
+                row['PCK@0.2_interval'] = intervals[category_id]
             name = table.category_names.get(category_id, '')
             rows[f'{category_id} {name}'.strip()] = row
         return rows

@@ -23,7 +23,7 @@ CONFIDENCE_PARTS = (
     ('visibility_AUROC', 1, ''),
 )
 COUNT_KEYS = {'num_pairs', 'num_categories', 'num_pairs_dropped'}
-ROW_KEYS = {'PCK@0.2', 'copy_support/PCK@0.2', 'mPCK5', 'num_pairs'}
+"""What every :class:`EpisodePCK` returns, and nothing else does."""
 MAX_NAME_WIDTH = 36
 
 _SMALL_IS_BETTER = re.compile(r'loss|NME|EPE|ECE|Brier|AURC|time|mib|memory|dropped')
@@ -67,11 +67,9 @@ def format_table(metrics: Mapping[str, Any]) -> str:
         AUC and NME are in percent, EPE in pixels. Metrics of another kind, or with a
         prefix, are listed as they are, one number per line.
     """
-    rows = list((metrics.get('per_category') or {}).values())
-    if not (
-        metrics.keys() >= COUNT_KEYS and all(row.keys() >= ROW_KEYS for row in rows)
-    ):
+    if not metrics.keys() >= COUNT_KEYS:
         return '\n'.join(_plain_lines(metrics))
+    rows = list((metrics.get('per_category') or {}).values())
     listed = rows[0] if rows else metrics
     floors = [key.split('/')[0] for key in listed if key.endswith('/PCK@0.2')]
     blocks = [_overall_block(metrics, floors)]
@@ -115,7 +113,7 @@ def _overall_block(metrics: Mapping[str, Any], floors: Sequence[str]) -> str:
         if key in metrics:
             unit, scale = ('px', 1) if key == 'EPE' else ('%', 100)
             values = [metrics[key], *(metrics.get(f'{name}/{key}') for name in floors)]
-            cells = [_number(value, scale) for value in values]
+            cells = [show_number(value, scale) for value in values]
             rows.append([f'{key} [{unit}]', *cells])
     names = [name.replace('_', ' ') for name in floors]
     return format_columns(rows, ['', 'method', *names])
@@ -124,40 +122,33 @@ def _overall_block(metrics: Mapping[str, Any], floors: Sequence[str]) -> str:
 def _interval_block(metrics: Mapping[str, Any]) -> str:
     """How sure PCK@0.2 is, as the mean over pairs and as that over categories."""
     found = metrics['confidence_intervals']
-    rows = [
-        [
-            name,
-            _number(metrics[key]),
-            _range(found['over_episodes'], key),
-            _range(found['over_categories'], key),
-        ]
-        for key, name in (
-            ('PCK@0.2', 'mean over pairs'),
-            ('PCK_macro@0.2', 'mean over categories'),
-        )
-    ]
+    rows = []
+    for key, name in (
+        ('PCK@0.2', 'mean over pairs'),
+        ('PCK_macro@0.2', 'mean over categories'),
+    ):
+        ends = ((found[o] or {}).get(key) for o in ('over_episodes', 'over_categories'))
+        rows.append([name, show_number(metrics[key]), *map(show_interval, ends)])
     title = f'PCK@0.2 with {100 * found["level"]:g} % intervals [%]'
     return format_columns(rows, [title, '', 'other episodes', 'other categories'])
 
 
-def _range(rows: Mapping[str, Any] | None, key: str) -> str:
-    """Ends of an interval; '-' where there is nothing to draw again."""
-    if not rows:
-        return '-'
-    return f'{_number(rows[key]["low"])} to {_number(rows[key]["high"])}'
+def confidence_parts(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Key and value, as text, of what the confidences are worth."""
+    return [
+        (key, f'{scale * metrics[key]:.{1 if unit else 3}f}{unit}')
+        for key, scale, unit in CONFIDENCE_PARTS
+        if not is_missing(metrics.get(key))
+    ]
 
 
 def _confidence_block(metrics: Mapping[str, Any]) -> str:
-    parts = []
-    for key, scale, unit in CONFIDENCE_PARTS:
-        if key in metrics:
-            value = scale * metrics[key]
-            parts.append(f'{key.replace("_", " ")} {value:.{1 if unit else 3}f}{unit}')
+    parts = [f'{key.replace("_", " ")} {v}' for key, v in confidence_parts(metrics)]
     lines = [', '.join(parts)]
     curve = metrics.get('risk_coverage@0.2')
     if curve:
         listed = ', '.join(
-            f'{100 * float(level):.0f} %: {_number(risk)}'
+            f'{100 * float(level):.0f} %: {show_number(risk)}'
             for level, risk in curve.items()
         )
         lines.append(f'wrong [%] among the most confident {listed}')
@@ -169,49 +160,64 @@ def _category_block(
 ) -> str:
     rows = []
     for name, row in per_category.items():
-        cells = [shorten(name), _number(row['PCK@0.2'])]
+        cells = [shorten(name), show_number(row['PCK@0.2'])]
         for below in (row.get(f'{floor}/PCK@0.2') for floor in floors):
-            cells += [_number(below), _gain(row['PCK@0.2'], below)]
-        counts = f'{row["num_pairs"]:,}', f'{row.get("num_pairs_dropped", 0):,}'
-        rows.append([*cells, _number(row['mPCK5']), *counts])
+            cells += [show_number(below), show_gain(row['PCK@0.2'], below)]
+        counts = f'{row["num_pairs"]:,}', f'{row["num_pairs_dropped"]:,}'
+        rows.append([*cells, show_number(row['mPCK5']), *counts])
     head = ['category (id name)', 'PCK@0.2']
     for floor in floors:
         head += [floor.replace('_', ' '), 'gain']
     return format_columns(rows, [*head, 'mPCK5', 'pairs', 'dropped'])
 
 
-def _gain(value: float | None, floor: float | None) -> str:
-    if _is_missing(value) or _is_missing(floor):
-        return '-'
-    return f'{100 * (value - floor):+.1f}'
-
-
 def _pair_block(metrics: Mapping[str, Any]) -> str:
-    lines = [
+    first = (
         f'{metrics["num_pairs"]:,} pairs of {metrics["num_categories"]} categories '
         f'scored, {metrics["num_pairs_dropped"]:,} dropped'
-    ]
-    if metrics.get('num_pairs_empty'):
-        lines.append(
-            f'{metrics["num_pairs_empty"]:,} scored pairs share no visible keypoint: '
-            f'they count 0 in PCK and are left out of PCK_valid'
-        )
+    )
+    return '\n'.join([first, *describe_gaps(metrics)])
+
+
+def describe_gaps(metrics: Mapping[str, Any]) -> list[str]:
+    """Sentences about pairs that were not scored, or that have nothing to score."""
+    lines = []
     if metrics.get('partial'):
-        reasons = metrics.get('dropped_by_reason', {})
+        reasons = metrics.get('dropped_by_reason') or {}
         listed = ', '.join(f'{reason}: {num:,}' for reason, num in reasons.items())
         lines.append(
             f'{metrics["partial"]["text"]}{f" ({listed})" if listed else ""}. Do not '
             f'compare this result with published numbers.'
         )
-    return '\n'.join(lines)
+    if metrics.get('num_pairs_empty'):
+        lines.append(
+            f'{metrics["num_pairs_empty"]:,} scored pairs share no visible keypoint: '
+            f'they count 0 in PCK and are left out of PCK_valid'
+        )
+    return lines
 
 
-def _is_missing(value: float | None) -> bool:
+def is_missing(value: float | None) -> bool:
+    """A mean over nothing: NaN in Python, null in a metrics file."""
     return value is None or math.isnan(value)
 
 
-def _number(value: float | None, scale: float = 100) -> str:
-    return '-' if _is_missing(value) else f'{scale * value:.1f}'
+def show_number(value: float | None, scale: float = 100, sign: str = '') -> str:
+    """One decimal, by default of a percentage; '-' for a mean over nothing."""
+    return '-' if is_missing(value) else f'{scale * value:{sign}.1f}'
+
+
+def show_gain(value: float | None, floor: float | None, scale: float = 100) -> str:
+    """How much a value is above another, with its sign."""
+    is_known = not is_missing(value) and not is_missing(floor)
+    return show_number(value - floor, scale, '+') if is_known else '-'
+
+
+def show_interval(ends: Mapping[str, float] | None, scale: float = 100) -> str:
+    """Ends of an interval; '-' where there is nothing to draw again."""
+    if not ends:
+        return '-'
+    return ' to '.join(show_number(ends[end], scale) for end in ('low', 'high'))
 
 
 def write_metrics(metrics: Mapping[str, Any], path: str | Path) -> Path:

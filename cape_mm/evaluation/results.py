@@ -124,6 +124,11 @@ class ResultTable:
         """Row of the pair of each of :attr:`keypoints`, int64 (M,)."""
         return self.pair_of_point[self.points['is_scored']]
 
+    def scored_rows(self) -> dict[tuple[int, int], int]:
+        """Row of every scored pair by (episode_index, slot)."""
+        keys = zip(self.episode_index.tolist(), self.slot.tolist())
+        return {key: row for row, key in enumerate(keys) if self.is_scored[row]}
+
     def take(self, rows: np.ndarray) -> ResultTable:
         """Some of the pairs with their points, in the order asked for.
 

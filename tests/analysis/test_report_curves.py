@@ -12,12 +12,11 @@ from matplotlib.axes import Axes
 from report_cases import evaluate, make_pair, random_pairs
 
 from cape_mm.analysis.report_curves import (
-    bin_by_confidence,
     pck_curve,
     reliability_diagram,
     risk_curve,
-    scored_confidences,
 )
+from cape_mm.evaluation.calibration import scored_confidences
 
 
 @pytest.fixture
@@ -46,16 +45,6 @@ def test_pck_curve_holds_both_lines_in_percent(drawn):
     floor = 100 * np.array(curve['copy_support/PCK'])
     np.testing.assert_allclose(drawn['copy support'][1], floor)
     assert ElementTree.fromstring(content).tag.endswith('svg')
-
-
-def test_bins_and_curve_are_those_of_the_metric():
-    metrics, found = measured(random_pairs())
-    count, mean, accuracy = bin_by_confidence(*found)
-    used = count > 0
-    error = (count * np.abs(accuracy - mean))[used].sum() / count.sum()
-    assert error == pytest.approx(metrics['ECE@0.2'], abs=1e-12)
-    total = np.nansum(count * mean) / count.sum()
-    assert total == pytest.approx(metrics['mean_confidence'], abs=1e-12)
 
 
 def test_empty_bins_are_left_out(drawn):

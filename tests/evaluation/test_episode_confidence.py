@@ -4,7 +4,8 @@ import pytest
 import torch
 from episode_samples import make_instances, make_sample, random_sample
 
-from cape_mm.evaluation import EpisodePCK, auroc
+from cape_mm.evaluation import EpisodePCK
+from cape_mm.evaluation.calibration import auroc
 
 CONFIDENCE_KEYS = {
     *('mean_confidence', 'ECE@0.2', 'Brier@0.2', 'AURC@0.2', 'risk_coverage@0.2'),

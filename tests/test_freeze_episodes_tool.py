@@ -10,7 +10,7 @@ import pytest
 import torch
 from tool_calls import FAST, TINY, ToolCaller
 
-from cape_mm.datasets.frozen_episodes_reading import read_frozen_episodes
+from cape_mm.datasets.frozen_episodes import read_frozen_episodes
 
 SMALL = ('--num-queries', '2', '--episodes-per-category', '3')
 

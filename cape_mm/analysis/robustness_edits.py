@@ -92,7 +92,7 @@ def permute_keypoints(data: EvaluationData, seed: int) -> EvaluationData:
     )
     used = dict.fromkeys(i for e in data.episodes for i in e.support_ids + e.query_ids)
     instances = []
-    for instance in map(data.dataset.get_instance, used):
+    for instance in (data.dataset.index[i] for i in used):
         order = orders[instance.category_id]
         columns = ('keypoints', 'is_visible', 'visibility')
         taken = {name: getattr(instance, name)[order] for name in columns}
@@ -131,7 +131,7 @@ def disturb_queries(
     used = dict.fromkeys(i for episode in data.episodes for i in episode.query_ids)
     twin_ids = {ann_id: free_id + place for place, ann_id in enumerate(used)}
     twins = [
-        replace(dataset.get_instance(ann_id), ann_id=twin, twin_of=ann_id)
+        replace(dataset.index[ann_id], ann_id=twin, twin_of=ann_id)
         for ann_id, twin in twin_ids.items()
     ]
     episodes = tuple(

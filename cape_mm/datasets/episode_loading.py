@@ -38,18 +38,17 @@ def load_or_drop(
         supports = load_supports()
     except InstanceLoadError as error:
         reason = f'support: {error.reason}'
-        return [], [], [_drop(*pair, reason) for pair in enumerate(query_ids)]
+        pairs = enumerate(query_ids)
+        return [], [], [dict(slot=s, ann_id=i, reason=reason) for s, i in pairs]
     queries, dropped = [], []
     for slot, ann_id in enumerate(query_ids):
         try:
             queries.append(load_query(ann_id))
         except InstanceLoadError as error:
-            dropped.append(_drop(slot, ann_id, f'query: {error.reason}'))
+            dropped.append(
+                dict(slot=slot, ann_id=ann_id, reason=f'query: {error.reason}')
+            )
     return supports if queries else [], queries, dropped
-
-
-def _drop(slot: int, ann_id: int, reason: str) -> dict:
-    return dict(slot=slot, ann_id=ann_id, reason=reason)
 
 
 def load_or_redraw(
@@ -101,8 +100,22 @@ def load_or_redraw(
             allowed = (i for i in candidates if image_of(i) not in images)
             chosen = next(allowed, None)
             if chosen is None or len(failed) > limit:
-                raise _give_up(what, failed, len(pool), len(wanted), error) from error
-            _log_redraw(error, len(failed), limit)
+                reasons = Counter(entry['reason'] for entry in failed).most_common()
+                counts = ', '.join(f'{count} {reason}' for reason, count in reasons)
+                raise MissingDataError(
+                    f'{what} can not complete an episode of {len(wanted)} instances '
+                    f'any more: of its {len(pool)} instances {len(failed)} were tried '
+                    f'in vain ({counts}) and no other may stand in after '
+                    f'{len(failed) - 1} redraws. The last failure: {error}. Restore '
+                    f'the images of this category or leave the category out '
+                    f'(exclude_categories of the dataset).'
+                ) from error
+            print_log(
+                f'{error} -> redrawn within its category (try {len(failed)} of '
+                f'{limit})',
+                logger='current',
+                level=logging.WARNING,
+            )
             candidates.remove(chosen)
             wanted[slot] = chosen
     return loaded, failed
@@ -114,29 +127,3 @@ def _shuffle_others(
     others = [ann_id for ann_id, _ in pool if ann_id not in set(used)]
     rng = np.random.default_rng([seed, len(others)])
     return [others[i] for i in rng.permutation(len(others))]
-
-
-def _give_up(
-    category: str,
-    failed: Sequence[dict],
-    num_instances: int,
-    num_wanted: int,
-    error: InstanceLoadError,
-) -> MissingDataError:
-    reasons = Counter(entry['reason'] for entry in failed).most_common()
-    counts = ', '.join(f'{count} {reason}' for reason, count in reasons)
-    return MissingDataError(
-        f'{category} can not complete an episode of {num_wanted} instances any more: '
-        f'of its {num_instances} instances {len(failed)} were tried in vain ({counts}) '
-        f'and no other may stand in after {len(failed) - 1} redraws. The last failure: '
-        f'{error}. Restore the images of this category or leave the category out '
-        f'(exclude_categories of the dataset).'
-    )
-
-
-def _log_redraw(error: InstanceLoadError, number: int, limit: int) -> None:
-    print_log(
-        f'{error} -> redrawn within its category (try {number} of {limit})',
-        logger='current',
-        level=logging.WARNING,
-    )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 from mmengine.logging import print_log
 
@@ -36,32 +35,11 @@ class EpisodeSize:
 
     def fits(self, pool: InstanceIds) -> bool:
         """Whether every draw of S supports leaves Q queries."""
-        return self.most_queries(pool) >= self.num_queries
-
-    def most_queries(self, pool: InstanceIds) -> int:
-        """Queries that every draw of S supports leaves."""
         if not self.distinct_images:
-            return max(len(pool) - self.num_shots, 0)
+            return len(pool) >= self.num_shots + self.num_queries
         # at worst the supports lie on the fullest images
-        return sum(_per_image(pool)[self.num_shots :])
-
-    def most_shots(self, pool: InstanceIds) -> int:
-        """Supports with which every draw leaves Q queries; 0 if none does."""
-        if not self.distinct_images:
-            return max(len(pool) - self.num_queries, 0)
-        spare = list(accumulate(reversed(_per_image(pool))))
-        return sum(count >= self.num_queries for count in spare[:-1])
-
-    def suggest(self, pools: Collection[InstanceIds]) -> str:
-        """Sentence, after a space, about smaller episodes that all pools allow."""
-        shots = min(map(self.most_shots, pools))
-        queries = min(map(self.most_queries, pools))
-        fits = []
-        if 0 < shots < self.num_shots:
-            fits.append(f'num_shots={shots} with num_queries={self.num_queries}')
-        if 0 < queries < self.num_queries:
-            fits.append(f'num_queries={queries} with num_shots={self.num_shots}')
-        return f' The largest that fits all: {" or ".join(fits)}.' if fits else ''
+        counts = sorted(Counter(img_id for _, img_id in pool).values(), reverse=True)
+        return sum(counts[self.num_shots :]) >= self.num_queries
 
     def __str__(self) -> str:
         text = f'num_shots + num_queries = {self.num_shots} + {self.num_queries}'
@@ -92,57 +70,36 @@ def usable_pools(
         ImpossibleEpisodeError: a category is too small, or all are.
     """
     where = f'source {source_name!r}: ' if source_name else ''
-    pools, problems, seen = {}, [], []
+    where += str(dataset.ann_file)
+    pools, problems = {}, []
     for category_id, pool in dataset.instances_by_category.items():
         if len(pools) == max_categories:
             break
         num_left_out = dataset.num_without_image[category_id]
-        if not pool and not num_left_out:
-            continue
-        seen.append(pool)
         if size.fits(pool):
             pools[category_id] = pool
-        else:
-            name = dataset.categories[category_id].name
-            problems.append(
-                f'category {category_id} ({name!r}) has '
-                f'{_describe_pool(pool, num_left_out, size)}'
+        elif pool or num_left_out:
+            problem = (
+                f'category {category_id} ({dataset.categories[category_id].name!r}) '
+                f'has {len(pool)} usable instances'
             )
-    if not seen:
-        raise ImpossibleEpisodeError(
-            f'{where}{dataset.ann_file} has no usable instance'
-        )
+            if size.distinct_images:
+                problem += f' on {len({img_id for _, img_id in pool})} images'
+            if num_left_out:
+                problem += f' (the image files of {num_left_out} more are missing)'
+            problems.append(problem)
+    if not pools and not problems:
+        raise ImpossibleEpisodeError(f'{where} has no usable instance')
     if not problems:
         return pools
-    message = (
-        f'{where}{dataset.ann_file}: {name_some(problems)}, but an episode needs {size}'
-    )
+    num_more = len(problems) - NUM_SHOWN
+    listed = '; '.join(problems[:NUM_SHOWN])
+    listed += f'; and {num_more} more categories' if num_more > 0 else ''
+    message = f'{where}: {listed}, but an episode needs {size}'
     if not skip_small or not pools:
         raise ImpossibleEpisodeError(
             f'{message}. Lower one of them, drop the category from the file, or set '
-            f'skip_small_categories=True in the sampler.{size.suggest(seen)}'
+            f'skip_small_categories=True in the sampler.'
         )
     print_log(f'{message}: left out', logger='current', level=logging.WARNING)
     return pools
-
-
-def _describe_pool(pool: InstanceIds, num_left_out: int, size: EpisodeSize) -> str:
-    text = f'{len(pool)} usable instances'
-    if size.distinct_images:
-        text += f' on {len({img_id for _, img_id in pool})} images'
-    if num_left_out:
-        text += f' (the image files of {num_left_out} more are missing)'
-    return text
-
-
-def name_some(problems: Sequence[str]) -> str:
-    """The first few of many problems, and the number of the others."""
-    text = '; '.join(problems[:NUM_SHOWN])
-    num_more = len(problems) - NUM_SHOWN
-    return f'{text}; and {num_more} more categories' if num_more > 0 else text
-
-
-def _per_image(pool: InstanceIds) -> list[int]:
-    """Instances of every image, the fullest first."""
-    counts = Counter(img_id for _, img_id in pool)
-    return sorted(counts.values(), reverse=True)

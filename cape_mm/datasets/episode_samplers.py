@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from mmengine.dist import get_dist_info, sync_random_seed
@@ -14,8 +15,13 @@ from ..errors import ConfigError
 from ..structures import Episode
 from .episode_pools import EpisodeSize, InstanceIds, usable_pools
 from .evaluation_plan import EvaluationPlan, make_plan
-from .frozen_episodes import OFFICIAL_SEED, describe_protocol, episodes_sha256
-from .frozen_episodes_reading import check_frozen_episodes, read_frozen_episodes
+from .frozen_episodes import (
+    OFFICIAL_SEED,
+    check_frozen_episodes,
+    describe_protocol,
+    episodes_sha256,
+    read_frozen_episodes,
+)
 from .mp100_dataset import MP100EpisodeDataset
 from .multi_source_dataset import MultiSourceEpisodeDataset, sources_of
 
@@ -83,17 +89,12 @@ class EpisodeSampler(Sampler[Episode]):
         self.distinct_images = distinct_images
         self.same_instance = same_instance
         self.max_categories = max_categories
-        size = EpisodeSize(self.max_shots, num_queries, distinct_images)
+        self.size = EpisodeSize(self.max_shots, num_queries, distinct_images)
+        size = ANY_INSTANCE if same_instance else self.size
+        options = size, skip_small_categories, max_categories
         sources = sources_of(dataset)
         self.pools_by_source = [
-            usable_pools(
-                source.dataset,
-                ANY_INSTANCE if same_instance else size,
-                skip_small_categories,
-                max_categories,
-                source.name,
-            )
-            for source in sources
+            usable_pools(source.dataset, *options, source.name) for source in sources
         ]
         weights = np.array([source.weight for source in sources])
         self.weights = weights / weights.sum()
@@ -128,12 +129,10 @@ class EpisodeSampler(Sampler[Episode]):
         if self.min_shots < self.max_shots:
             num_shots = int(rng.integers(self.min_shots, self.max_shots + 1))
         shuffled = [pool[i] for i in rng.permutation(len(pool))]
-        ids = choose_instances(
-            shuffled, EpisodeSize(num_shots, self.num_queries, self.distinct_images)
-        )
+        size = replace(self.size, num_shots=num_shots)
+        kind, ids = Episode, choose_instances(shuffled, size)
         if self.same_instance:
-            ids = same_instance_ids(pool, num_shots, self.num_queries)
-        kind = SameInstanceEpisode if self.same_instance else Episode
+            kind, ids = SameInstanceEpisode, same_instance_ids(pool, size)
         return kind(category_id, *ids, int(rng.integers(2**31)), index, source)
 
     def __iter__(self) -> Iterator[Episode]:
@@ -222,12 +221,8 @@ class FixedEpisodeSampler(Sampler[Episode]):
         self.episodes_per_category = episodes_per_category
         self._check_draw()
         size = EpisodeSize(self.num_shots, self.num_queries, distinct_images)
-        pools = usable_pools(
-            dataset,
-            ANY_INSTANCE if same_instance else size,
-            skip_small_categories,
-            max_categories,
-        )
+        needed = ANY_INSTANCE if same_instance else size
+        pools = usable_pools(dataset, needed, skip_small_categories, max_categories)
         self.episodes = self._draw(pools, size)
         reason = 'category with too few instances'
         if max_categories is not None:
@@ -264,17 +259,17 @@ class FixedEpisodeSampler(Sampler[Episode]):
         self, pools: Mapping[int, InstanceIds], size: EpisodeSize
     ) -> list[Episode]:
         rng = random.Random(self.draw_seed)
-        kind = SameInstanceEpisode if self.same_instance else Episode
         episodes: list[Episode] = []
         for category_id, pool in pools.items():
+            number = (
+                len(pool) if size.distinct_images else size.num_shots + size.num_queries
+            )
             for _ in range(self.episodes_per_category):
                 if self.same_instance:
-                    ids = same_instance_ids(pool, size.num_shots, size.num_queries)
-                elif size.distinct_images:
-                    ids = choose_instances(rng.sample(pool, len(pool)), size)
+                    kind, ids = SameInstanceEpisode, same_instance_ids(pool, size)
                 else:
-                    drawn = rng.sample(pool, size.num_shots + size.num_queries)
-                    ids = choose_instances(drawn, size)
+                    drawn = rng.sample(pool, number)
+                    kind, ids = Episode, choose_instances(drawn, size)
                 place = len(episodes)
                 episodes.append(kind(category_id, *ids, seed=place, index=place))
         return episodes
@@ -337,11 +332,11 @@ def choose_instances(
 
 
 def same_instance_ids(
-    pool: InstanceIds, num_shots: int, num_queries: int
+    pool: InstanceIds, size: EpisodeSize
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """A category's first instance, as the supports and as the queries."""
     ann_id, _ = pool[0]
-    return (ann_id,) * num_shots, (ann_id,) * num_queries
+    return (ann_id,) * size.num_shots, (ann_id,) * size.num_queries
 
 
 def read_num_shots(num_shots: int | Sequence[int]) -> tuple[int, int]:

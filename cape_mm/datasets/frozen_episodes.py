@@ -1,4 +1,7 @@
-"""Evaluation episodes as a list that is stored, told apart by a hash, and replayed."""
+"""Evaluation episodes as a list that is stored, told apart by a hash, and replayed.
+
+An edited or foreign file is refused, never half used.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,15 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ..errors import AnnotationFormatError, ConfigError, MissingDataError
 from ..structures import Episode
+from ..utils.json_file import read_json
+from .annotation_checks import is_id, shorten
+
+if TYPE_CHECKING:
+    from .mp100_dataset import MP100EpisodeDataset
 
 OFFICIAL_SEED = 1
 """Seed of the official evaluation draw."""
@@ -17,6 +27,8 @@ OFFICIAL_SEED = 1
 OFFICIAL_QUERIES = 15
 OFFICIAL_EPISODES = dict(test=200, val=100)
 """Episodes per category of the official evaluation draw, by kind of annotation file."""
+KEYS = ('protocol', 'num_shots', 'ann_file_sha256', 'episodes_sha256', 'episodes')
+REMEDY = 'Write the file afresh with tools/dataset_tools/freeze_episodes.py.'
 
 
 @dataclass(frozen=True)
@@ -125,3 +137,113 @@ def _ids_of(episode: Episode) -> list:
         [int(ann_id) for ann_id in episode.support_ids],
         [int(ann_id) for ann_id in episode.query_ids],
     ]
+
+
+def read_frozen_episodes(path: str | Path) -> FrozenEpisodes:
+    """Read a file of ``tools/dataset_tools/freeze_episodes.py``.
+
+    Args:
+        path: the JSON file.
+
+    Returns:
+        Its content; ``seed`` and ``index`` of an episode are its place in the list, as
+        where it was drawn.
+
+    Raises:
+        MissingDataError: the file does not exist or can not be read.
+        AnnotationFormatError: it is no such file, an entry is malformed, or the
+            episodes are not those that its hash was made of.
+    """
+    if not Path(path).is_file():
+        raise MissingDataError(
+            f'episodes_file not found: {path} (looked from {Path.cwd()}). '
+            f'tools/dataset_tools/freeze_episodes.py writes such files.'
+        )
+    content = read_json(path, 'a file of frozen episodes', REMEDY)
+    missing = [key for key in KEYS if key not in content]
+    if missing:
+        found = ', '.join(sorted(content)[:10])
+        raise AnnotationFormatError(
+            f'{path} is not a file of frozen episodes: it has no {", ".join(missing)}, '
+            f'but {found or "nothing"}. {REMEDY}'
+        )
+    try:
+        episodes = _read_episodes(content['episodes'], content['num_shots'])
+    except (KeyError, TypeError, ValueError) as error:
+        raise AnnotationFormatError(f'{path}: {error}. {REMEDY}') from error
+    found = episodes_sha256(episodes)
+    if found != content['episodes_sha256']:
+        raise AnnotationFormatError(
+            f'{path}: the episodes were changed after they were frozen: their hash is '
+            f'{found}, but "episodes_sha256" says {content["episodes_sha256"]}. '
+            f'{REMEDY}'
+        )
+    return FrozenEpisodes(
+        content['protocol'], content['num_shots'], content['ann_file_sha256'], episodes
+    )
+
+
+def _read_episodes(records: object, num_shots: object) -> tuple[Episode, ...]:
+    if type(num_shots) is not int or not isinstance(records, list) or not records:
+        raise ValueError(
+            f'"num_shots" should be a number and "episodes" a list that is not empty, '
+            f'but they are {num_shots!r} and {shorten(records)}'
+        )
+    episodes: list[Episode] = []
+    for place, record in enumerate(records):
+        try:
+            category_id, supports, queries = (
+                record[key] for key in ('category_id', 'support', 'queries')
+            )
+            num_queries = len(episodes[0].query_ids if episodes else queries)
+            has_ids = all(map(is_id, [category_id, *supports, *queries]))
+            lengths = len(supports), len(queries)
+            if not has_ids or lengths != (num_shots, num_queries):
+                raise ValueError(f'the first has {num_queries} queries')
+            ids = tuple(supports), tuple(queries)
+            episodes.append(Episode(category_id, *ids, seed=place, index=place))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f'episode {place} should have a "category_id", {num_shots} ids of '
+                f'"support" and as many "queries" as all others, but is '
+                f'{shorten(record)} ({error})'
+            ) from error
+    return tuple(episodes)
+
+
+def check_frozen_episodes(
+    frozen: FrozenEpisodes, dataset: MP100EpisodeDataset, path: str | Path
+) -> None:
+    """Check that stored episodes belong to a data set.
+
+    Args:
+        frozen: the stored episodes.
+        dataset: the data set that is to load them.
+        path: where the episodes are stored, for messages.
+
+    Raises:
+        ConfigError: they were drawn from another file, or name an annotation that is
+            unknown, filtered out or of another category.
+    """
+    found = files_sha256(dataset.ann_files)
+    if found != frozen.ann_file_sha256:
+        raise ConfigError(
+            f'{path} was frozen for another annotation file: it names the SHA-256 '
+            f'{frozen.ann_file_sha256}, but that of {dataset.ann_file} is {found}. '
+            f'Evaluate on the file that it was made for, or freeze the episodes of '
+            f'this one.'
+        )
+    index = dataset.index
+    for episode in frozen.episodes:
+        for ann_id in episode.support_ids + episode.query_ids:
+            if ann_id not in index:
+                problem = f'is not among the {len(index):,} usable annotations of'
+            elif index[ann_id].category_id != episode.category_id:
+                problem = f'is of category {index[ann_id].category_id} in'
+            else:
+                continue
+            raise ConfigError(
+                f'{path}: episode {episode.index} of category {episode.category_id} '
+                f'names annotation {ann_id}, which {problem} {dataset.ann_file}. '
+                f'{REMEDY}'
+            )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import PurePosixPath
+
+from mmengine.logging import print_log
 
 from ..errors import MissingDataError
 
@@ -15,18 +18,34 @@ PNG_START, PNG_END = b'\x89PNG', b'IEND'
 START_OF_SCAN = 0xDA
 
 
-def find_missing_files(file_names: Iterable[str], folder: str) -> list[str]:
-    """The distinct files that do not exist, in the order given.
+def look_for_images(
+    file_names: Iterable[str], folder: str, expected: str, source: str
+) -> set[str]:
+    """The distinct files that do not exist; one warning counts them by folder.
 
     Args:
         file_names: image files relative to ``folder``.
         folder: the image folder.
+        expected: where it should be, for messages.
+        source: annotation file, for messages.
+
+    Raises:
+        MissingDataError: all of them are missing: a wrong path, not a gap.
     """
-    return [
-        name
-        for name in dict.fromkeys(file_names)
-        if not os.path.isfile(os.path.join(folder, name))
+    wanted = list(dict.fromkeys(file_names))
+    missing = [
+        name for name in wanted if not os.path.isfile(os.path.join(folder, name))
     ]
+    if missing and len(missing) == len(wanted):
+        raise MissingDataError(
+            f'none of the {len(wanted):,} image files of {source} is in {expected}: '
+            f'the first one expected is {os.path.join(expected, missing[0])}. Put the '
+            f'images there, or set data_root and data_prefix in the config.'
+        )
+    if missing:
+        message = _describe_missing(missing, wanted, folder)
+        print_log(f'{source}: {message}', 'current', logging.WARNING)
+    return set(missing)
 
 
 def count_by_folder(file_names: Iterable[str]) -> Counter[str]:
@@ -35,17 +54,9 @@ def count_by_folder(file_names: Iterable[str]) -> Counter[str]:
     return Counter(path.parts[0] if len(path.parts) > 1 else '.' for path in paths)
 
 
-def describe_missing_files(
-    missing: Sequence[str], file_names: Iterable[str], folder: str
-) -> str:
-    """One line that counts the missing files, the worst ten folders by name.
-
-    Args:
-        missing: what :func:`find_missing_files` returned, at least one.
-        file_names: all files that were looked for.
-        folder: the image folder.
-    """
-    totals, gone = count_by_folder(file_names), count_by_folder(missing)
+def _describe_missing(missing: list[str], wanted: list[str], folder: str) -> str:
+    """One line with the worst ten folders by name."""
+    totals, gone = count_by_folder(wanted), count_by_folder(missing)
     worst = sorted(gone, key=lambda name: (-gone[name], name))
     shown = ', '.join(
         f'{name} {gone[name]:,} of {totals[name]:,}'
@@ -54,32 +65,8 @@ def describe_missing_files(
     if len(worst) > MAX_FOLDERS_SHOWN:
         shown += f', and {len(worst) - MAX_FOLDERS_SHOWN} more folders'
     return (
-        f'images: {len(missing):,} of {totals.total():,} files missing: {shown}; '
-        f'the first one is {os.path.join(folder, missing[0])}'
-    )
-
-
-def refuse_if_all_missing(
-    missing: Sequence[str], file_names: Iterable[str], folder: str, source: str
-) -> None:
-    """Stop where not a single image file exists: a wrong path, not a gap.
-
-    Args:
-        missing: what :func:`find_missing_files` returned.
-        file_names: all files that were looked for.
-        folder: the image folder where they are expected.
-        source: annotation file, for the message.
-
-    Raises:
-        MissingDataError: there are files to look for, and all of them are missing.
-    """
-    num_files = len(set(file_names))
-    if not missing or len(missing) < num_files:
-        return
-    raise MissingDataError(
-        f'none of the {num_files:,} image files of {source} is in {folder}: the first '
-        f'one expected is {os.path.join(folder, missing[0])}. Put the images there, or '
-        f'set data_root and data_prefix in the config.'
+        f'images: {len(missing):,} of {len(wanted):,} files missing: {shown}; the '
+        f'first one is {os.path.join(folder, missing[0])}'
     )
 
 

@@ -35,7 +35,7 @@ class InstanceView(Dataset):
         return len(self.dataset)
 
     def __getitem__(self, ann_id: int) -> dict:
-        category_id = self.dataset.get_instance(ann_id).category_id
+        category_id = self.dataset.index[ann_id].category_id
         episode = Episode(category_id, (ann_id,), (ITSELF,))
         try:
             packed = self.dataset.load_instance(ann_id, episode.seed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,12 +21,7 @@ from .annotation_index import AnnotationIndex
 from .categories import Category
 from .episode_loading import load_or_drop, load_or_redraw
 from .episode_packing import pack_episode
-from .image_files import (
-    count_by_folder,
-    describe_missing_files,
-    find_missing_files,
-    refuse_if_all_missing,
-)
+from .image_files import look_for_images
 from .instance_filters import Instance
 from .splits import read_category_choice, split_files
 from .templates import Template, adopt_skeletons, load_template, read_template_file
@@ -65,7 +59,7 @@ class MP100EpisodeDataset(Dataset):
         categories: by category id, in the file's order.
         reductions: see :class:`AnnotationIndex`.
         instances_by_category: annotation and image ids that a sampler draws from.
-        missing_images: number of missing image files by folder.
+        num_missing_images: number of distinct image files that are not on disk.
         num_without_image: usable instances that training leaves out of
             ``instances_by_category``, by category id; empty in evaluation.
 
@@ -136,7 +130,7 @@ class MP100EpisodeDataset(Dataset):
         self.categories = self.index.categories
         self.reductions = self.index.reductions
         missing = self._find_missing() if check_images else set()
-        self.missing_images: Counter[str] = count_by_folder(missing)
+        self.num_missing_images = len(missing)
         left_out = set() if test_mode else missing
         self.instances_by_category = self.index.by_category(left_out)
         self.num_without_image = Counter(
@@ -168,14 +162,9 @@ class MP100EpisodeDataset(Dataset):
 
     def _find_missing(self) -> set[str]:
         file_names = [inst.file_name for inst in self.index.instances]
-        folder = self._image_folder
-        missing = find_missing_files(file_names, folder)
-        expected = self.data_prefix['img']  # not the folder looked in as a fallback
-        refuse_if_all_missing(missing, file_names, expected, self.ann_file)
-        if missing:
-            message = describe_missing_files(missing, file_names, folder)
-            print_log(f'{self.ann_file}: {message}', 'current', logging.WARNING)
-        return set(missing)
+        # not the folder looked in as a fallback
+        expected = self.data_prefix['img']
+        return look_for_images(file_names, self._image_folder, expected, self.ann_file)
 
     @cached_property
     def _image_folder(self) -> str:
@@ -185,19 +174,6 @@ class MP100EpisodeDataset(Dataset):
 
     def __len__(self) -> int:
         return len(self.index)
-
-    @property
-    def num_missing_images(self) -> int:
-        """Number of distinct image files that are not on disk."""
-        return self.missing_images.total()
-
-    def get_instance(self, ann_id: int) -> Instance:
-        """The usable annotation with this id.
-
-        Raises:
-            KeyError: the id is unknown, or the annotation was filtered out.
-        """
-        return self.index[ann_id]
 
     def image_path(self, instance: Instance) -> str:
         """Path of an instance's image file."""

@@ -31,26 +31,14 @@ from ..structures.geometry import BOX_PADDING
 from ..structures.skeleton import check_skeleton
 from ..utils.json_file import read_json
 from .categories import Category
-from .transforms import (
-    EpisodeFlip,
-    EpisodeRotation,
-    InstanceCrop,
-    PackInstance,
-    WarpInstance,
-)
+from .transforms import EpisodeFlip, InstanceCrop, PackInstance, WarpInstance
 
 PICTURE_SIDE = 64
 PICTURE_LEVEL = 127
 TEMPLATE_ID = -1
 """Annotation and image id of a template: it has none."""
 
-KEPT_TRANSFORMS = (
-    InstanceCrop,
-    EpisodeFlip,
-    EpisodeRotation,
-    WarpInstance,
-    PackInstance,
-)
+KEPT_TRANSFORMS = (InstanceCrop, EpisodeFlip, WarpInstance, PackInstance)
 """What a template goes through: it stays canonical, and moves with its episode."""
 
 
@@ -91,7 +79,21 @@ def read_template_file(
             another number of keypoints than its category.
         ConfigError: templates made from annotations are to be evaluated with.
     """
-    content = _read_content(Path(path))
+    if not Path(path).is_file():
+        raise MissingDataError(
+            f'template file not found: {path}. Its format is described in '
+            f'cape_mm/datasets/templates.py.'
+        )
+    content = read_json(path, 'a template file')
+    expected = dict(source=str, from_annotations=bool, templates=dict)
+    for key, kind in expected.items():
+        value = content.get(key)
+        if not isinstance(value, kind) or value == '':
+            raise AnnotationFormatError(
+                f'{path}: a template file is a JSON object with "source" (text: where '
+                f'the templates come from), "from_annotations" (true or false) and '
+                f'"templates" (by category id), but {key!r} is {value!r}'
+            )
     if content['from_annotations'] and in_evaluation:
         raise ConfigError(
             f'{path} says that its templates were made from annotations (source: '
@@ -108,7 +110,52 @@ def read_template_file(
             f'{path} has no template for the categories {names}{more}. Add them, or '
             f'leave the categories out with exclude_categories.'
         )
-    return {i: _read_template(raw[str(i)], categories[i], path) for i in categories}
+    templates = {}
+    for key, category in categories.items():
+        try:
+            templates[key] = _read_template(raw[str(key)], category)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise AnnotationFormatError(
+                f'{path}: the template of category {key} ({category.name!r}) can not '
+                f'be read ({type(error).__name__}: {error})'
+            ) from error
+    return templates
+
+
+def _read_template(raw: Mapping, category: Category) -> Template:
+    points, skeleton = raw['keypoints'], raw.get('skeleton')
+    if len(points) != category.num_keypoints:
+        raise ValueError(
+            f'{len(points)} keypoints, but the category has {category.num_keypoints}'
+        )
+    for index, point in enumerate(points):
+        if point is not None and not _is_unit_point(point):
+            raise ValueError(
+                f'keypoint {index} is {point!r}, expected (x, y) in [0, 1] of the '
+                f'square crop, or null'
+            )
+    is_visible = np.array([point is not None for point in points])
+    if not is_visible.any():
+        raise ValueError('all of its keypoints are null')
+    if skeleton is not None:
+        if not all(type(node) is int for edge in skeleton for node in edge):
+            raise TypeError('"skeleton" is no list of index pairs')
+        check_skeleton(skeleton, category.num_keypoints)
+        skeleton = tuple((start, end) for start, end in skeleton)
+    return Template(
+        category_id=category.id,
+        keypoints=np.array([point or (0.0, 0.0) for point in points], np.float64),
+        is_visible=is_visible,
+        skeleton=skeleton,
+    )
+
+
+def _is_unit_point(point: object) -> bool:
+    return (
+        isinstance(point, list)
+        and len(point) == 2
+        and all(type(value) in (int, float) and 0 <= value <= 1 for value in point)
+    )
 
 
 def adopt_skeletons(
@@ -135,7 +182,7 @@ def load_template(
         template: the template.
         transforms: those of an instance; reading an image and random changes of one
             are passed over.
-        episode_seed: decides whether the episode is mirrored and rotated.
+        episode_seed: decides whether the episode is mirrored.
 
     Returns:
         What ``PackInstance`` returns for any instance.
@@ -156,73 +203,3 @@ def load_template(
         if isinstance(transform, KEPT_TRANSFORMS):
             results = transform(results)
     return results
-
-
-def _read_content(path: Path) -> dict:
-    if not path.is_file():
-        raise MissingDataError(
-            f'template file not found: {path}. Its format is described in '
-            f'cape_mm/datasets/templates.py.'
-        )
-    content = read_json(path, 'a template file')
-    expected = dict(source=str, from_annotations=bool, templates=dict)
-    for key, kind in expected.items():
-        value = content.get(key)
-        if not isinstance(value, kind) or value == '':
-            raise AnnotationFormatError(
-                f'{path}: a template file is a JSON object with "source" (text: where '
-                f'the templates come from), "from_annotations" (true or false) and '
-                f'"templates" (by category id), but {key!r} is {value!r}'
-            )
-    return content
-
-
-def _read_template(raw: object, category: Category, path: str | Path) -> Template:
-    where = f'{path}: template of category {category.id} ({category.name!r})'
-    points = raw.get('keypoints') if isinstance(raw, dict) else None
-    if not isinstance(points, list) or len(points) != category.num_keypoints:
-        num = len(points) if isinstance(points, list) else 'no list of'
-        raise AnnotationFormatError(
-            f'{where}: {num} keypoints, but the category has {category.num_keypoints}'
-        )
-    for index, point in enumerate(points):
-        if point is not None and not _is_unit_point(point):
-            raise AnnotationFormatError(
-                f'{where}: keypoint {index} is {point!r}, expected (x, y) in [0, 1] of '
-                f'the square crop, or null'
-            )
-    is_visible = np.array([point is not None for point in points])
-    if not is_visible.any():
-        raise AnnotationFormatError(f'{where}: all of its keypoints are null')
-    return Template(
-        category_id=category.id,
-        keypoints=np.array([point or (0.0, 0.0) for point in points], np.float64),
-        is_visible=is_visible,
-        skeleton=_read_skeleton(raw.get('skeleton'), category.num_keypoints, where),
-    )
-
-
-def _is_unit_point(point: object) -> bool:
-    return (
-        isinstance(point, list)
-        and len(point) == 2
-        and all(type(value) in (int, float) and 0 <= value <= 1 for value in point)
-    )
-
-
-def _read_skeleton(
-    edges: object, num_keypoints: int, where: str
-) -> tuple[tuple[int, int], ...] | None:
-    if edges is None:
-        return None
-    is_pairs = isinstance(edges, list) and all(
-        isinstance(edge, list) and all(type(node) is int for node in edge)
-        for edge in edges
-    )
-    if not is_pairs:
-        raise AnnotationFormatError(f'{where}: "skeleton" is no list of index pairs')
-    try:
-        check_skeleton(edges, num_keypoints)
-    except ValueError as error:
-        raise AnnotationFormatError(f'{where}: {error}') from error
-    return tuple((start, end) for start, end in edges)

@@ -64,14 +64,14 @@ def test_a_dropped_category_has_no_episode():
 
 def make_entry(dataset, support, query, score=0.5):
     """A perfect prediction."""
-    points = dataset.get_instance(query).keypoints
+    points = dataset.index[query].keypoints
     triplets = np.c_[points, np.full(len(points), score)]
     return dict(
         episode_index=4,
         slot=2,
         ann_id=query,
         support_ids=[support],
-        category_id=dataset.get_instance(query).category_id,
+        category_id=dataset.index[query].category_id,
         keypoints=triplets.reshape(-1),
     )
 

@@ -80,7 +80,7 @@ def test_permuted_keypoints_are_the_same_points(data):
     for episode in edited.episodes:
         order = draw_order(data.dataset.categories[episode.category_id], 0)
         for ann_id in episode.support_ids + episode.query_ids:
-            old, new = (d.dataset.get_instance(ann_id) for d in (data, edited))
+            old, new = (d.dataset.index[ann_id] for d in (data, edited))
             np.testing.assert_array_equal(new.keypoints, old.keypoints[order])
 
 
@@ -103,7 +103,7 @@ def test_queries_are_disturbed_and_supports_are_not(data):
     edited = BY_NAME['rotation'].apply(data, 90, 0)
     for old, new in zip(data.episodes, edited.episodes):
         assert new.support_ids == old.support_ids
-        twins = [edited.dataset.get_instance(i).twin_of for i in new.query_ids]
+        twins = [edited.dataset.index[i].twin_of for i in new.query_ids]
         assert tuple(twins) == old.query_ids
         samples = [d.dataset[e] for d, e in ((data, old), (edited, new))]
         one, other = samples

@@ -155,15 +155,13 @@ def test_impossible_episode_is_refused_with_counts():
         evaluation(make_dataset({6: 2}), num_queries=9, distinct_images=False)
 
 
-def test_far_too_many_shots_name_a_few_categories_and_what_fits():
+def test_far_too_many_shots_name_a_few_categories():
     dataset = make_dataset({key: 4 + key for key in range(66)})
     with pytest.raises(ImpossibleEpisodeError) as caught:
         train(dataset, num_shots=1000, num_queries=2)
     message = str(caught.value)
     assert message.count('usable instances on') == 5
     assert '; and 61 more categories, but an episode needs' in message
-    # category 0 has 8 instances, two on each of 4 images
-    assert message.endswith('that fits all: num_shots=3 with num_queries=2.')
     assert len(train(dataset, num_shots=3, num_queries=2)) == 50
     with pytest.raises(ImpossibleEpisodeError):
         train(dataset, num_shots=4, num_queries=2)

@@ -1,4 +1,4 @@
-"""A stored draw: its text, and its fingerprint of ids and their order, nothing else."""
+"""A stored draw: its text, its fingerprint, and when it is refused."""
 
 import hashlib
 import json
@@ -6,12 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from episode_data import open_tree
 
+from cape_mm.datasets import FixedEpisodeSampler
 from cape_mm.datasets.frozen_episodes import (
     FrozenEpisodes,
     describe_protocol,
     episodes_sha256,
+    files_sha256,
+    read_frozen_episodes,
 )
+from cape_mm.errors import AnnotationFormatError, ConfigError, MissingDataError
 from cape_mm.structures import Episode
 
 FIRST = Episode(4, (10, 11), (20, 21), seed=0, index=0)
@@ -92,3 +97,174 @@ def test_only_the_official_draw_is_called_so(change, start):
     text = describe_protocol(**{**official, **change})
     assert text.startswith(start)
     assert ('on other images' in text) == ('distinct_images' in change)
+
+
+DRAW = dict(num_shots=2, num_queries=3, episodes_per_category=6)
+
+
+@pytest.fixture
+def tree(coco_tree):
+    """Two categories of eight images, ids 100 to 107 and 108 to 115."""
+    coco_tree.fill(7, num_images=8)
+    coco_tree.fill(2, num_images=8, num_keypoints=5)
+    return coco_tree
+
+
+def freeze(tree):
+    """The tree's episodes, the categories mixed, and their file."""
+    episodes = FixedEpisodeSampler(open_tree(tree), **DRAW).episodes[::-1]
+    episodes[5], episodes[6] = episodes[6], episodes[5]
+    episodes = [replace(e, seed=i, index=i) for i, e in enumerate(episodes)]
+    path = tree.root / 'episodes.json'
+    sha256 = files_sha256([tree.root / 'data.json'])
+    path.write_text(FrozenEpisodes('draw', 2, sha256, tuple(episodes)).to_text())
+    return episodes, path
+
+
+def replay(tree, path, **kwargs):
+    return FixedEpisodeSampler(open_tree(tree), episodes_file=str(path), **kwargs)
+
+
+def edit(path, change, rehash=True):
+    """Change the stored content; ``rehash`` forges the hash as well."""
+    content = json.loads(path.read_text())
+    change(content)
+    if rehash:
+        ids = [[*record.values()] for record in content['episodes']]
+        text = json.dumps(ids, separators=(',', ':'))
+        content['episodes_sha256'] = sha256_of(text)
+    path.write_text(json.dumps(content))
+
+
+def sha256_of(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_replay_is_the_stored_list(tree):
+    episodes, path = freeze(tree)
+    assert [e.category_id for e in episodes] == [2] * 5 + [7, 2] + [7] * 5
+    sampler = replay(tree, path)
+    assert list(sampler) == episodes
+    assert len(sampler) == 12
+    assert sampler.episodes_sha256 == episodes_sha256(episodes)
+    assert (sampler.num_shots, sampler.num_queries) == (2, 3)
+    assert sampler.episodes_per_category == 6
+    assert list(replay(tree, path, num_shots=2, num_queries=3, seed=5)) == episodes
+
+
+@pytest.mark.parametrize(
+    'given, message',
+    [
+        (dict(num_shots=1), 'num_shots=1, but the episodes of .* have num_shots=2'),
+        (dict(num_queries=15), 'num_queries=15, but .* have num_queries=3'),
+        (dict(episodes_per_category=200), 'have episodes_per_category=6. Set epis'),
+    ],
+)
+def test_contradicting_settings_are_refused(tree, given, message):
+    _, path = freeze(tree)
+    with pytest.raises(ConfigError, match=message):
+        replay(tree, path, **given)
+
+
+def test_another_annotation_file_is_refused(tree):
+    _, path = freeze(tree)
+    frozen_for = files_sha256([tree.root / 'data.json'])
+    tree.content['annotations'][0]['area'] = 399.0
+    message = f'for another annotation file: .*{frozen_for}, but that of .*data.json is'
+    with pytest.raises(ConfigError, match=message):
+        replay(tree, path)
+
+
+def test_edited_episodes_are_refused(tree):
+    _, path = freeze(tree)
+
+    def swap(content):
+        record = content['episodes'][4]
+        record['queries'] = record['queries'][::-1]
+
+    edit(path, swap, rehash=False)
+    with pytest.raises(AnnotationFormatError, match='changed after they were frozen'):
+        replay(tree, path)
+
+
+def put(key, value, place=1):
+    return lambda content: content['episodes'][place].update({key: value})
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (put('support', [999, 998]), 'annotation 999, which is not among the 16 usab'),
+        (put('queries', [108, 109, 103]), 'annotation 103, which is of category 7 in'),
+        (put('category_id', 7), 'episode 1 of category 7 names annotation 1.., which'),
+        (put('category_id', 5), 'episode 1 of category 5 names annotation'),
+    ],
+)
+def test_ids_that_do_not_belong_there(tree, change, message):
+    _, path = freeze(tree)
+    edit(path, change)
+    with pytest.raises(ConfigError, match=message):
+        replay(tree, path)
+
+
+def test_filtered_annotation_is_refused(tree):
+    tree.content['annotations'][0]['bbox'] = [1, 1, 0, 0]
+    _, path = freeze(tree)
+    edit(path, put('queries', [100, 101, 102], place=11))
+    edit(path, put('support', [103, 104], place=11))
+    with pytest.raises(ConfigError, match='annotation 100, .* the 15 usable annotat'):
+        replay(tree, path)
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        *(
+            (put('support', ids), r'episode 1 should have .*2 ids of "support"')
+            for ids in (
+                *([108], '108', [108, '109'], [108, 109.0], [108, True], [108, -1]),
+                *([108, 2**63], None),
+            )
+        ),
+        (put('queries', [110, 111]), 'episode 1 .*the first has 3 queries'),
+        (put('queries', [], place=0), 'episode 0'),
+        (put('queries', [108, 108, 109]), 'episode 1'),
+        (put('category_id', '2'), 'episode 1'),
+        (lambda c: c['episodes'].insert(0, 'x'), "episode 0 .*but is 'x'"),
+        (lambda c: c['episodes'][0].pop('queries'), "episode 0 .*'queries'"),
+        (lambda c: c.update(episodes=[]), r'a list that is not empty.*and \[\]'),
+        (lambda c: c.update(episodes={}), 'a list that is not empty'),
+        (lambda c: c.update(num_shots='2'), '"num_shots" should be a number'),
+        (lambda c: c.update(num_shots=True), '"num_shots" should be a number'),
+        (lambda c: c.update(num_shots=1), 'episode 0 should have .*1 ids of "support"'),
+        (lambda c: c.update(episodes_sha256=None), 'changed after they were frozen'),
+        (lambda c: c.pop('episodes_sha256'), 'it has no episodes_sha256, but ann_file'),
+    ],
+)
+def test_malformed_content(tree, change, message):
+    _, path = freeze(tree)
+    edit(path, change, rehash=False)
+    with pytest.raises(AnnotationFormatError, match=message) as info:
+        read_frozen_episodes(path)
+    assert str(path) in str(info.value)
+    assert 'tools/dataset_tools/freeze_episodes.py' in str(info.value)
+
+
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        (b'{"protocol": "x', 'is not a JSON file'),
+        (b'[1, 2]', 'it holds a list instead of an object'),
+        (b'{"images": [], "annotations": []}', 'no protocol, .* but annotations, im'),
+    ],
+)
+def test_file_of_another_kind(tmp_path, content, message):
+    path = tmp_path / 'episodes.json'
+    path.write_bytes(content)
+    with pytest.raises(AnnotationFormatError, match=message):
+        read_frozen_episodes(path)
+
+
+def test_file_that_is_not_there(tmp_path):
+    with pytest.raises(MissingDataError, match='episodes_file not found: .*absent'):
+        read_frozen_episodes(tmp_path / 'absent.json')

@@ -188,7 +188,7 @@ def test_image_that_the_system_refuses_to_read_is_redrawn(gap, damage):
         tree.image_path(3).unlink()
         tree.image_path(3).mkdir()
     else:
-        instance = dataset.get_instance(ids[2])
+        instance = dataset.index[ids[2]]
         dataset = dataset.with_changes([replace(instance, file_name='x' * 5000)])
     sample = dataset[Episode(1, (ids[0],), (ids[2],))]['data_samples']
     assert sample.gt_instances.ann_ids.tolist() != [ids[2]]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from episode_data import CocoTree, load_batches, train_pipeline
+from mmengine.registry import DefaultScope
 from mmpose.registry import DATASETS
 
 from cape_mm.apis.config_checks import explain_build_errors
@@ -152,7 +153,8 @@ def test_config_of_own_data(sources):
     assert (source.data_root, source.ann_file) == ('a', 'b.json')
     with pytest.raises(ConfigError, match=r'sources.0.anns_file: MP100EpisodeDataset'):
         source.anns_file = 'b.json'
-        with explain_build_errors(cfg):
+        scope = DefaultScope.overwrite_default_scope('mmpose')
+        with scope, explain_build_errors(cfg):
             DATASETS.build(cfg.train_dataloader.dataset)
 
 

@@ -52,7 +52,7 @@ def open_with(tree: CocoTree, train: bool = False, **kwargs) -> MP100EpisodeData
 
 def square_of(dataset: MP100EpisodeDataset, ann_id: int) -> tuple[np.ndarray, float]:
     """Left top corner and side of an instance's padded square, by hand."""
-    x, y, w, h = dataset.get_instance(ann_id).bbox
+    x, y, w, h = dataset.index[ann_id].bbox
     side = BOX_PADDING * max(w, h)
     return np.array([x + w / 2 - side / 2, y + h / 2 - side / 2]), side
 
@@ -60,7 +60,7 @@ def square_of(dataset: MP100EpisodeDataset, ann_id: int) -> tuple[np.ndarray, fl
 def template_of(dataset: MP100EpisodeDataset, ann_id: int) -> list[list[float]]:
     """What an instance's own keypoints are in [0, 1] of its square."""
     corner, side = square_of(dataset, ann_id)
-    return ((dataset.get_instance(ann_id).keypoints - corner) / side).tolist()
+    return ((dataset.index[ann_id].keypoints - corner) / side).tolist()
 
 
 def floor_of(item: dict) -> np.ndarray:
@@ -207,7 +207,7 @@ def test_templates_made_from_annotations_serve_in_training_only(tree):
             dict(templates={'1': dict(keypoints=POINTS[:3]), '2': {}}),
             'category 1 .*: 3 keypoints, but the category has 4',
         ),
-        (dict(templates={'1': 5, '2': 5}), 'no list of keypoints'),
+        (dict(templates={'1': 5, '2': 5}), 'category 1 .* can not be read'),
         (
             dict(templates={'1': dict(keypoints=[*POINTS[:3], [2, 0.5]]), '2': {}}),
             r'keypoint 3 is \[2, 0.5\], expected .x, y. in \[0, 1\]',

@@ -4,7 +4,6 @@ from .blur import RandomGaussianBlur, RandomMotionBlur
 from .formatting import PackInstance
 from .geometric import (
     EpisodeFlip,
-    EpisodeRotation,
     InstanceCrop,
     RandomInstanceAffine,
     WarpInstance,
@@ -18,7 +17,6 @@ from .virtual_keypoints import VirtualKeypoints
 __all__ = [
     'EpisodeColor',
     'EpisodeFlip',
-    'EpisodeRotation',
     'FixedInstanceAffine',
     'InstanceCrop',
     'JpegCompression',

@@ -8,7 +8,7 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from ...errors import ConfigError, EmptyAnnotationError
+from ...errors import EmptyAnnotationError
 
 
 def is_inside(keypoints: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -37,7 +37,6 @@ class PackInstance(BaseTransform):
 
     Raises:
         EmptyAnnotationError: no visible keypoint is left.
-        ConfigError: virtual keypoints were asked for in evaluation.
     """
 
     def __init__(self, hide_outside: bool) -> None:
@@ -60,7 +59,7 @@ class PackInstance(BaseTransform):
         if 'visibility' in results:
             extra['visibility'] = torch.from_numpy(results['visibility'].copy())
         if 'virtual_keypoints' in results:
-            extra['virtual_keypoints'] = self._allow(results['virtual_keypoints'])
+            extra['virtual_keypoints'] = results['virtual_keypoints']
         planes = np.stack(cv2.split(results['img']))  # faster than a transposed copy
         return dict(
             image=torch.from_numpy(planes),
@@ -76,12 +75,3 @@ class PackInstance(BaseTransform):
             input_size=results['input_size'],
             **extra,
         )
-
-    def _allow(self, virtual_keypoints: object) -> object:
-        if not self.hide_outside:
-            raise ConfigError(
-                'VirtualKeypoints is an augmentation: no metric may score points that '
-                'no one labelled. Leave it out of a pipeline that ends with '
-                'PackInstance(hide_outside=False), which is that of evaluation.'
-            )
-        return virtual_keypoints

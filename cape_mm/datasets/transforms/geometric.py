@@ -22,7 +22,6 @@ from ...structures.geometry import (
     invert_affine,
     mirror_affine,
 )
-from ...utils.value_checks import check_not_negative, check_probability
 
 
 @TRANSFORMS.register_module()
@@ -107,45 +106,6 @@ class EpisodeFlip(BaseTransform):
     def transform(self, results: dict) -> dict:
         rng = np.random.default_rng([results['episode_seed'], self._STREAM])
         results['flip'] = bool(rng.random() < self.prob)
-        return results
-
-
-@TRANSFORMS.register_module()
-class EpisodeRotation(BaseTransform):
-    """Rotate all instances of an episode by one angle, or none.
-
-    It is added to the instance's own rotation (:class:`RandomInstanceAffine`, before or
-    after). The crop is mirrored after it is rotated, wherever :class:`EpisodeFlip`
-    stands, so a mirrored episode is still rotated alike.
-
-    Required keys: ``crop_rotation`` and ``episode_seed``; so it comes between
-    ``InstanceCrop`` and ``WarpInstance``.
-
-    The crop does not grow: at an oblique angle, what lies in a corner of a square box
-    leaves it, as the padding of 1.25 is less than the square root of 2. Where all
-    keypoints of a category are such corners, an episode may have none left and can't be
-    loaded; ``RandomInstanceAffine(scale=(1.15, 1.5), shift=0, prob=1)`` keeps them in.
-
-    Args:
-        angle: largest angle in degrees, drawn uniformly from both sides.
-        prob: share of episodes that are rotated.
-
-    Raises:
-        ConfigError: ``angle`` is no number of at least 0, or ``prob`` none from 0 to 1.
-    """
-
-    _STREAM = 0x707A7E
-
-    def __init__(self, angle: float = 180.0, prob: float = 0.5) -> None:
-        check_not_negative('angle', angle)
-        check_probability('prob', prob)
-        self.angle = angle
-        self.prob = prob
-
-    def transform(self, results: dict) -> dict:
-        rng = np.random.default_rng([results['episode_seed'], self._STREAM])
-        if rng.random() < self.prob:
-            results['crop_rotation'] += rng.uniform(-self.angle, self.angle)
         return results
 
 

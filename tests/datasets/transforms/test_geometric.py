@@ -5,12 +5,10 @@ import pytest
 
 from cape_mm.datasets.transforms import (
     EpisodeFlip,
-    EpisodeRotation,
     InstanceCrop,
     RandomInstanceAffine,
     WarpInstance,
 )
-from cape_mm.errors import ConfigError
 from cape_mm.structures.geometry import apply_affine
 
 KEYPOINTS = np.array([[60.0, 50.0], [95.0, 70.0], [70.0, 90.0]], dtype=np.float32)
@@ -125,97 +123,10 @@ def test_episode_flip_depends_on_the_episode_alone():
     assert 70 < sum(flips) < 130
 
 
-def turn_of(results):
-    """The map from image to crop: angle in degrees before the mirror, and the mirror.
-
-    Clockwise on screen, read off the warped instance alone.
-    """
-    linear = np.linalg.inv(results['crop_to_image'][:, :2])
-    is_mirrored = bool(np.linalg.det(linear) < 0)
-    if is_mirrored:
-        linear[0] *= -1
-    return float(np.rad2deg(np.arctan2(linear[1, 0], linear[0, 0]))), is_mirrored
-
-
-def load_episode(seed, steps, boxes=(BBOX, BBOX + [-4, 3, 12, 2])):
-    """Support and query: two boxes around the same dots, warped."""
-    loaded = []
-    for number, bbox in enumerate(boxes):
-        rng = np.random.default_rng([seed, number])
-        results = instance(bbox=bbox, episode_seed=seed, rng=rng)
-        results.update(InstanceCrop()(dict(bbox=bbox)))
-        for step in steps:
-            results = step(results)
-        loaded.append(warp(results))
-    return loaded
-
-
-ROTATION = EpisodeRotation(angle=180.0, prob=1.0)
-ORDERS = {
-    'rotated, flipped': [ROTATION, EpisodeFlip(1.0)],
-    'flipped, rotated': [EpisodeFlip(1.0), ROTATION],
-    'rotated': [ROTATION],
-}
-
-
-@pytest.mark.parametrize('order', ORDERS)
-def test_rotated_episode_keeps_keypoints_on_their_pixels(order):
-    angles = []
-    for seed in range(12):
-        support, query = load_episode(seed, ORDERS[order])
-        for results in (support, query):
-            found = centroids(results['img'])
-            np.testing.assert_allclose(found, results['keypoints'], atol=0.12)
-        assert turn_of(support) == pytest.approx(turn_of(query))
-        assert turn_of(support)[1] == (len(ORDERS[order]) == 2)
-        angles.append(turn_of(support)[0])
-    assert min(angles) < -90 and max(angles) > 90
-
-
-def test_mirror_and_rotation_do_not_depend_on_their_order():
-    for seed in range(5):
-        first, second = (load_episode(seed, ORDERS[key])[0] for key in list(ORDERS)[:2])
-        np.testing.assert_array_equal(first['img'], second['img'])
-        np.testing.assert_array_equal(first['keypoints'], second['keypoints'])
-
-
-def test_rotation_of_the_instance_is_added_to_that_of_the_episode():
-    own = RandomInstanceAffine(rotation=20.0, scale=(1, 1), shift=0, prob=1)
-    for steps in ([own, ROTATION], [ROTATION, own]):
-        for seed in range(5):
-            both = [turn_of(r)[0] for r in load_episode(seed, steps)]
-            alone = [turn_of(r)[0] for r in load_episode(seed, [own])]
-            common = [(a - b) % 360 for a, b in zip(both, alone)]
-            assert common[0] == pytest.approx(common[1])
-            assert alone[0] != pytest.approx(alone[1])
-            expected = turn_of(load_episode(seed, [ROTATION])[0])[0] % 360
-            assert common[0] == pytest.approx(expected)
-
-
 def test_half_turn_by_hand():
     results = warp(instance(crop_rotation=180.0))
     expected = 128 - warp(instance())['keypoints']  # about (64, 64), the crop's centre
     np.testing.assert_allclose(results['keypoints'], expected, atol=1e-4)
-
-
-def test_episode_rotation_stays_within_its_limits_and_reaches_them():
-    def draw(seed):
-        return EpisodeRotation(angle=50.0, prob=1.0)(
-            dict(crop_rotation=7.0, episode_seed=seed)
-        )['crop_rotation']
-
-    angles = [draw(seed) - 7 for seed in range(300)]
-    assert -50 <= min(angles) < -45 and 45 < max(angles) <= 50
-    assert abs(np.mean(angles)) < 5
-    assert [draw(seed) - 7 for seed in range(300)] == angles
-
-
-@pytest.mark.parametrize(
-    'bad', [dict(angle=-5), dict(angle='90'), dict(prob=1.01), dict(prob=-0.5)]
-)
-def test_bad_episode_rotation(bad):
-    with pytest.raises(ConfigError, match=f'^{next(iter(bad))} must be a number'):
-        EpisodeRotation(**bad)
 
 
 @pytest.mark.parametrize('scale', [(0, 1), (1.2, 0.9), (-1, 1)])

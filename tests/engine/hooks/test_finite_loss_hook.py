@@ -16,7 +16,7 @@ from tiny_cape import make_episode
 from toy_runner import ToyModel, build_toy_runner
 
 from cape_mm.apis.launching import leave_processes
-from cape_mm.datasets.frozen_episodes_reading import read_frozen_episodes
+from cape_mm.datasets.frozen_episodes import read_frozen_episodes
 from cape_mm.engine.hooks import FiniteLossHook
 from cape_mm.engine.hooks.finite_loss_hook import describe_window
 from cape_mm.engine.optim import MicroBatch

@@ -107,7 +107,7 @@ def test_batches_and_workers_do_not_matter(hidden_root, tmp_path):
 
 def image_of(loader, ann_id):
     dataset = loader.dataset
-    return dataset.image_path(dataset.get_instance(ann_id))
+    return dataset.image_path(dataset.index[ann_id])
 
 
 def test_missing_images_drop_the_same_pairs(own_root, tmp_path):

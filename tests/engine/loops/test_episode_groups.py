@@ -81,7 +81,7 @@ def test_two_processes_equal_one(own_root, tmp_path):
     loader = open_loader(own_root)
     missing = loader.sampler.episodes[4].query_ids[0]
     dataset = loader.dataset
-    Path(dataset.image_path(dataset.get_instance(missing))).write_bytes(b'')
+    Path(dataset.image_path(dataset.index[missing])).write_bytes(b'')
     path = os.pathsep.join(map(str, (TESTS.parent, TESTS, Path(__file__).parent)))
     env = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': path}
     workers = [

@@ -13,8 +13,14 @@ from datetime import timedelta
 import torch
 import torch.distributed as torch_dist
 from mmengine.config import Config
+from mmengine.dist import all_gather_object, get_world_size
+from mmengine.runner import Runner
+from torch.utils.data import Dataset
 
-from ..errors import CapeError, ConfigError
+from ..datasets.frozen_episodes import files_sha256
+from ..datasets.multi_source_dataset import sources_of
+from ..engine.trained_categories import describe_size
+from ..errors import CapeError, ConfigError, MissingDataError
 
 GLOO_TIMEOUT = 1800.0
 """Seconds; PyTorch's own default."""
@@ -133,6 +139,43 @@ def first_slurm_node(nodes: str) -> str:
     """First machine of a Slurm list such as ``node[3-5,9]``."""
     command = ['scontrol', 'show', 'hostnames', nodes]
     return subprocess.check_output(command, text=True).split()[0]
+
+
+def check_same_data(runner: Runner, *stages: str) -> None:
+    """Refuse processes that read different data, as where one machine lacks files.
+
+    They would draw different episodes, or wait for each other's last batch for ever.
+
+    Args:
+        runner: whose loops are built here if they are not yet.
+        stages: of 'train', 'val' and 'test'; without a loop nothing is read.
+
+    Raises:
+        MissingDataError: names the first process that differs from rank 0.
+    """
+    if get_world_size() == 1:
+        return
+    loops = [getattr(runner, f'{stage}_loop') for stage in stages]
+    wholes = [loop.dataloader.dataset for loop in loops if loop is not None]
+    parts = [source.dataset for whole in wholes for source in sources_of(whole)]
+    first, *others = all_gather_object([describe_files(part) for part in parts])
+    for rank, files in enumerate(others, 1):
+        for here, there in zip(files, first, strict=True):
+            if here != there:
+                raise MissingDataError(
+                    f'rank {rank} has other data than rank 0: {here}, and rank 0 has '
+                    f'{there}. Give every machine the same files.'
+                )
+
+
+def describe_files(dataset: Dataset) -> str:
+    """Sizes and a fingerprint of a data set, wherever it lies."""
+    number = getattr(dataset, 'num_missing_images', 0)
+    sha256 = files_sha256(getattr(dataset, 'ann_files', ()))[:12]
+    return (
+        f'{describe_size(dataset)}, {number:,} image files missing, annotations '
+        f'with SHA-256 {sha256}'
+    )
 
 
 def leave_processes() -> None:

@@ -26,7 +26,10 @@ FEWER_WORKERS = (
 )
 GPU_WORDS = re.compile(r'CUDA(?: error)?: out of memory|CUBLAS_STATUS_ALLOC_FAILED')
 CPU_WORDS = re.compile(r"DefaultCPUAllocator: (?:can't|not enough)|Insufficient memory")
-WORKER_WORDS = re.compile(r'DataLoader worker .*(?:killed by signal|exited unexpected)')
+WORKER_WORDS = re.compile(
+    r'DataLoader worker .*'
+    r'(?:killed by signal: [^.]+|exited unexpectedly(?: with exit code -?\d+)?)'
+)
 SHARED_WORDS = re.compile(r'unable to (?:write to|open|mmap|resize).*torch_|Bus error')
 WRITER_WORDS = re.compile('PytorchStreamWriter failed writing|file write failed')
 FULL = {
@@ -59,12 +62,24 @@ def explain_out_of_resources(error: BaseException) -> str | None:
             f'{FEWER_WORKERS}.\n{LESS_MEMORY}'
         )
     if WORKER_WORDS.search(text):
-        return (
-            f'a worker of a data loader died: {_first_line(text)}. If the system '
-            f'killed it, memory ran out (dmesg says so). {FEWER_WORKERS}; '
-            f'num_workers=0 (with persistent_workers=False) shows an error of its own.'
-        )
+        return _explain_worker(error)
     return _explain_disk(error, text)
+
+
+def _explain_worker(error: BaseException) -> str:
+    """What is known of a worker's end; PyTorch keeps the signal in the cause."""
+    found = [WORKER_WORDS.search(str(part)) for part in (error.__cause__, error)]
+    known = next(filter(None, found))[0]
+    if known.endswith('signal: Killed'):
+        reason = (
+            f'If the system did it, memory ran out (dmesg says so). {FEWER_WORKERS}'
+        )
+    else:
+        reason = (
+            'What it printed before says why; num_workers=0 (with '
+            'persistent_workers=False) shows an error of its own'
+        )
+    return f'a worker of a data loader died: {known}. {reason}.'
 
 
 def _explain_disk(error: BaseException, text: str) -> str | None:

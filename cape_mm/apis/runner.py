@@ -27,7 +27,7 @@ from ..evaluation.result_file import write_all_results
 from ..structures import Episode
 from .config_checks import check_config, explain_build_errors
 from .config_loading import load_config, set_amp, set_work_dir
-from .launching import explain_lost_process, join_processes
+from .launching import check_same_data, explain_lost_process, join_processes
 from .log_filters import filtered_log
 from .resuming import check_start, set_resume
 from .run_description import describe_run
@@ -91,6 +91,7 @@ def train(
             runner = build_runner(cfg)
             check_start(runner, cfg.get('load_from'), cfg.get('resume', False))
             with filtered_log(runner.logger):
+                check_same_data(runner, 'train', 'val')
                 runner.train()
     if is_main_process():
         print(f'checkpoints and logs: {cfg.work_dir}')
@@ -159,6 +160,7 @@ def test(
     else:
         runner.model.init_weights()
     episodes = fixed_episodes(runner) if dump is not None else []
+    check_same_data(runner, 'test')
     check_report(runner, report)
     loop.evaluator.dataset_meta = dataset_meta(
         loop.dataloader.dataset, loop.dataloader.sampler

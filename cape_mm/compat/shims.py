@@ -6,8 +6,10 @@ the packages may be absent or broken so far.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -174,6 +176,25 @@ def loading() -> str | None:
     return importlib.import_module('cape_mm.compat.mmengine_loading').install()
 
 
+def inherited_objects() -> str | None:
+    """Keep the garbage collector of a forked process off all that it inherited.
+
+    While a process forks its objects are permanent, and in the child they stay so: data
+    loading workers, whoever starts them and whenever, collect only what they made.
+
+    Symptom: ``c10::AcceleratorError: CUDA error: initialization error`` from data
+        loading workers, as they destroy CUDA tensors of reference cycles before them.
+    Versions: every PyTorch, on a GPU.
+    Drop when: a CUDA tensor's destructor knows that its process was forked.
+    """
+    if not hasattr(os, 'register_at_fork'):  # Windows never forks
+        return None
+    os.register_at_fork(
+        before=gc.freeze, after_in_parent=gc.unfreeze, after_in_child=gc.freeze
+    )
+    return 'workers must not destroy CUDA tensors that they inherit'
+
+
 SHIMS: tuple[Callable[[], str | None], ...] = (
     torchvision_ops,
     pkg_resources,
@@ -182,6 +203,7 @@ SHIMS: tuple[Callable[[], str | None], ...] = (
     xtcocotools,
     checkpoint_types,
     loading,
+    inherited_objects,
 )
 
 

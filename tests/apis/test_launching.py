@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,11 +15,13 @@ from cape_mm.apis.launching import (
     SOURCES,
     LostProcessError,
     check_gpu_share,
+    check_same_data,
+    describe_files,
     explain_lost_process,
     export_ranks,
     join_processes,
 )
-from cape_mm.errors import ConfigError, TrainingDivergedError
+from cape_mm.errors import ConfigError, MissingDataError, TrainingDivergedError
 
 without_gpu = pytest.mark.skipif(
     torch.cuda.is_available(), reason='tests the road without a GPU'
@@ -62,6 +65,45 @@ def test_more_processes_than_gpus():
     check_gpu_share(1, num_gpus=2)
     with pytest.raises(ConfigError, match='process 2 .* no GPU: 2 are visible'):
         check_gpu_share(2, num_gpus=2)
+
+
+class Files(list):
+    """A data set of two categories, as far as its files are looked at."""
+
+    categories = 'ab'
+
+    def __init__(self, path, num_missing_images=0, num_instances=7, text='null'):
+        path.write_text(text)
+        self.num_missing_images, self.num_instances = num_missing_images, num_instances
+        self.ann_files = [path]
+
+
+@pytest.mark.parametrize(
+    ('stages', 'changed', 'found'),
+    [
+        (('train', 'val'), {}, None),
+        (('train',), {'num_missing_images': 3}, '.* 3 image files missing'),
+        (('train', 'val'), {'num_instances': 6}, '2 categories, 6 usable instances'),
+        (('test',), {'text': '{}'}, '.* 44136fa355b3, and rank 0 .* 74234e98afe7'),
+    ],
+    ids=['equal', 'images', 'instances', 'annotations'],
+)
+def test_ranks_with_other_data(stages, changed, found, tmp_path, monkeypatch):
+    """Rank 2 of three has what is ``changed``."""
+    own, other = Files(tmp_path / 'own'), Files(tmp_path / 'other', **changed)
+
+    def gathered(files):
+        return [files, files, [describe_files(other)] * len(files)]
+
+    monkeypatch.setattr(launching, 'get_world_size', lambda: 3)
+    monkeypatch.setattr(launching, 'all_gather_object', gathered)
+    loop = SimpleNamespace(dataloader=SimpleNamespace(dataset=own))
+    runner = SimpleNamespace(train_loop=loop, val_loop=None, test_loop=loop)
+    if found is None:
+        check_same_data(runner, *stages)
+        return
+    with pytest.raises(MissingDataError, match=f'rank 2 has other data .* 0: {found}'):
+        check_same_data(runner, *stages)
 
 
 @without_gpu

@@ -124,15 +124,22 @@ def test_settings_that_need_less_memory_exist(train, tmp_path):
     assert 'batch' in outcome.out
 
 
-def test_worker_that_is_killed(train, monkeypatch):
-    def die(self, episode):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    monkeypatch.setattr(MP100EpisodeDataset, '_load_training', die)
+@pytest.mark.parametrize(
+    ('end', 'known', 'is_memory'),
+    [
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), 'signal: Killed.', True),
+        (os.abort, 'killed by signal: Aborted. What it printed', False),
+        (lambda: os._exit(7), 'unexpectedly with exit code 7. What it', False),
+    ],
+    ids=['killed', 'aborted', 'exited'],
+)
+def test_worker_that_dies(train, monkeypatch, end, known, is_memory):
+    monkeypatch.setattr(MP100EpisodeDataset, '_load_training', lambda *_: end())
     outcome = train('train_dataloader.num_workers=1')
     assert outcome.code == EXIT_OUT_OF_RESOURCES
-    assert 'a worker of a data loader died' in outcome.message
-    assert 'memory ran out' in outcome.message
+    assert 'a worker of a data loader died: DataLoader worker (pid' in outcome.message
+    assert known in outcome.message
+    assert ('memory ran out' in outcome.message) == is_memory
 
 
 def test_disk_full_while_scalars_are_logged(train, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import subprocess
@@ -12,9 +13,11 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer, MessageHub
+from torch.utils.data import DataLoader, Dataset
 
 from cape_mm import compat
 from cape_mm.compat import shims
+from cape_mm.utils.processes import map_over_processes
 
 REPO = Path(__file__).resolve().parents[2]
 loads_weights_only = pytest.mark.skipif(
@@ -85,7 +88,7 @@ def test_working_packages_are_left_alone(tmp_path):
     )
     code = BARE_IMPORT + (
         'finders = list(sys.meta_path)\n'
-        'always = shims.checkpoint_types, shims.loading\n'
+        'always = shims.checkpoint_types, shims.loading, shims.inherited_objects\n'
         'shims = [s for s in shims.SHIMS if s not in always]\n'
         'assert len(shims) == 5\n'
         'assert [s() for s in shims] == [None] * 5, [s() for s in shims]\n'
@@ -235,3 +238,54 @@ def test_getattr_in_a_checkpoint_reaches_statistics_only(tmp_path, args):
     torch.save(Payload(getattr, *args), tmp_path / 'bad.pth')
     with pytest.raises(pickle.UnpicklingError, match='statistics'):
         torch.load(tmp_path / 'bad.pth')
+
+
+class Cycle:
+    """Reachable from itself alone; writes down which process destroys it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.me = path, self
+
+    def __del__(self) -> None:
+        with self.path.open('a') as file:
+            file.write(f'{os.getpid()} ')
+
+
+def collect(item: int) -> int:
+    """Collect garbage in whatever process this is, and name it."""
+    gc.collect()
+    return os.getpid()
+
+
+class Collecting(Dataset):
+    """Items that are :func:`collect`."""
+
+    __getitem__ = staticmethod(collect)
+
+    def __len__(self) -> int:
+        return 4
+
+
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='nothing forks here')
+@pytest.mark.parametrize(
+    'work',
+    [
+        lambda: DataLoader(
+            Collecting(), None, num_workers=2, multiprocessing_context='fork'
+        ),
+        lambda: map_over_processes(collect, range(4), 2),
+    ],
+    ids=['loader', 'map'],
+)
+def test_forked_processes_destroy_nothing_that_they_inherit(work, tmp_path):
+    path = tmp_path / 'destroyed_by'
+    gc.collect()
+    gc.disable()  # here; the workers collect on their own
+    try:
+        Cycle(path)
+        assert os.getpid() not in set(work())
+        assert not path.exists()
+    finally:
+        gc.enable()
+    gc.collect()  # what was permanent while forking is not any more
+    assert path.read_text() == f'{os.getpid()} '

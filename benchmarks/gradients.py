@@ -9,12 +9,13 @@ Both take the same four random episodes, in float32 and without chance in the mo
 from __future__ import annotations
 
 import argparse
+import os
 import time
 
 import torch
 import torch.distributed as torch_dist
 from mmengine.config import Config
-from mmengine.dist import get_local_rank, init_dist
+from mmengine.dist import init_dist
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
@@ -48,7 +49,7 @@ def join() -> str:
     if not torch.cuda.is_available():
         return 'cpu'
     init_dist('pytorch', 'nccl')
-    return f'cuda:{get_local_rank()}'
+    return f'cuda:{os.environ["LOCAL_RANK"]}'
 
 
 def part_of(batch: dict, start: int, stop: int) -> dict:

@@ -10,7 +10,8 @@
 #              step, the others have 2 x 64
 #   alone      the long one again in one process, with 1 x 64
 #   gradients  2 x 2 against 1 x 4 episodes in float32; all-reduces while accumulating
-#   test       the long training's model tested by two processes and by one
+#   test       the long trainings' models: that of two processes tested by two and by
+#              one, that of one process tested by two
 #   kill       SIGKILL for rank 1 of a training; --resume after it
 #   refusals   one process too many; a rank with other data
 #
@@ -77,7 +78,7 @@ if times:
     print(f'{int(sys.argv[2]) / seconds:,.0f} episodes/s, {share:.0%} waiting for data,')
 best = [row for row in rows if 'PCK@0.2' in str(row.keys())][-1:]
 print(*(f'{key} {value:.4f}' for row in best for key, value in row.items()
-        if key.split('/')[-1] in ('PCK@0.2', 'PCK@0.05')))
+        if key in ('PCK@0.2', 'PCK@0.05')))
 END
 }
 
@@ -109,23 +110,38 @@ part_gradients() {
         tee -a "$OUT/summary.txt"
 }
 
+score() { # NAME PROCESSES TRAINING
+    local options=(--work-dir "$OUT/$1" --out "$OUT/$1.json"
+        --cfg-options "data_root=$DATA" "${SMALL[@]}")
+    local checkpoint=$OUT/$3/epoch_$EPOCHS.pth
+    if [ "$2" = 1 ]; then
+        "$PYTHON" tools/test.py $CONFIG "$checkpoint" "${options[@]}"
+    else
+        bash tools/dist_test.sh $CONFIG "$checkpoint" "$2" "${options[@]}"
+    fi > "$OUT/$1.log" 2>&1
+    say "$1: exit code $?"
+}
+
 part_test() {
-    local checkpoint=$OUT/two/epoch_$EPOCHS.pth
-    local options=(--cfg-options "data_root=$DATA" "${SMALL[@]}")
-    bash tools/dist_test.sh $CONFIG "$checkpoint" 2 --work-dir "$OUT/test_two" \
-        --out "$OUT/test_two.json" "${options[@]}" > "$OUT/test_two.log" 2>&1
-    say "test by two: exit code $?"
-    "$PYTHON" tools/test.py $CONFIG "$checkpoint" --work-dir "$OUT/test_one" \
-        --out "$OUT/test_one.json" "${options[@]}" > "$OUT/test_one.log" 2>&1
-    say "test by one: exit code $?"
+    score two_by_two 2 two
+    score two_by_one 1 two
+    score one_by_two 2 one
     "$PYTHON" - "$OUT" << 'END' 2>&1 | tee -a "$OUT/summary.txt"
 import json, sys
 
-two, one = (json.load(open(f'{sys.argv[1]}/test_{name}.json')) for name in ('two', 'one'))
+def read(name):
+    return json.load(open(f'{sys.argv[1]}/{name}.json'))
+
+def show(name, metrics):
+    shown = [f'{key} {metrics[key]:.4f}' for key in ('PCK@0.2', 'PCK@0.05')]
+    print(f'  {name}:', *shown, f'of {metrics["num_pairs"]} pairs')
+
+two, one = read('two_by_two'), read('two_by_one')
 names = [key for key in one if isinstance(one[key], (int, float))]
 apart = max(names, key=lambda key: abs(one[key] - two[key]))
-print(f'  {len(names)} numbers, farthest apart {apart}: {one[apart]} and {two[apart]};')
-print('  PCK@0.2', one['PCK@0.2'], two['PCK@0.2'], 'pairs', one['num_pairs'])
+print(f'  {len(names)} numbers, farthest apart {apart}: {one[apart]} and {two[apart]}')
+show('trained by two', two)
+show('trained by one', read('one_by_two'))
 END
 }
 
@@ -139,7 +155,7 @@ rank_of() { # LAUNCHER RANK: its process
 }
 
 left_over() { # how many processes still have the work directory in their command
-    grep -lsaF "$OUT/killed" /proc/[0-9]*/cmdline | wc -l
+    grep -lsa '/[k]illed' /proc/[0-9]*/cmdline | wc -l
 }
 
 part_kill() {
@@ -173,12 +189,12 @@ part_refusals() {
     fi
     local folder=$OUT/other_data
     mkdir -p "$folder"
-    cp -r "$DATA" "$folder/rank1"
-    find "$folder/rank1" -name '*.jpg' | sort | head -3 | xargs rm
+    ln -sfn "$(realpath "$DATA")" "$folder/rank0"
+    cp -rL "$DATA" "$folder/rank1"
+    find "$folder/rank1/images" -type f | head -3 | xargs rm
     cat > "$folder/config.py" << END
-import os
 _base_ = '$PWD/$CONFIG'
-data_root = '$DATA' if os.environ['RANK'] == '0' else '$folder/rank1'
+data_root = '$(realpath "$folder")/rank{{\$RANK:0}}'
 train_dataloader = dict(dataset=dict(data_root=data_root))
 val_dataloader = dict(dataset=dict(data_root=data_root))
 END
@@ -186,7 +202,7 @@ END
     bash tools/dist_train.sh "$folder/config.py" 2 --work-dir "$OUT/refused" \
         "${CFG[@]}" > "$OUT/other_data.log" 2>&1
     say "files missing on rank 1: exit code $?; $(grep '^error' "$OUT/other_data.log")"
-    rm -r "$folder/rank1"
+    rm -r "$folder"
 }
 
 [ $# -gt 0 ] || set -- data train alone gradients test kill refusals

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import runpy
 import subprocess
@@ -17,6 +18,7 @@ from cape_mm.apis import parse_cfg_options
 from cape_mm.models.heads.decode_order import random_order
 
 SCRIPT = REPO / 'benchmarks/on_a_gpu.sh'
+TWO = REPO / 'benchmarks/on_two_gpus.sh'
 FEW = ('--steps', '2', '--num-keypoints', '3')
 
 
@@ -71,3 +73,32 @@ def test_parts_and_ablations_of_the_gpu_script():
     assert listed == re.findall(r'^part_(\w+)\(\)', text, re.MULTILINE)
     names = re.findall(r'\w+', re.search(r'ABLATIONS:-([\w\s\\]+)', text)[1])
     assert sorted(f'ablations/{name}' for name in names) == find_configs('ablations')
+
+
+def test_parts_of_the_script_for_two_gpus(tmp_path):
+    text = TWO.read_text()
+    listed = re.findall(r'^#   (\w+)  +\S', text, re.MULTILINE)
+    assert listed == re.findall(r'^part_(\w+)\(\)', text, re.MULTILINE)
+    assert f'set -- {" ".join(listed)}\n' in text
+    command = ['bash', TWO, 'nothing']
+    environment = {**os.environ, 'OUT': str(tmp_path)}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (2, 'no part nothing\n')
+
+
+def test_gradient_of_two_processes_is_that_of_one(tmp_path):
+    folder = REPO / 'tests/distributed'
+    paths = os.pathsep.join([str(REPO), str(REPO / 'tests'), str(folder)])
+    launch = ['-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2']
+    result = subprocess.run(
+        [sys.executable, *launch, '--local_addr=127.0.0.1', 'benchmarks/gradients.py']
+        + [str(TINY), '--input-size', '64', *FAST[:7]],
+        env={**os.environ, 'PYTHONPATH': paths, 'OMP_NUM_THREADS': '1'},
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr[-4000:]
+    apart = float(re.search(r'relative difference (\S+)', result.stdout)[1])
+    assert apart < 1e-4
+    assert '[0, 0, 0, 1, 0, 0, 0, 1]' in result.stdout

@@ -22,11 +22,14 @@ from ..apis.run_description import describe_environment
 from ..engine.hooks.run_report_hooks import MIB, peak_rss_mib
 from ..errors import ConfigError
 from ..utils.atomic_write import write_text_atomically
-from .random_model import RandomModel, prepare
+from ..utils.value_checks import check_at_least, check_choice
+from .random_model import SIZE_NAMES, RandomModel, prepare
 
-MODES = ('train', 'predict')
-LOWEST = dict(steps=1, warmup=0, rounds=1, seed=0, input_size=32)
-"""Of the numbers in :class:`BenchmarkSettings`; all others are at least 1."""
+LOWEST = dict(
+    **dict(steps=1, rounds=1, warmup=0, batch_size=1, num_queries=1, num_keypoints=1),
+    **dict(num_shots=1, input_size=32, seed=0),
+)
+"""Of the numbers in :class:`BenchmarkSettings`."""
 
 
 @dataclass(frozen=True)
@@ -67,31 +70,13 @@ class BenchmarkSettings:
     loader: bool = False
 
     def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise ConfigError(f'--mode must be train or predict, got {self.mode!r}')
-        for name, value in asdict(self).items():
-            least = LOWEST.get(name, 1)
-            if type(value) is int and value < least:
-                option = name.replace('_', '-')
-                raise ConfigError(f'--{option} must be at least {least}, got {value}')
+        check_choice('--mode', self.mode, ('train', 'predict'))
+        for name, least in LOWEST.items():
+            if getattr(self, name) is not None:
+                option = f'--{name.replace("_", "-")}'
+                check_at_least(option, getattr(self, name), least)
         if self.loader and (self.num_keypoints or self.input_size):
             raise ConfigError('--loader: the data decide about keypoints and size')
-
-    def prepare(
-        self, config: str | Path, cfg_options: Mapping | None
-    ) -> tuple[RandomModel, dict[str, int]]:
-        """The model and its input; see :func:`random_model.prepare`."""
-        names = ('batch_size', 'num_shots', 'num_queries', 'num_keypoints')
-        return prepare(
-            config,
-            cfg_options,
-            training=self.mode == 'train',
-            device=self.device,
-            amp=self.amp,
-            seed=self.seed,
-            loader=self.loader,
-            sizes={name: getattr(self, name) for name in (*names, 'input_size')},
-        )
 
 
 def benchmark(
@@ -130,11 +115,10 @@ def benchmark(
     records, models = {}, {}
     for name, config in zip('AB', configs):
         records[name], models[name] = _prepare(config, settings, cfg_options)
+        models[name].num_episodes = models[name].num_queries = 0
     works = {
         name: lambda one=one: one.run(settings.steps) for name, one in models.items()
     }
-    for measured in models.values():
-        measured.num_episodes = measured.num_queries = 0
     times = alternate(works, settings.rounds)
     per_query = {}
     for name, measured in models.items():
@@ -147,11 +131,10 @@ def benchmark(
             episodes_per_s=1000 * measured.num_episodes / sum(times[name]),
         )
         records[name] |= profile_parts(measured, min(settings.steps, 10))
-    device = next(iter(models.values())).device
     record = dict(
         cfg_options=dict(cfg_options or {}),
         settings=asdict(settings),
-        environment=describe_environment(device),
+        environment=describe_environment(models['A'].device),
         **records,
     )
     if len(records) == 2:
@@ -169,9 +152,20 @@ def _prepare(
     """What is known before the timed turns, and the warm model."""
     on_gpu = torch.cuda.is_available()
     before = torch.cuda.memory_allocated() if on_gpu else 0
-    measured, sizes = settings.prepare(config, cfg_options)
+    measured, sizes = prepare(
+        config,
+        cfg_options,
+        training=settings.mode == 'train',
+        device=settings.device,
+        amp=settings.amp,
+        seed=settings.seed,
+        loader=settings.loader,
+        sizes={name: getattr(settings, name) for name in SIZE_NAMES},
+    )
+    counts = parameter_count(measured.model)
+    parts = {k: counts[k] for k, _ in measured.model.named_children() if counts[k]}
     record = dict(config=str(config), sizes=sizes)
-    record['parameters'] = count_parameters(measured)
+    record['parameters'] = dict(total=counts['']) | parts
     record['gflops_per_query'] = count_flops(measured) / 1e9
     if measured.device.type == 'cuda':
         torch.cuda.reset_peak_memory_stats()
@@ -181,13 +175,6 @@ def _prepare(
         measured.run(settings.warmup)
         peak = peak_rss_mib()
     return record | dict(peak_memory_mib=peak), measured
-
-
-def count_parameters(measured: RandomModel) -> dict[str, int]:
-    """Number of parameters, under ``total`` and by part of the model."""
-    counts = parameter_count(measured.model)
-    parts = dict(measured.model.named_children())
-    return dict(total=counts['']) | {k: counts[k] for k in parts if counts[k]}
 
 
 def count_flops(measured: RandomModel) -> int:
@@ -247,22 +234,19 @@ def shown(summary: Mapping[str, float], digits: int = 2) -> str:
 @contextmanager
 def _named_parts(model: torch.nn.Module):
     """Have every direct part of a model show up in a profile under its name."""
-    ranges: dict[str, list] = {name: [] for name, _ in model.named_children()}
-
-    def begin(name: str) -> Callable:
-        def hook(*_) -> None:
-            ranges[name].append(record_function(f'part:{name}'))
-            ranges[name][-1].__enter__()
-
-        return hook
-
-    def end(name: str) -> Callable:
-        return lambda *_: ranges[name].pop().__exit__(None, None, None)
-
     handles = []
     for name, part in model.named_children():
-        handles.append(part.register_forward_pre_hook(begin(name)))
-        handles.append(part.register_forward_hook(end(name)))
+        open_ranges: list[record_function] = []
+
+        def begin(*_, name: str = name, ranges: list = open_ranges) -> None:
+            ranges.append(record_function(f'part:{name}'))
+            ranges[-1].__enter__()
+
+        def end(*_, ranges: list = open_ranges) -> None:
+            ranges.pop().__exit__(None, None, None)
+
+        handles.append(part.register_forward_pre_hook(begin))
+        handles.append(part.register_forward_hook(end))
     try:
         yield
     finally:

@@ -31,7 +31,9 @@ from ..utils.devices import check_device
 
 ZERO_STD = 0.02
 """Spread of weights that would start at zero."""
-DEFAULT_KEYPOINTS = 17
+SIZE_NAMES = (
+    *('batch_size', 'num_shots', 'num_queries', 'num_keypoints', 'input_size'),
+)
 
 
 @dataclass
@@ -174,25 +176,23 @@ def drop_pretrained(component: object) -> None:
 
 def prediction_dtype(device: torch.device) -> torch.dtype:
     """What autocast computes in, as in training."""
-    has_bfloat16 = (
-        device.type == 'cpu'
-        or torch.cuda.get_device_capability(device) >= BFLOAT16_CAPABILITY
-    )
-    return torch.bfloat16 if has_bfloat16 else torch.float16
+    if device.type == 'cpu':
+        return torch.bfloat16
+    capability = torch.cuda.get_device_capability(device)
+    return torch.bfloat16 if capability >= BFLOAT16_CAPABILITY else torch.float16
 
 
 def complete_sizes(
     cfg: Config, sizes: Mapping[str, int | None], training: bool
 ) -> dict[str, int]:
-    """Sizes as asked for, else the config's (in training), else 1."""
+    """Sizes as asked for, else the config's (in training), else 1, K = 17."""
     loader = cfg.get('train_dataloader') or {}
-    full = dict(batch_size=1, num_shots=1, num_queries=1)
+    full = dict.fromkeys(SIZE_NAMES, 1) | dict(num_keypoints=17)
     if training:
         full['batch_size'] = loader.get('batch_size', 1)
         full['num_queries'] = (loader.get('sampler') or {}).get('num_queries', 1)
     pipeline = (loader.get('dataset') or {}).get('pipeline') or ()
     warps = [step['input_size'] for step in pipeline if 'input_size' in step]
-    full |= dict(num_keypoints=DEFAULT_KEYPOINTS)
     full['input_size'] = max(warps[0]) if warps else 256
     return full | {key: value for key, value in sizes.items() if value is not None}
 
@@ -207,11 +207,8 @@ def build_loader(cfg: Config, seed: int, sizes: Mapping[str, int | None]) -> Dat
     if cfg.get('train_dataloader') is None:
         raise ConfigError('--loader: the config has no train_dataloader')
     loader = cfg.train_dataloader
-    for key, place in (
-        ('batch_size', loader),
-        ('num_shots', loader.sampler),
-        ('num_queries', loader.sampler),
-    ):
+    places = dict(batch_size=loader, num_shots=loader.sampler)
+    for key, place in (places | dict(num_queries=loader.sampler)).items():
         if sizes.get(key) is not None:
             place[key] = sizes[key]
     check_loader(cfg, 'train_dataloader')
@@ -221,8 +218,7 @@ def build_loader(cfg: Config, seed: int, sizes: Mapping[str, int | None]) -> Dat
 def endless(loader: DataLoader) -> Iterator[dict]:
     """Batches of epoch after epoch."""
     for epoch in itertools.count():
-        if hasattr(loader.sampler, 'set_epoch'):
-            loader.sampler.set_epoch(epoch)
+        loader.sampler.set_epoch(epoch)
         yield from loader
 
 
@@ -248,20 +244,20 @@ def make_batch(
         What ``collate_episodes`` returns.
     """
     rng = np.random.default_rng(seed)
+    size = input_size, input_size
     items = []
     for index in range(batch_size):
-        shape = (num_shots + num_queries, 3, input_size, input_size)
+        shape = (num_shots + num_queries, 3, *size)
         images = torch.from_numpy(rng.integers(0, 256, shape, dtype=np.uint8))
         tree = [[int(rng.integers(node)), node] for node in range(1, num_keypoints)]
+        category = dict(category_id=1, category_name='generated', supercategory='')
         sample = EpisodeDataSample(
             metainfo=dict(
-                category_id=1,
-                category_name='generated',
-                supercategory='generated',
+                **category,
                 skeleton=tree,
                 num_keypoints=num_keypoints,
                 episode_index=index,
-                input_size=(input_size, input_size),
+                input_size=size,
                 query_slots=list(range(num_queries)),
                 crop_to_image=np.tile(np.eye(2, 3), (num_queries, 1, 1)),
                 dropped_pairs=[],

@@ -133,16 +133,19 @@ def test_ratio_is_taken_pair_by_pair():
 @pytest.mark.parametrize(
     'arguments, message',
     [
-        (('--mode', 'predit'), "--mode must be train or predict, got 'predit'"),
+        (
+            ('--mode', 'predit'),
+            "--mode must be one of ('train', 'predict'), got 'predit'",
+        ),
         (('--device', 'cuda:99'), '--device cuda:99 is not available'),
         (
             ('--device', 'abacus'),
             "--device must be cpu, cuda or cuda:<n>, got 'abacus'",
         ),
-        (('--seed', '-1'), '--seed must be at least 0, got -1'),
-        (('--num-shots', '0'), '--num-shots must be at least 1, got 0'),
-        (('--steps', '0'), '--steps must be at least 1, got 0'),
-        (('--input-size', '8'), '--input-size must be at least 32, got 8'),
+        (('--seed', '-1'), '--seed must be a whole number, at least 0, got -1'),
+        (('--num-shots', '0'), '--num-shots must be a whole number, at least 1'),
+        (('--steps', '0'), '--steps must be a whole number, at least 1'),
+        (('--input-size', '8'), '--input-size must be a whole number, at least 32'),
         (('--loader', '--num-keypoints', '3'), '--loader: the data decide'),
         (('--loader',), "data root '/none' does not exist"),
         (('--out', REPO), 'is a folder'),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cape_mm.errors import ConfigError
+from cape_mm.utils.value_checks import check_at_least, check_probability
 
 SPLITS = ('train', 'val', 'test')
 GENERATOR = 'cape_mm.datasets.synthetic'
@@ -112,17 +113,9 @@ def _check(spec: SyntheticSpec) -> None:
             f'got {counts!r}.'
         )
     for split, count in counts.items():
-        _check_integer(f'num_categories[{split!r}]', count, 1)
-    _check_integer('seed', spec.seed, 0)
-    _check_integer('instances_per_category', spec.instances_per_category, 2)
-    _check_integer('image_size', spec.image_size, 32)
-    for name, limit in (('empty_share', 1.0), ('double_share', 0.5)):
-        share = getattr(spec, name)
-        if not 0 <= share <= limit:
-            raise ConfigError(f'{name} must lie in [0, {limit}], got {share!r}.')
-
-
-def _check_integer(name: str, value: Any, lowest: int) -> None:
-    is_integer = isinstance(value, int) and not isinstance(value, bool)
-    if not is_integer or value < lowest:
-        raise ConfigError(f'{name} must be an integer >= {lowest}, got {value!r}.')
+        check_at_least(f'num_categories[{split!r}]', count, 1)
+    check_at_least('seed', spec.seed, 0)
+    check_at_least('instances_per_category', spec.instances_per_category, 2)
+    check_at_least('image_size', spec.image_size, 32)
+    check_probability('empty_share', spec.empty_share)
+    check_probability('twice double_share', 2 * spec.double_share)

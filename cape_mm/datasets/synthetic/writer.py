@@ -10,9 +10,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +18,7 @@ from typing import Any
 from mmengine.utils import ProgressBar
 
 from cape_mm.errors import ConfigError
+from cape_mm.utils.atomic_write import replacing
 from cape_mm.utils.processes import map_over_processes, num_available_cores
 
 from .coco_records import Record, make_empties, write_category
@@ -34,26 +32,22 @@ class SyntheticSummary:
     Attributes:
         out_dir: the data root.
         is_reused: True where an identical data set was there and nothing was written.
-        num_images: pictures per split.
-        num_annotations: annotations per split, the empty ones included.
-        info: ``info`` entry of each split's annotation file.
+        contents: the annotation file of every split.
     """
 
     out_dir: Path
     is_reused: bool
-    num_images: dict[str, int]
-    num_annotations: dict[str, int]
-    info: dict[str, dict[str, Any]]
+    contents: dict[str, dict[str, Any]]
 
     def __str__(self) -> str:
-        state = 're-used' if self.is_reused else 'wrote'
-        lines = [f'{state} {self.out_dir}']
-        for split, info in self.info.items():
+        lines = [f'{"re-used" if self.is_reused else "wrote"} {self.out_dir}']
+        for split, content in self.contents.items():
+            num_empty = sum(content['info']['empty_annotations'].values())
             lines.append(
-                f'  {split}: {info["num_categories"][split]} categories, '
-                f'{self.num_images[split]:,} images, '
-                f'{self.num_annotations[split]:,} annotations '
-                f'({sum(info["empty_annotations"].values())} of them empty on purpose)'
+                f'  {split}: {len(content["categories"])} categories, '
+                f'{len(content["images"]):,} images, '
+                f'{len(content["annotations"]):,} annotations '
+                f'({num_empty} of them empty on purpose)'
             )
         return '\n'.join(lines)
 
@@ -68,8 +62,8 @@ def write_synthetic_mp100(
 ) -> SyntheticSummary:
     """Write a synthetic MP-100, or re-use an identical one.
 
-    The files are written to a temporary folder beside ``out_dir``, which is renamed at
-    the end: an interrupted run leaves nothing that looks like a data set.
+    The files are written beside ``out_dir`` and renamed at the end: an interrupted run
+    leaves nothing that looks like a data set.
 
     Args:
         out_dir: data root to create; absent, empty, or an earlier output.
@@ -82,25 +76,24 @@ def write_synthetic_mp100(
             ``instances_per_category``, ``image_size``, ``empty_share``.
 
     Returns:
-        Counts per split.
+        What is there now.
 
     Raises:
         ConfigError: an argument is unknown or out of range, or ``out_dir`` holds
             something else.
     """
     spec = make_spec(size, seed, overrides)
-    if num_workers is None:
-        num_workers = num_available_cores()
-    if num_workers < 1:
-        raise ConfigError(f'num_workers must be >= 1 or None, got {num_workers}.')
     out_dir = Path(out_dir).absolute()
+    is_reused = False
     if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
-        is_identical = _check_existing(out_dir, spec, force)
-        if is_identical:
-            return _summarise(out_dir, is_reused=True)
-    with _replaced_at_the_end(out_dir) as partial_dir:
-        _write_files(partial_dir, spec, num_workers)
-    return _summarise(out_dir, is_reused=False)
+        is_reused = _is_identical(out_dir, spec, force)
+    if not is_reused:
+        with replacing(out_dir) as unfinished:
+            _write_files(unfinished, spec, num_workers or num_available_cores())
+            if out_dir.is_dir():
+                shutil.rmtree(out_dir)
+    contents = {split: _read_annotations(out_dir, split) for split in SPLITS}
+    return SyntheticSummary(out_dir, is_reused, contents)
 
 
 def annotation_path(out_dir: Path, split: str) -> Path:
@@ -108,81 +101,52 @@ def annotation_path(out_dir: Path, split: str) -> Path:
     return out_dir / 'annotations' / f'synthetic_split1_{split}.json'
 
 
-def _check_existing(out_dir: Path, spec: SyntheticSpec, force: bool) -> bool:
-    """True for a complete identical data set, False where ``out_dir`` may be replaced.
+def _is_identical(out_dir: Path, spec: SyntheticSpec, force: bool) -> bool:
+    """True for a complete identical data set, False where it may be replaced.
 
     Raises:
         ConfigError: it may not be replaced.
     """
     found = {split: _read_annotations(out_dir, split) for split in SPLITS}
-    infos = {split: content.get('info') for split, content in found.items()}
-    is_ours = any(i and i.get('generator') == GENERATOR for i in infos.values())
-    if not is_ours:
+    infos = {split: content.get('info') or {} for split, content in found.items()}
+    if not any(info.get('generator') == GENERATOR for info in infos.values()):
         raise ConfigError(
             f'{out_dir} is not empty and holds no synthetic data set of an earlier '
             f'run, so it is left alone. Choose another output folder.'
         )
-    is_same = all(infos[split] == spec.info(split) for split in SPLITS)
+    problems = [
+        f'{key}: found {infos[split].get(key)!r}, wanted {value!r}'
+        for split in SPLITS
+        for key, value in spec.info(split).items()
+        if infos[split].get(key) != value and key != 'description'
+    ]
     num_missing = sum(
         not (out_dir / 'images' / image['file_name']).is_file()
         for content in found.values()
         for image in content.get('images', [])
     )
-    if is_same and num_missing == 0:
-        return True
-    if not force:
-        state = f'{num_missing} of its images are missing'
-        if not is_same:
-            state = f'it differs ({_differences(infos, spec)})'
+    if num_missing:
+        problems.append(f'{num_missing} of its images are missing')
+    if problems and not force:
         raise ConfigError(
-            f'{out_dir} holds an earlier synthetic data set, but {state}. Pass --force '
-            f'(force=True) to replace it or choose another output folder.'
+            f'{out_dir} holds an earlier synthetic data set that differs '
+            f'({problems[0]}). Pass --force (force=True) to replace it or choose '
+            f'another output folder.'
         )
-    return False
-
-
-def _differences(infos: dict[str, dict | None], spec: SyntheticSpec) -> str:
-    """What is found and what is wanted, of the first split that differs."""
-    split = next(s for s in SPLITS if infos[s] != spec.info(s))
-    found, wanted = infos[split], spec.info(split)
-    if found is None:
-        return f'{split} annotations are missing'
-    return '; '.join(
-        f'{key}: found {found.get(key)!r}, wanted {value!r}'
-        for key, value in wanted.items()
-        if found.get(key) != value and key != 'description'
-    )
+    return not problems
 
 
 def _read_annotations(out_dir: Path, split: str) -> dict[str, Any]:
     """Content of an annotation file, {} where it is absent or no JSON object."""
-    path = annotation_path(out_dir, split)
     try:
-        content = json.loads(path.read_text())
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+        content = json.loads(annotation_path(out_dir, split).read_text())
+    except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
 
 
-@contextmanager
-def _replaced_at_the_end(out_dir: Path) -> Iterator[Path]:
-    """A folder to write to, which becomes ``out_dir`` if the block succeeds."""
-    out_dir.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f'.{out_dir.name}.partial-'
-    workspace = Path(tempfile.mkdtemp(prefix=prefix, dir=out_dir.parent))
-    try:
-        content = workspace / 'new'
-        content.mkdir()
-        yield content
-        if out_dir.exists():
-            out_dir.rename(workspace / 'old')
-        content.rename(out_dir)
-    finally:
-        shutil.rmtree(workspace, ignore_errors=True)
-
-
 def _write_files(out_dir: Path, spec: SyntheticSpec, num_workers: int) -> None:
-    (out_dir / 'annotations').mkdir()
+    (out_dir / 'annotations').mkdir(parents=True)
     category_ids = spec.category_ids()
     all_ids = sorted(i for ids in category_ids.values() for i in ids)
     job = partial(write_category, spec, image_root=out_dir / 'images')
@@ -213,14 +177,3 @@ def _join(
     }
     joined['annotations'] += make_empties(spec, split, joined['annotations'])
     return dict(info=spec.info(split), **joined)
-
-
-def _summarise(out_dir: Path, is_reused: bool) -> SyntheticSummary:
-    content = {split: _read_annotations(out_dir, split) for split in SPLITS}
-    return SyntheticSummary(
-        out_dir=out_dir,
-        is_reused=is_reused,
-        num_images={s: len(c['images']) for s, c in content.items()},
-        num_annotations={s: len(c['annotations']) for s, c in content.items()},
-        info={s: c['info'] for s, c in content.items()},
-    )

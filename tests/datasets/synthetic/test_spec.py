@@ -37,7 +37,7 @@ def test_empties_are_a_share_spread_over_all_kinds():
     ('size', 'seed', 'overrides', 'message'),
     [
         ('huge', 0, {}, "unknown size 'huge'; choose one of"),
-        ('tiny', -1, {}, 'seed must be an integer >= 0, got -1'),
+        ('tiny', -1, {}, 'seed must be a whole number, at least 0, got -1'),
         ('tiny', 0, dict(colour=3), r"unknown override \['colour'\]"),
         ('tiny', 0, dict(num_categories=7), 'num_categories must be a dict'),
         ('tiny', 0, dict(num_categories=dict(train=1, val=1)), 'with the keys'),
@@ -45,13 +45,23 @@ def test_empties_are_a_share_spread_over_all_kinds():
             'tiny',
             0,
             dict(num_categories=dict(train=3, val=0, test=1)),
-            r"num_categories\['val'\] must be an integer >= 1, got 0",
+            r"num_categories\['val'\] must be a whole number, at least 1, got 0",
         ),
         ('tiny', 0, dict(instances_per_category=1), 'instances_per_category must be'),
-        ('tiny', 0, dict(image_size=8), 'image_size must be an integer >= 32'),
-        ('tiny', 0, dict(image_size=64.0), 'image_size must be an integer'),
-        ('tiny', 0, dict(empty_share=1.5), 'empty_share must lie in'),
-        ('tiny', 0, dict(double_share=0.9), 'double_share must lie in'),
+        (
+            'tiny',
+            0,
+            dict(image_size=8),
+            'image_size must be a whole number, at least 32',
+        ),
+        ('tiny', 0, dict(image_size=64.0), 'image_size must be a whole number'),
+        ('tiny', 0, dict(empty_share=1.5), 'empty_share must be a number from 0 to 1'),
+        (
+            'tiny',
+            0,
+            dict(double_share=0.9),
+            'twice double_share must be a number from 0 to 1',
+        ),
     ],
 )
 def test_bad_numbers(size, seed, overrides, message):

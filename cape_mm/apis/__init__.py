@@ -14,3 +14,12 @@ __all__ = [
     'test',
     'train',
 ]
+
+
+def __getattr__(name: str) -> type:
+    """``CapeInferencer`` was here before it got a package of its own."""
+    if name == 'CapeInferencer':
+        from ..inference import CapeInferencer
+
+        return CapeInferencer
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

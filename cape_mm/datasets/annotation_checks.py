@@ -26,12 +26,15 @@ REQUIRED_KEYS = dict(
 ID_KEYS = ('id', 'image_id', 'category_id')
 
 
-def find_defects(kind: str, entries: Sequence) -> Iterator[tuple[int, str]]:
+def find_defects(
+    kind: str, entries: Sequence, any_image: bool = False
+) -> Iterator[tuple[int, str]]:
     """Look at every entry of one list of an annotation file.
 
     Args:
         kind: the list's name, a key of :data:`REQUIRED_KEYS`.
         entries: the list.
+        any_image: see :func:`~.annotation_file.read_annotation_file`.
 
     Yields:
         Place and first defect of each entry that has one, the latter as a clause that
@@ -39,7 +42,7 @@ def find_defects(kind: str, entries: Sequence) -> Iterator[tuple[int, str]]:
     """
     seen: set[int] = set()
     for place, entry in enumerate(entries):
-        defect = _entry_defect(kind, entry)
+        defect = _entry_defect(kind, entry, any_image)
         if defect is None and kind == 'images' and entry['id'] in seen:
             defect = (
                 f'image {entry["id"]} is listed twice; image ids must be unique, or '
@@ -51,7 +54,7 @@ def find_defects(kind: str, entries: Sequence) -> Iterator[tuple[int, str]]:
             seen.add(entry['id'])
 
 
-def _entry_defect(kind: str, entry: object) -> str | None:
+def _entry_defect(kind: str, entry: object, any_image: bool) -> str | None:
     if not isinstance(entry, dict):
         return (
             f'every entry of "{kind}" is an object, but one is of type '
@@ -59,29 +62,29 @@ def _entry_defect(kind: str, entry: object) -> str | None:
         )
     noun = 'category' if kind == 'categories' else kind[:-1]
     name = f'{noun} {shorten(entry["id"]) if "id" in entry else "without id"}'
-    absent = [key for key in REQUIRED_KEYS[kind] if key not in entry]
+    optional = ('width', 'height') if any_image else ()
+    required = [key for key in REQUIRED_KEYS[kind] if key not in optional]
+    absent = [key for key in required if key not in entry]
     if absent:
         return f'{name} has no {", ".join(absent)}'
-    for key in REQUIRED_KEYS[kind]:
+    for key in required:
         if key in ID_KEYS and not is_id(entry[key]):
             expected = 'a non-negative integer below 2**63'
             return not_as_expected(name, key, expected, entry[key])
     if kind == 'images':
-        return _image_defect(name, entry)
+        return _image_defect(name, entry, any_image)
     return _annotation_defect(name, entry) if kind == 'annotations' else None
 
 
-def _image_defect(name: str, image: dict) -> str | None:
-    for key in ('width', 'height'):
+def _image_defect(name: str, image: dict, any_image: bool) -> str | None:
+    for key in () if any_image else ('width', 'height'):
         if not _is_number(image[key]):
             return not_as_expected(name, key, 'a number of pixels', image[key])
     file_name = image['file_name']
     if not isinstance(file_name, str) or not file_name or '\0' in file_name:
         return not_as_expected(name, 'file_name', 'the name of a file', file_name)
-    if any('\ud800' <= letter <= '\udfff' for letter in file_name):  # half a letter
-        return not_as_expected(name, 'file_name', 'text', ascii(file_name))
     path = PurePosixPath(file_name.replace('\\', '/'))
-    if path.is_absolute() or '..' in path.parts:
+    if not any_image and (path.is_absolute() or '..' in path.parts):
         return (
             f'{name} points outside the data root: {file_name!r}. File names are '
             f'relative to the image folder.'

@@ -13,6 +13,7 @@ from pycocotools.coco import COCO
 from ..errors import AnnotationFormatError, MissingDataError
 from ..utils.json_file import read_json
 from .annotation_checks import find_defects
+from .categories import settle_bases
 from .reduced_files import add_reductions, read_reductions, with_reductions
 from .splits import find_category_ids
 
@@ -25,11 +26,12 @@ AGREEING_KEYS = dict(
 """What two entries with the same id must have in common, by list."""
 
 
-def read_annotation_file(path: str | os.PathLike) -> COCO:
+def read_annotation_file(path: str | os.PathLike, any_image: bool = False) -> COCO:
     """Read MP-100 or any other COCO-keypoint JSON.
 
     Args:
         path: the JSON file.
+        any_image: images may lie outside the image folder and be of unknown size.
 
     Returns:
         The indexed file; ``imgs`` and ``imgToAnns`` keep the file's order.
@@ -57,7 +59,7 @@ def read_annotation_file(path: str | os.PathLike) -> COCO:
             f'{", ".join(missing)}; it has {sorted(content)}'
         )
     for name in REQUIRED_LISTS:
-        for _, defect in find_defects(name, content[name]):
+        for _, defect in find_defects(name, content[name], any_image):
             raise AnnotationFormatError(f'{path}: {defect}')
     return index_annotations(content)
 
@@ -66,10 +68,12 @@ def index_annotations(content: dict) -> COCO:
     """Index the content of an annotation file, without pycocotools' prints.
 
     Args:
-        content: a COCO file's content; it is kept, not copied.
+        content: a COCO file's content; it is kept, not copied, but for the categories,
+            of which the skeletons are told whence they count.
     """
     coco = COCO()
-    coco.dataset = content
+    categories = settle_bases(content['categories'], content['annotations'])
+    coco.dataset = {**content, 'categories': categories}
     with contextlib.redirect_stdout(io.StringIO()):
         coco.createIndex()
     return coco

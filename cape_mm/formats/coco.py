@@ -2,9 +2,9 @@
 
 Written files hold ``images``, ``annotations`` and ``categories``; an annotation of a
 prediction also has ``score`` and ``keypoint_scores``, so the list of annotations serves
-``COCO.loadRes`` as well. Skeletons count from 0, as in MP-100, which training reads
-without doubt; CVAT and SLEAP want COCO's own counting from 1 and have formats of their
-own.
+``COCO.loadRes`` as well. Skeletons count from 0, as in MP-100, and say so in
+``skeleton_base``; CVAT and SLEAP want COCO's own counting from 1 and have formats of
+their own.
 """
 
 from __future__ import annotations
@@ -16,51 +16,70 @@ from typing import Any
 import numpy as np
 
 from ..datasets.annotation_file import read_annotation_file
-from ..datasets.categories import Category, read_categories
-from ..errors import AnnotationFormatError, ConfigError
-from .files import open_for_writing, rounded, write_list
+from ..datasets.categories import BASE_KEY, GUESSED_BASE, Category, read_categories
+from ..errors import ConfigError
+from .files import open_for_writing, rounded, shorten, write_list
 from .labels import (
     LabelledInstance,
     LabelledPicture,
     LabelSet,
     default_names,
     make_picture,
-    unique_names,
+    plain,
 )
 
 
-def read_coco(path: str | Path, category: str | None = None) -> LabelSet:
+def read_coco(
+    path: str | Path, category: str | None = None, skeleton_base: int | None = None
+) -> LabelSet:
     """Read the pictures of one category.
+
+    Annotations that training drops, too, for their number of keypoints or a malformed
+    box are left out and counted.
 
     Args:
         path: the JSON file.
         category: id or name; None where only one category has keypoints.
+        skeleton_base: number of the first keypoint in the skeletons; None finds out.
 
     Raises:
         MissingDataError: there is no such file.
         AnnotationFormatError: it is no COCO keypoint file.
         ConfigError: the category is not there, or has to be named.
     """
-    coco = read_annotation_file(path)
+    coco = read_annotation_file(path, any_image=True)
     anns = [ann for ann in coco.dataset['annotations'] if ann.get('keypoints')]
-    categories = read_categories(coco.dataset['categories'], anns, str(path))
-    chosen = choose_category(categories, anns, category, path)
+    raws = coco.dataset['categories']
+    if skeleton_base is not None:
+        raws = [raw | {BASE_KEY: skeleton_base} for raw in raws]
+    chosen = choose_category(
+        read_categories(raws, anns, str(path)), anns, category, path
+    )
     own: dict[int, list[LabelledInstance]] = {}
+    left_out = []
     for ann in anns:
         if ann['category_id'] == chosen.id and not ann.get('iscrowd'):
-            instance = _read_instance(ann, chosen.num_keypoints, path)
-            own.setdefault(ann['image_id'], []).append(instance)
+            instance = _read_instance(ann, chosen.num_keypoints)
+            if instance is None:
+                left_out.append(ann['id'])
+            else:
+                own.setdefault(ann['image_id'], []).append(instance)
     pictures = [
-        make_picture(
-            image['file_name'],
-            (int(image['width']), int(image['height'])),
-            own[image['id']],
-        )
+        make_picture(image['file_name'], _size_of(image), own[image['id']])
         for image in coco.dataset['images']
         if image['id'] in own
     ]
+    notes = []
+    if left_out:
+        notes.append(
+            f'{len(left_out)} annotations left out, without {chosen.num_keypoints} '
+            f'keypoints (x, y, v) or with a malformed box: {shorten(left_out)}'
+        )
+    if chosen.is_base_guessed and skeleton_base is None:
+        notes.append(GUESSED_BASE)
     names = chosen.keypoint_names or default_names(chosen.num_keypoints)
-    return LabelSet(chosen.name, unique_names(names), chosen.skeleton, pictures)
+    skeleton = chosen.skeleton
+    return LabelSet(chosen.name, names, skeleton, pictures, tuple(notes))
 
 
 def choose_category(
@@ -69,7 +88,7 @@ def choose_category(
     wanted: str | None,
     path: str | Path,
 ) -> Category:
-    """The category that is asked for, or the only one.
+    """The category that is asked for, by id or else by name, or the only one.
 
     Raises:
         ConfigError: it is not there, or has to be named.
@@ -80,7 +99,8 @@ def choose_category(
     if not found:
         raise ConfigError(f'{path}: no annotation has keypoints: mark some')
     if wanted is not None:
-        found = [cat for cat in found if wanted in (str(cat.id), cat.name)]
+        by_id = [cat for cat in found if wanted == str(cat.id)]
+        found = by_id or [cat for cat in found if wanted == plain(cat.name)]
     if len(found) != 1:
         reason = 'several categories have' if found else f'no category {wanted!r} has'
         raise ConfigError(
@@ -89,24 +109,31 @@ def choose_category(
     return found[0]
 
 
-def _read_instance(ann: dict, num_keypoints: int, path: object) -> LabelledInstance:
+def _size_of(image: dict) -> tuple[int, int] | None:
+    """Size of a picture where the file tells it."""
+    sides = image.get('width'), image.get('height')
+    if all(isinstance(side, (int, float)) and side > 0 for side in sides):
+        return int(sides[0]), int(sides[1])
+    return None
+
+
+def _read_instance(ann: dict, num_keypoints: int) -> LabelledInstance | None:
+    """None where it has another number of keypoints, or its box is none."""
     values = np.array(ann['keypoints'], dtype=np.float64)  # null becomes NaN
-    if len(values) != 3 * num_keypoints:
-        raise AnnotationFormatError(
-            f'{path}: annotation {ann["id"]}: expected 3 * {num_keypoints} numbers in '
-            f'"keypoints", got {len(values)}'
-        )
+    box = ann.get('bbox') or None
+    box = None if box is None else np.array(box, dtype=np.float64)
+    is_box = box is None or (box.shape == (4,) and np.isfinite(box).all())
+    if len(values) != 3 * num_keypoints or not is_box:
+        return None
     triplets = values.reshape(-1, 3)
     is_labelled = (triplets[:, 2] > 0) & np.isfinite(triplets).all(axis=1)
     visibility = np.where(is_labelled, np.where(triplets[:, 2] == 1, 1, 2), 0)
     scores = ann.get('keypoint_scores')
-    box = ann.get('bbox') or None
-    return LabelledInstance(
-        np.where(is_labelled[:, None], triplets[:, :2], 0.0),
-        visibility,
-        None if scores is None else np.array(scores, dtype=np.float64),
-        None if box is None else np.array(box, dtype=np.float64),
-    )
+    if scores is not None:
+        scores = np.array(scores, dtype=np.float64)
+        scores = scores if scores.shape == (num_keypoints,) else None
+    points = np.where(is_labelled[:, None], triplets[:, :2], 0.0)
+    return LabelledInstance(points, visibility, scores, box)
 
 
 def write_coco(
@@ -123,12 +150,14 @@ def write_coco(
     Raises:
         ConfigError: a picture's size is not known, or the file can't be written.
     """
+    counting = {BASE_KEY: 0} if skeleton_base == 0 else {}
     category = dict(
         id=1,
         name=labels.category,
         supercategory='',
         keypoints=list(labels.keypoint_names),
         skeleton=[[a + skeleton_base, b + skeleton_base] for a, b in labels.skeleton],
+        **counting,
     )
     parts = dict(
         images=(_image_record(i, p) for i, p in enumerate(labels.pictures, start=1)),

@@ -11,18 +11,23 @@ from __future__ import annotations
 import csv
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import AnnotationFormatError
-from .files import malformed, open_for_writing, read_rows, rounded
-from .labels import LabelledInstance, LabelledPicture, LabelSet
+from .files import cell_value, expecting, open_for_writing, read_rows, rounded
+from .labels import LabelledPicture, LabelSet
+from .marks import MarkedObject, MarkedPicture, collect
 
 COLUMNS = (
     *('file', 'frame', 'instance', 'keypoint', 'x', 'y', 'visibility', 'confidence'),
     *('box_x', 'box_y', 'box_w', 'box_h'),
 )
+
+BOX = 'object'
+"""The table has no categories: all boxes have one."""
 
 
 def write_csv(labels: LabelSet, path: str | Path) -> list[Path]:
@@ -63,47 +68,35 @@ def read_csv(path: str | Path, category: str | None = None) -> LabelSet:
 
     Raises:
         MissingDataError: there is no such file.
-        AnnotationFormatError: it is no such table.
+        AnnotationFormatError: it is no such table, or says a keypoint twice.
     """
     header, *cells = read_rows(path, 'CSV') or [[]]
     rows = [dict(itertools.zip_longest(header, row, fillvalue='')) for row in cells]
     missing = [name for name in COLUMNS[:6] if not rows or name not in rows[0]]
     if missing:
         raise AnnotationFormatError(f'{path} has no rows or no column {missing}')
-    names = tuple(dict.fromkeys(row['keypoint'] for row in rows))
-    groups: dict[tuple[str, str], dict[str, list[dict]]] = {}
-    for row in rows:
-        pictures = groups.setdefault((row['file'], row['frame']), {})
-        pictures.setdefault(row['instance'], []).append(row)
-    try:
-        pictures = [
-            LabelledPicture(
-                file,
-                None,
-                tuple(_read_instance(own, names) for own in instances.values()),
-                int(frame) if frame else None,
+    pictures: dict[tuple[str, str], dict[str, MarkedObject]] = {}
+    with expecting('keypoint CSV', path):
+        for row in rows:
+            objects = pictures.setdefault((row['file'], row['frame']), {})
+            where = f'{path}: {row["file"]} {row["frame"]}'
+            one = objects.get(row['instance'])
+            if one is None:
+                one = MarkedObject(where, ' by their "instance"')
+                objects[row['instance']] = one
+                box = [cell_value(row.get(name, '')) for name in COLUMNS[8:]]
+                one.boxes += [] if np.isnan(box).any() else [(BOX, tuple(box))]
+            visibility = cell_value(row.get('visibility', ''))
+            one.add(
+                row['keypoint'],
+                (cell_value(row['x']), cell_value(row['y'])),
+                2 if np.isnan(visibility) else int(visibility),
+                cell_value(row.get('confidence', '')),
             )
-            for (file, frame), instances in groups.items()
+        found = [
+            MarkedPicture(
+                file, None, list(objects.values()), int(float(frame)) if frame else None
+            )
+            for (file, frame), objects in pictures.items()
         ]
-    except (KeyError, ValueError) as error:
-        raise malformed(path, error, 'keypoint CSV') from error
-    return LabelSet(category or 'object', names, (), pictures)
-
-
-def _read_instance(rows: list[dict], names: tuple[str, ...]) -> LabelledInstance:
-    points, visibility = np.zeros((len(names), 2)), np.zeros(len(names), int)
-    scores = np.full(len(names), np.nan)
-    for row in rows:
-        k = names.index(row['keypoint'])
-        if row['x'] and row['y']:
-            points[k] = float(row['x']), float(row['y'])
-            visibility[k] = int(row.get('visibility') or 2)
-        if row.get('confidence'):
-            scores[k] = float(row['confidence'])
-    box = [rows[0].get(name) for name in COLUMNS[8:]]
-    return LabelledInstance(
-        points,
-        visibility,
-        None if np.isnan(scores).all() else np.nan_to_num(scores),
-        np.array([float(value) for value in box]) if all(box) else None,
-    )
+    return replace(collect(found, None, BOX, path), category=category or 'object')

@@ -8,14 +8,10 @@ is a skeleton with the same names.
 
 from __future__ import annotations
 
-import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 from ..errors import AnnotationFormatError, MissingDataError
-from ..utils.json_file import read_json
 from .coco import read_coco, write_coco
-from .files import malformed
 from .labels import LabelSet
 
 PATTERN = 'person_keypoints_*.json'
@@ -27,28 +23,14 @@ def read_cvat(path: str | Path, category: str | None = None) -> LabelSet:
 
     Raises:
         MissingDataError: there is no such file.
-        AnnotationFormatError: it is no such export, or still zipped.
+        AnnotationFormatError: it is no such export.
         ConfigError: the category is not there, or has to be named.
     """
-    path = _find_file(Path(path))
-    labels = read_coco(path, category)
-    content = read_json(path)
-    try:
-        (raw,) = (c for c in content['categories'] if c['name'] == labels.category)
-        edges = tuple((int(a) - 1, int(b) - 1) for a, b in raw.get('skeleton') or ())
-    except (KeyError, TypeError, ValueError) as error:
-        raise malformed(path, error, 'CVAT COCO') from error
-    if any(min(edge) < 0 for edge in edges):
-        raise AnnotationFormatError(
-            f"{path}: a skeleton that counts from 0 is not CVAT's: read it as coco"
-        )
-    return replace(labels, skeleton=edges)
+    return read_coco(_find_file(Path(path)), category, skeleton_base=1)
 
 
 def _find_file(path: Path) -> Path:
     """The JSON file of an export."""
-    if zipfile.is_zipfile(path):
-        raise AnnotationFormatError(f'{path} is a zip file: unpack it first')
     if not path.is_dir():
         return path
     found = sorted(path.rglob(PATTERN))

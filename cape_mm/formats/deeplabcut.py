@@ -9,22 +9,20 @@ the frame's number instead. Boxes, picture sizes and skeletons have no place in 
 from __future__ import annotations
 
 import csv
+import itertools
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import AnnotationFormatError
-from .files import malformed, open_for_writing, read_rows, rounded
-from .labels import (
-    LabelledInstance,
-    LabelledPicture,
-    LabelSet,
-    make_instance,
-    make_picture,
-)
+from .files import cell_value, expecting, open_for_writing, read_rows, rounded
+from .labels import LabelledInstance, LabelSet
+from .marks import MarkedObject, MarkedPicture, collect
 
 HEADER = ('scorer', 'individuals', 'bodyparts', 'coords')
+COORDS = ('x', 'y', 'likelihood')
 SCORER = 'cape_mm'
 
 
@@ -39,11 +37,13 @@ class _Column(NamedTuple):
 def is_deeplabcut(path: Path) -> bool:
     """Whether a CSV file begins as DeepLabCut's do."""
     with open(path, encoding='utf-8-sig', errors='replace') as file:
-        return file.readline().startswith('scorer,')
+        return any('bodyparts' in line for line in itertools.islice(file, 4))
 
 
 def read_deeplabcut(path: str | Path, category: str | None = None) -> LabelSet:
-    """Read labels or predictions.
+    """Read labels or predictions, also as pandas, R and Excel save them again.
+
+    Those fill the empty cells of the header, add columns at either end, and quote.
 
     Args:
         path: the CSV file.
@@ -51,67 +51,69 @@ def read_deeplabcut(path: str | Path, category: str | None = None) -> LabelSet:
 
     Raises:
         MissingDataError: there is no such file.
-        AnnotationFormatError: it is no such file.
+        AnnotationFormatError: it is no such file, lacks x or y of a keypoint, or has
+            one twice.
     """
     rows = read_rows(path, 'DeepLabCut')
-    header = {row[0]: row for row in rows[:4] if row[0] in HEADER}
+    start = next((r.index('bodyparts') for r in rows[:5] if 'bodyparts' in r), 0)
+    rows = [row[start:] for row in rows]
+    header = {row[0]: row for row in rows[:5] if row and row[0] in HEADER}
     if not {'bodyparts', 'coords'} <= header.keys():
         raise AnnotationFormatError(
             f"{path} is not DeepLabCut's: no header rows bodyparts and coords"
         )
-    # a path in three cells leaves two empty cells in the header
-    num_index = next(i for i, cell in enumerate(header['coords'][1:], 1) if cell)
-    columns = [
-        _Column(header.get('individuals', header['scorer'])[i], part, coord)
-        for i, (part, coord) in enumerate(zip(header['bodyparts'], header['coords']))
-    ]
-    names = tuple(dict.fromkeys(column.bodypart for column in columns[num_index:]))
-    try:
+    bodyparts, coords = header['bodyparts'], header['coords']
+    individuals = header.get('individuals', [''] * len(coords))
+    columns = {
+        place: _Column(*cells)
+        for place, cells in enumerate(zip(individuals, bodyparts, coords))
+        if cells[2] in COORDS
+    }
+    _check_columns(list(columns.values()), path)
+    num_index = min(columns)  # a path may be in three cells
+    first = 1 + max(rows.index(row) for row in header.values())
+    with expecting('DeepLabCut', path):
         pictures = [
-            _read_row(row, columns, num_index, names, _video_name(path))
-            for row in rows[len(header) :]
+            _read_row(row, columns, num_index, path)
+            for row in rows[first:]
+            if any(row[:num_index])
         ]
-    except (ValueError, IndexError) as error:
-        raise malformed(path, error, 'DeepLabCut') from error
-    return LabelSet(category or 'animal', names, (), pictures)
+    return collect(pictures, category, 'animal', path)
 
 
-def _video_name(path: str | Path) -> str:
-    """DeepLabCut names its result after the video: ``<video>DLC_<network>...csv``."""
-    return Path(path).stem.split('DLC')[0]
+def _check_columns(columns: list[_Column], path: object) -> None:
+    axes: dict[tuple[str, str], list[str]] = {}
+    for individual, bodypart, coord in columns:
+        axes.setdefault((individual, bodypart), []).append(coord)
+    for (individual, bodypart), own in axes.items() or [(('', ''), [])]:
+        if own.count('x') != 1 or own.count('y') != 1:
+            what = f'{individual} {bodypart}'.strip() or 'the header'
+            raise AnnotationFormatError(
+                f'{path}: {what!r} has {len(own)} columns, named {own}: one x and one '
+                f'y are expected of every keypoint'
+            )
 
 
 def _read_row(
-    row: list[str],
-    columns: list[_Column],
-    num_index: int,
-    names: tuple[str, ...],
-    video: str,
-) -> LabelledPicture:
+    row: list[str], columns: dict[int, _Column], num_index: int, path: str | Path
+) -> MarkedPicture:
     cells: dict[str, dict[str, dict[str, float]]] = {}
-    for column, cell in zip(columns[num_index:], row[num_index:]):
-        value = float(cell) if cell else math.nan
+    for place, column in columns.items():
+        value = cell_value(row[place]) if place < len(row) else math.nan
         parts = cells.setdefault(column.individual, {})
         parts.setdefault(column.bodypart, {})[column.coord] = value
-    instances = [_read_instance(parts, names) for parts in cells.values()]
-    instances = tuple(one for one in instances if one.visibility.any())
-    index = '/'.join(row[:num_index])
-    if index.isdigit():
-        return LabelledPicture(video, None, instances, int(index))
-    return make_picture(index, None, instances)
-
-
-def _read_instance(
-    parts: dict[str, dict[str, float]], names: tuple[str, ...]
-) -> LabelledInstance:
-    points = {
-        name: (own['x'], own['y'])
-        for name, own in parts.items()
-        if math.isfinite(own['x']) and math.isfinite(own['y'])
-    }
-    scores = {name: own.get('likelihood', math.nan) for name, own in parts.items()}
-    scores = {name: value for name, value in scores.items() if math.isfinite(value)}
-    return make_instance(points, names, confidence=scores)
+    objects = []
+    for parts in cells.values():
+        one = MarkedObject(path)
+        for name, own in parts.items():
+            one.add(name, (own['x'], own['y']), 2, own.get('likelihood'))
+        objects += [one] if any(mark.visibility for mark in one.marks.values()) else []
+    index = '/'.join(cell for cell in row[:num_index] if cell)
+    if frame := re.fullmatch(r'(\d+)(\.0)?', index):
+        # DeepLabCut names its result after the video: <video>DLC_<network>...csv
+        video = Path(path).stem.split('DLC')[0]
+        return MarkedPicture(video, None, objects, int(frame[1]))
+    return MarkedPicture(index, None, objects)
 
 
 def write_deeplabcut(
@@ -134,7 +136,7 @@ def write_deeplabcut(
     for picture in labels.pictures:
         num_instances = max(num_instances, len(picture.instances))
         has_scores |= any(one.confidence is not None for one in picture.instances)
-    coords = ('x', 'y', 'likelihood') if has_scores else ('x', 'y')
+    coords = COORDS if has_scores else COORDS[:2]
     columns = [
         _Column(f'individual{number}', name, coord)
         for number in range(1, num_instances + 1)

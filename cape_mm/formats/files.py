@@ -5,17 +5,20 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TextIO
 
-from ..errors import AnnotationFormatError, ConfigError, MissingDataError
+from ..errors import AnnotationFormatError, CapeError, ConfigError, MissingDataError
 from ..utils.atomic_write import replacing
 
 DECIMALS = 3
 """Thousandths of a pixel."""
+
+EMPTY_CELLS = ('', 'NA', 'NAN', 'NULL', '#N/A')
 
 MAX_BYTES = 255
 """Longest name of a file that file systems take."""
@@ -25,7 +28,7 @@ ROOM = 20
 
 
 def read_rows(path: str | Path, kind: str) -> list[list[str]]:
-    """Rows of a CSV file that are not empty, as lists of cells.
+    """Rows of a CSV file that are not empty, as lists of cells without blanks around.
 
     Args:
         path: the file, in UTF-8.
@@ -33,23 +36,47 @@ def read_rows(path: str | Path, kind: str) -> list[list[str]]:
 
     Raises:
         MissingDataError: there is no such file, or it can't be read.
-        AnnotationFormatError: it is no CSV file.
+        AnnotationFormatError: it is no CSV file, or its cells are not separated by
+            commas.
     """
     try:
         with open(path, encoding='utf-8-sig', newline='') as file:
-            return [row for row in csv.reader(file) if row]
+            rows = [[cell.strip() for cell in row] for row in csv.reader(file)]
     except FileNotFoundError as error:
         raise MissingDataError(f'no such file: {path}') from error
     except OSError as error:
         raise MissingDataError(f'{path} can not be read: {error.strerror}') from error
     except (csv.Error, UnicodeDecodeError) as error:
-        raise malformed(path, error, kind) from error
+        raise AnnotationFormatError(f'{path} is not a {kind} file: {error}') from error
+    rows = [row for row in rows if any(row)]
+    for separator, name in ((';', 'semicolons'), ('\t', 'tabs')):
+        if rows and len(rows[0]) == 1 and separator in rows[0][0]:
+            raise AnnotationFormatError(
+                f'{path} separates its cells by {name}, as Excel does in some '
+                f'languages: save it with commas, and with points in its numbers'
+            )
+    return rows
 
 
-def malformed(path: object, error: Exception, kind: str) -> AnnotationFormatError:
-    """What to raise where a file has not the structure of its format."""
-    what = f'has no {error}' if isinstance(error, KeyError) else str(error)
-    return AnnotationFormatError(f'{path} is not a {kind} file: {what}')
+def cell_value(cell: str) -> float:
+    """A cell's number; NaN where it is empty, as pandas, R and Excel write that."""
+    return math.nan if cell.upper() in EMPTY_CELLS else float(cell)
+
+
+@contextmanager
+def expecting(kind: str, path: object) -> Iterator[None]:
+    """Name file and format where content is not as the format has it.
+
+    Raises:
+        AnnotationFormatError: for whatever reading odd content raises.
+    """
+    try:
+        yield
+    except CapeError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        what = f'has no {error}' if isinstance(error, KeyError) else str(error)
+        raise AnnotationFormatError(f'{path} is not a {kind} file: {what}') from error
 
 
 @contextmanager
@@ -87,6 +114,11 @@ def write_list(file: TextIO, entries: Iterable[object]) -> None:
         file.write(separator + json.dumps(entry))
         separator = ',\n'
     file.write('\n]' if separator == ',\n' else '[\n\n]')
+
+
+def shorten(names: Sequence[object], num: int = 3) -> str:
+    """The first names of a list, for a message."""
+    return ', '.join(map(str, names[:num])) + (', ...' if len(names) > num else '')
 
 
 def rounded(values: Iterable[float], decimals: int = DECIMALS) -> list[float]:

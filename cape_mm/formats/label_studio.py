@@ -2,7 +2,8 @@
 
 A task has results in per cent of the picture: ``keypointlabels`` (one per keypoint,
 labelled with its name) and ``rectanglelabels``, which keypoints name as ``parentID``.
-Without any ``parentID`` all keypoints of a task are one object. Labels with confidences
+The tag Labels gives results of type ``labels``. Without any ``parentID`` all keypoints
+of a task are one object. Labels with confidences
 are written as ``predictions``, which Label Studio shows as pre-annotations, others as
 ``annotations``. Hidden keypoints and the skeleton have no place in the format.
 """
@@ -15,20 +16,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+import numpy as np
+
 from ..errors import AnnotationFormatError
 from ..utils.json_file import read_json
-from .files import malformed, open_for_writing, write_list, write_text
-from .labels import (
-    LabelledInstance,
-    LabelledPicture,
-    LabelSet,
-    make_instance,
-    make_picture,
-)
+from .files import expecting, open_for_writing, shorten, write_list, write_text
+from .labels import LabelledInstance, LabelledPicture, LabelSet
+from .marks import MarkedObject, MarkedPicture, collect
 
 LOCAL_FILES = '/data/local-files/?d='
 MODEL_VERSION = 'cape_mm'
 POINT, BOX = 'keypointlabels', 'rectanglelabels'
+LABELS = (POINT, BOX, 'labels')
+"""Types of results that tell a label; the last is that of the tag Labels."""
+DATA_KEYS = ('image', 'img', 'ocr')
+PICTURE = re.compile(r'\.(jpe?g|png|bmp|tiff?|webp|gif)(\?|$)', re.IGNORECASE)
 UPLOADED = re.compile(r'^[0-9a-f]{8}-')
 """Label Studio puts this before the name of an uploaded file."""
 
@@ -44,92 +46,110 @@ def is_label_studio(content: object) -> bool:
 
 
 def read_label_studio(path: str | Path, category: str | None = None) -> LabelSet:
-    """Read an export in the format "JSON"; of several annotations the first counts.
+    """Read an export in the format "JSON".
+
+    Of several annotations of a picture the first counts that marks something and was
+    not skipped. Pictures that were turned for labelling are left out: their points
+    belong to the turned picture.
 
     Args:
         path: the file.
-        category: label of the boxes to read; None takes the first.
+        category: label of the boxes of the objects to read, see
+            :func:`~.marks.collect`.
 
     Raises:
         MissingDataError: there is no such file.
-        AnnotationFormatError: it is no such export, or marks no keypoint.
+        AnnotationFormatError: it is no such export, marks no keypoint, or an object has
+            two points of one label.
+        ConfigError: the category is not there, or has to be named.
     """
     content = read_json(path)
     if not is_label_studio(content):
         raise AnnotationFormatError(f'{path} is no list of tasks of Label Studio')
-    try:
-        tasks = [(_file_name(task['data']), _results(task)) for task in content]
-        results = [result for _, own in tasks for result in own]
-        names = tuple(dict.fromkeys(_label(r) for r in results if r['type'] == POINT))
-        boxes = [_label(result) for result in results if result['type'] == BOX]
-        pictures = [_read_picture(name, own, names) for name, own in tasks if own]
-    except (KeyError, TypeError, ValueError, IndexError, StopIteration) as error:
-        raise malformed(path, error, 'Label Studio') from error
-    if not names:
-        raise AnnotationFormatError(
-            f'{path} marks no keypoint: results of type "{POINT}" are expected'
+    pictures, turned = [], []
+    with expecting('Label Studio', path):
+        for task in content:
+            if not (results := _results(task)):
+                continue
+            name = _file_name(task['data'])
+            if any(result.get('image_rotation') for result in results):
+                turned.append(name)
+            else:
+                pictures.append(_read_picture(name, results, f'{path}: {name}'))
+    notes = []
+    if turned:
+        notes.append(
+            f'{len(turned)} pictures left out, which were turned while they were '
+            f'labelled (image_rotation): turn the files instead: {shorten(turned)}'
         )
-    name = category or (boxes[0] if boxes else 'object')
-    return LabelSet(name, names, (), pictures)
-
-
-def _label(result: dict) -> str:
-    return str(result['value'][result['type']][0])
+    return collect(pictures, category, 'object', path, notes)
 
 
 def _file_name(data: dict) -> str:
     """Path of a task's picture: without address, upload folder and upload prefix."""
-    url = str(next(v for k, v in data.items() if k in ('image', 'img', 'ocr')))
-    parts = urlsplit(url)
+    texts = {key: value for key, value in data.items() if isinstance(value, str)}
+    known = [texts[key] for key in DATA_KEYS if key in texts]
+    found = known or [text for text in texts.values() if PICTURE.search(text)]
+    if len(found) != 1 and not known:
+        raise ValueError(
+            f'a task names its picture as {" or ".join(DATA_KEYS)}, but has '
+            f'{sorted(data)}, of which {len(found)} are names of pictures'
+        )
+    parts = urlsplit(found[0])
     if parts.path.rstrip('/').endswith('local-files'):
         return parse_qs(parts.query)['d'][0]
-    path = (
-        unquote(parts.path) if parts.scheme or parts.path.startswith('/data/') else url
-    )
+    has_address = len(parts.scheme) > 1 or parts.path.startswith('/data/')
+    path = unquote(parts.path) if has_address else found[0]
     if '/upload/' in path:
         return UPLOADED.sub('', path.rsplit('/', 1)[1])
-    return path.lstrip('/')
+    return path.lstrip('/') if has_address else path
 
 
 def _results(task: dict) -> list[dict]:
-    given = task.get('annotations') or task.get('predictions') or [dict(result=[])]
-    found = given[0]['result']
-    return [result for result in found if result.get('type') in (POINT, BOX)]
+    """Labelled points and boxes of the annotation that counts."""
+    given = task.get('annotations') or task.get('predictions') or []
+    for annotation in given:
+        if not annotation.get('was_cancelled'):
+            found = [result for result in annotation['result'] if _is_labelled(result)]
+            if found:
+                return found
+    return []
 
 
-def _read_picture(
-    file_name: str, results: list[dict], names: tuple[str, ...]
-) -> LabelledPicture:
+def _is_labelled(result: dict) -> bool:
+    """Whether it is a point or a box, and names its label."""
+    value = result.get('value') or {}
+    return result.get('type') in LABELS and 'x' in value and 'radiusX' not in value
+
+
+def _read_picture(file_name: str, results: list[dict], where: str) -> MarkedPicture:
     size = (int(results[0]['original_width']), int(results[0]['original_height']))
-    groups: dict[object, list[dict]] = {}
+    has_parents = any(result.get('parentID') is not None for result in results)
+    objects: dict[object, MarkedObject] = {}
     for result in results:
-        key = result.get('parentID') if result['type'] == POINT else result['id']
-        groups.setdefault(key, []).append(result)
-    if all(result.get('parentID') is None for result in results):
-        groups = {None: results}
-    instances = [
-        _read_instance(own, size, names)
-        for own in groups.values()
-        if any(result['type'] == POINT for result in own)
-    ]
-    return make_picture(file_name, size, instances)
+        value, is_box = result['value'], 'height' in result['value']
+        key = None
+        if has_parents:
+            key = result['id'] if is_box else result.get('parentID')
+        one = objects.setdefault(key, MarkedObject(where, ' by regions with parentID'))
+        place = np.array([value['x'], value['y']]) * size / 100
+        for label in value[result['type']]:
+            if is_box:
+                sides = np.array([value['width'], value['height']]) * size / 100
+                box = _upright(place, sides, value.get('rotation') or 0)
+                one.add_box(label, box)
+            else:
+                one.add(label, place, 2, result.get('score'))
+    return MarkedPicture(file_name, size, list(objects.values()))
 
 
-def _read_instance(
-    results: list[dict], size: tuple[int, int], names: tuple[str, ...]
-) -> LabelledInstance:
-    points, scores, box = {}, {}, None
-    for result in results:
-        value = result['value']
-        x, y = value['x'] * size[0] / 100, value['y'] * size[1] / 100
-        if result['type'] == BOX:
-            w, h = value['width'] * size[0] / 100, value['height'] * size[1] / 100
-            box = (x, y, w, h)
-        else:
-            points[_label(result)] = (x, y)
-            if result.get('score') is not None:
-                scores[_label(result)] = float(result['score'])
-    return make_instance(points, names, (), scores, box)
+def _upright(corner: np.ndarray, sides: np.ndarray, rotation: float) -> tuple:
+    """(x, y, w, h) around a box that is turned clockwise about its first corner."""
+    sin, cos = np.sin(np.deg2rad(rotation)), np.cos(np.deg2rad(rotation))
+    corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) * sides
+    corners = corner + corners @ np.array([[cos, sin], [-sin, cos]])
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    return (*low, *(high - low))
 
 
 def write_label_studio(

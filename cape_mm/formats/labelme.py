@@ -9,23 +9,21 @@ keypoint. The skeleton has no place in the format.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..errors import AnnotationFormatError, MissingDataError
+import numpy as np
+
+from ..errors import MissingDataError
 from ..utils.json_file import read_json
-from .files import fitting_name, malformed, rounded, write_text
-from .labels import (
-    LabelledInstance,
-    LabelledPicture,
-    LabelSet,
-    make_instance,
-    make_picture,
-)
+from .files import expecting, fitting_name, rounded, write_text
+from .labels import FRAME_NAME, LabelledInstance, LabelledPicture, LabelSet
+from .marks import MarkedObject, MarkedPicture, collect
 
 VERSION = '5.5.0'
 HIDDEN = 'hidden'
+BOX_KINDS = ('rectangle', 'rotation')
+"""The second is X-AnyLabeling's; its box is the upright one around it."""
 
 
 def is_labelme(content: object) -> bool:
@@ -38,78 +36,54 @@ def read_labelme(path: str | Path, category: str | None = None) -> LabelSet:
 
     Args:
         path: a JSON file, or a folder with one per picture.
-        category: label of the boxes to read; None where there is only one.
+        category: label of the boxes of the objects to read, see
+            :func:`~.marks.collect`.
 
     Raises:
         MissingDataError: there is no such file.
-        AnnotationFormatError: a file is not LabelMe's, or marks no point.
+        AnnotationFormatError: a file is not LabelMe's, marks no point, or an object has
+            two points of one label.
+        ConfigError: the category is not there, or has to be named.
     """
     path = Path(path)
     files = sorted(path.rglob('*.json')) if path.is_dir() else [path]
     root = path if path.is_dir() else path.parent
-    contents = [(file.parent.relative_to(root), read_json(file)) for file in files]
+    if FRAME_NAME.fullmatch(f'{root.name}/frame_000000.png'):
+        root = root.parent  # that of a video is part of the names of its frames
+    contents = [(file, read_json(file)) for file in files]
     if path.is_dir():
         contents = [pair for pair in contents if is_labelme(pair[1])]
     if not contents:
         raise MissingDataError(f"{path} holds no JSON file of LabelMe's")
-    try:
-        shapes = [part['shapes'] for _, part in contents]
-        names = _point_names(shapes)
-        pictures = [_read_picture(*pair, names) for pair in contents]
-        boxes = [s['label'] for own in shapes for s in own if _is(s, 'rectangle')]
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise malformed(path, error, 'LabelMe') from error
-    if not names:
-        raise AnnotationFormatError(
-            f'{path} marks no point: keypoints are shapes of type "point"'
-        )
-    name = category or (boxes[0] if boxes else 'object')
-    return LabelSet(str(name), names, (), pictures)
+    with expecting('LabelMe', path):
+        pictures = [
+            _read_picture(file.parent.relative_to(root), content, file)
+            for file, content in contents
+        ]
+    return collect(pictures, category, 'object', path)
 
 
-def _point_names(shapes: Sequence[Sequence[dict]]) -> tuple[str, ...]:
-    """Labels of all points, in the order in which they first occur."""
-    return tuple(
-        dict.fromkeys(str(s['label']) for own in shapes for s in own if _is(s, 'point'))
-    )
-
-
-def _is(shape: dict, kind: str) -> bool:
-    return shape.get('shape_type') == kind
-
-
-def _read_picture(
-    folder: Path, content: dict, names: tuple[str, ...]
-) -> LabelledPicture:
-    groups: dict[object, list[dict]] = {}
+def _read_picture(folder: Path, content: dict, file: Path) -> MarkedPicture:
+    objects: dict[object, MarkedObject] = {}
     for shape in content['shapes']:
-        groups.setdefault(shape.get('group_id'), []).append(shape)
+        group = shape.get('group_id')
+        one = objects.setdefault(group, MarkedObject(file, ' by their group_id'))
+        label, kind = shape['label'], shape.get('shape_type')
+        if kind == 'point':
+            is_hidden = (shape.get('flags') or {}).get(HIDDEN)
+            score = shape.get('score')
+            one.add(label, shape['points'][0], 1 if is_hidden else 2, score)
+        elif kind in BOX_KINDS:
+            # two opposite corners, or all four
+            corners = np.array(shape['points'], dtype=np.float64).reshape(-1, 2)
+            low, high = corners.min(axis=0), corners.max(axis=0)
+            one.add_box(label, (*low, *(high - low)))
     size = (content.get('imageWidth'), content.get('imageHeight'))
-    return make_picture(
+    return MarkedPicture(
         (folder / content['imagePath'].replace('\\', '/')).as_posix(),
         (int(size[0]), int(size[1])) if all(size) else None,
-        [
-            _read_instance(own, names)
-            for own in groups.values()
-            if any(_is(shape, 'point') for shape in own)
-        ],
+        list(objects.values()),
     )
-
-
-def _read_instance(shapes: list[dict], names: tuple[str, ...]) -> LabelledInstance:
-    points, hidden, scores, box = {}, [], {}, None
-    for shape in shapes:
-        if _is(shape, 'point'):
-            label = str(shape['label'])
-            (x, y) = shape['points'][0]
-            points[label] = (float(x), float(y))
-            hidden += [label] if (shape.get('flags') or {}).get(HIDDEN) else []
-            if shape.get('score') is not None:
-                scores[label] = float(shape['score'])
-        elif _is(shape, 'rectangle'):
-            (x1, y1), (x2, y2) = shape['points']
-            box = (min(x1, x2), min(y1, y2), abs(x2 - x1), abs(y2 - y1))
-    return make_instance(points, names, hidden, scores, box)
 
 
 def write_labelme(labels: LabelSet, folder: str | Path) -> list[Path]:
@@ -126,8 +100,9 @@ def write_labelme(labels: LabelSet, folder: str | Path) -> list[Path]:
     for picture in labels.pictures:
         name = PurePosixPath(picture.name)
         path = Path(folder) / fitting_name(name.with_suffix('.json'))
-        if path in written:
-            path = Path(folder) / fitting_name(name.with_name(f'{name.name}.json'))
+        while path in written:
+            name = name.with_name(f'{name.name}.json')
+            path = Path(folder) / fitting_name(name)
         written[write_text(path, _to_text(picture, labels))] = None
     return list(written)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -52,7 +54,7 @@ class LabelledInstance:
         return np.concatenate([low, high - low])
 
     def points_by_name(self, names: Iterable[str]) -> dict[str, tuple[float, float]]:
-        """(x, y) of the labelled keypoints, the inverse of :func:`make_instance`."""
+        """(x, y) of the labelled keypoints."""
         return {
             name: (float(x), float(y))
             for name, (x, y), v in zip(names, self.keypoints, self.visibility)
@@ -65,7 +67,7 @@ class LabelledPicture:
     """A picture, or a frame of a video, with its objects.
 
     Attributes:
-        file_name: path of the file, with ``/``, relative to the folder of pictures.
+        file_name: path of the file, with ``/``; see :attr:`is_outside`.
         size: (w, h) in pixels; None where the format does not tell.
         instances: the objects.
         frame: frame number in the video ``file_name``, None for a picture.
@@ -82,6 +84,11 @@ class LabelledPicture:
         if self.frame is None:
             return self.file_name
         return f'{self.file_name}/frame_{self.frame:06d}.png'
+
+    @property
+    def is_outside(self) -> bool:
+        """The name is absolute or leaves the folder of pictures."""
+        return re.match(r'/|\.\./|[A-Za-z]:', self.file_name) is not None
 
     def known_size(self, kind: str) -> tuple[int, int]:
         """Size, for a format that needs it.
@@ -106,12 +113,14 @@ class LabelSet:
         keypoint_names: K names, all different.
         skeleton: 0-based index pairs.
         pictures: may be read more than once.
+        notes: what was left out or had to be guessed, for people.
     """
 
     category: str
     keypoint_names: tuple[str, ...]
     skeleton: tuple[tuple[int, int], ...]
     pictures: Iterable[LabelledPicture]
+    notes: tuple[str, ...] = ()
 
 
 def make_picture(
@@ -120,10 +129,23 @@ def make_picture(
     instances: Iterable[LabelledInstance],
 ) -> LabelledPicture:
     """A picture by its unique name, which for a video tells file and frame."""
-    name, instances = name.replace('\\', '/'), tuple(instances)
+    name, instances = clean_name(name), tuple(instances)
     if found := FRAME_NAME.fullmatch(name):
         return LabelledPicture(found[1], size, instances, int(found[2]))
     return LabelledPicture(name, size, instances)
+
+
+def clean_name(name: str) -> str:
+    """A picture's name with ``/`` and without detours, in Unicode's form NFC.
+
+    Systems differ in all three: the same name must look the same.
+    """
+    return plain(posixpath.normpath(name.replace('\\', '/')))
+
+
+def plain(text: object) -> str:
+    """Text in Unicode's form NFC: the same wherever it was typed."""
+    return unicodedata.normalize('NFC', str(text))
 
 
 def default_names(num_keypoints: int) -> tuple[str, ...]:
@@ -140,29 +162,3 @@ def unique_names(names: Iterable[str]) -> tuple[str, ...]:
             unique, count = f'{name}_{count}', count + 1
         found[unique] = None
     return tuple(found)
-
-
-def make_instance(
-    points: dict[str, tuple[float, float]],
-    names: tuple[str, ...],
-    hidden: Iterable[str] = (),
-    confidence: dict[str, float] | None = None,
-    bbox: Iterable[float] | None = None,
-) -> LabelledInstance:
-    """An instance from points by name, as most tools keep them.
-
-    Args:
-        points: (x, y) of the labelled keypoints.
-        names: of all K keypoints.
-        hidden: labelled keypoints that the picture does not show.
-        confidence: by name; None or empty where there is none.
-        bbox: (x, y, w, h).
-    """
-    hidden = set(hidden)
-    keypoints = np.array([points.get(name, (0, 0)) for name in names], dtype=np.float64)
-    visibility = [0 if n not in points else 1 if n in hidden else 2 for n in names]
-    scores = None
-    if confidence:
-        scores = np.array([confidence.get(name, 0.0) for name in names])
-    box = None if bbox is None else np.array(list(bbox), dtype=np.float64)
-    return LabelledInstance(keypoints.reshape(-1, 2), np.array(visibility), scores, box)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,9 +13,10 @@ from .coco import read_coco, write_coco, write_sleap
 from .csv_table import read_csv, write_csv
 from .cvat import is_cvat, read_cvat, write_cvat
 from .deeplabcut import is_deeplabcut, read_deeplabcut, write_deeplabcut
+from .files import shorten
 from .label_studio import is_label_studio, read_label_studio, write_label_studio
 from .labelme import is_labelme, read_labelme, write_labelme
-from .labels import LabelSet
+from .labels import LabelSet, plain, unique_names
 
 
 class Format(NamedTuple):
@@ -43,6 +45,28 @@ FORMATS = dict(
 READABLE = [name for name, kind in FORMATS.items() if kind.read is not None]
 
 
+FOREIGN_SUFFIXES = {
+    '.h5': 'DeepLabCut keeps the same labels in a CSV file beside it: name that',
+    '.pickle': 'DeepLabCut: name the CSV file that analyze_videos(save_as_csv=True) '
+    'writes',
+    '.slp': 'SLEAP: export its labels to DeepLabCut CSV or COCO (sleap-io converts '
+    'them), and name that file',
+    '.xml': 'CVAT and others: export as COCO Keypoints 1.0',
+    '.txt': 'YOLO and others: convert it to COCO keypoints',
+    '.zip': 'a zip file: unpack it first',
+}
+"""Files that are not read, by suffix, with the way out."""
+
+FOREIGN_CONTENT = {
+    'annotation_id': "Label Studio's JSON-MIN: export as JSON",
+    'annotator': "Label Studio's JSON-MIN: export as JSON",
+    'image_id': 'a COCO results file, without pictures: name the complete COCO file',
+    '_via_img_metadata': 'a project of the VGG Image Annotator: export as COCO',
+    'items': "Datumaro's: export as COCO Keypoints 1.0",
+}
+"""Other JSON, by a key of the object or of its first entry."""
+
+
 def guess_format(path: str | Path) -> str:
     """Format of a file or folder of labels, by what is in it.
 
@@ -66,8 +90,13 @@ def guess_format(path: str | Path) -> str:
         return 'label_studio'
     if isinstance(content, dict) and 'annotations' in content:
         return 'coco'
+    first = content[0] if isinstance(content, list) and content else content
+    keys = sorted(first) if isinstance(first, dict) else []
+    seen = [what for key, what in FOREIGN_CONTENT.items() if key in keys]
+    told = f'none of them (its keys: {shorten(keys, 8) or "none"})'
     raise AnnotationFormatError(
-        f'{path}: expected labels as {", ".join(READABLE)}, but it is none of them'
+        f'{path}: expected labels as {", ".join(READABLE)}, but it is '
+        f'{seen[0] if seen else told}'
     )
 
 
@@ -75,6 +104,9 @@ def read_labels(
     path: str | Path, kind: str | None = None, category: str | None = None
 ) -> LabelSet:
     """Read labels of one category.
+
+    Names of pictures, keypoints and category come in Unicode's form NFC, in which the
+    same text looks the same wherever it was typed.
 
     Args:
         path: file or folder.
@@ -86,10 +118,15 @@ def read_labels(
         AnnotationFormatError: it is not of that format.
         ConfigError: there is no such format or category.
     """
+    path = Path(path)
+    if path.is_file() and (way_out := FOREIGN_SUFFIXES.get(path.suffix.lower())):
+        raise AnnotationFormatError(f'{path} is not read. {way_out}.')
     kind = kind or guess_format(path)
     if kind not in READABLE:
         raise ConfigError(f'expected a format of {READABLE}, got {kind!r}')
-    return FORMATS[kind].read(Path(path), category)
+    labels = FORMATS[kind].read(path, None if category is None else plain(category))
+    names = unique_names(map(plain, labels.keypoint_names))
+    return replace(labels, category=plain(labels.category), keypoint_names=names)
 
 
 def write_labels(labels: LabelSet, folder: str | Path, kind: str) -> list[Path]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from ..errors import AnnotationFormatError, CapeError, MissingDataError
+
+HALF_LETTER = re.compile(r'\\u[dD][89a-fA-F]')
+"""Escape of a surrogate: alone it can neither be printed nor written."""
 
 
 def read_json(
@@ -34,7 +38,10 @@ def read_json(
     """
     ending = f'. {remedy}' if remedy else ''
     try:
-        content = json.loads(Path(path).read_text(encoding='utf-8-sig'))
+        text = Path(path).read_text(encoding='utf-8-sig')
+        content = json.loads(text)
+        if HALF_LETTER.search(text):
+            json.dumps(content, ensure_ascii=False).encode()
     except FileNotFoundError as error:
         raise MissingDataError(f'no such file: {path}{ending}') from error
     except OSError as error:
@@ -55,6 +62,8 @@ def read_json(
 def _explain(error: ValueError | RecursionError) -> str:
     if isinstance(error, RecursionError):
         return 'its lists or objects are nested too deeply'
+    if isinstance(error, UnicodeEncodeError):
+        return f'a text in it has half a letter, {error.object[error.start]!a}'
     if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)):
         return str(error)
     # Python's own words name an option of the interpreter

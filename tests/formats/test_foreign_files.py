@@ -126,6 +126,7 @@ def test_labelme_without_groups(tmp_path):
     assert (labels.category, labels.keypoint_names) == ('box', ('tip', 'base'))
     (picture,) = labels.pictures
     assert (picture.file_name, picture.size) == ('../pics/a.png', (10, 20))
+    assert picture.is_outside
     (instance,) = picture.instances
     assert instance.keypoints.tolist() == [[3, 4], [5.5, 6]]
     assert instance.bbox.tolist() == [1, 2, 8, 6]
@@ -154,7 +155,7 @@ def test_cvat_skeletons_count_from_one_whatever_they_leave_out(tmp_path):
     content = json.loads(path.read_text())
     content['categories'][0]['skeleton'] = [[0, 1]]
     write(path, content)
-    with pytest.raises(AnnotationFormatError, match='read it as coco'):
+    with pytest.raises(AnnotationFormatError, match='no index 0: read it as coco'):
         read_labels(path)
 
 

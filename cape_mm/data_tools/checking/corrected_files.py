@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ...datasets.categories import BASE_KEY
 from ...datasets.reduced_files import Reduction, read_reductions, with_reductions
 from ...errors import ConfigError
 from ...utils.atomic_write import write_text_atomically
@@ -88,8 +89,9 @@ def _with_fixed_skeletons(file: FileReport) -> dict[str, Any] | None:
     fixed = []
     for raw in coco.dataset['categories']:
         num_keypoints = categories[raw['id']].num_keypoints
-        skeleton = check_edges(raw.get('skeleton'), num_keypoints)
-        fixed.append({**raw, 'skeleton': [list(edge) for edge in skeleton.edges]})
+        skeleton = check_edges(raw.get('skeleton'), num_keypoints, raw.get(BASE_KEY, 0))
+        edges = [list(edge) for edge in skeleton.edges]
+        fixed.append({**raw, 'skeleton': edges, BASE_KEY: 0})
     if all(
         new['skeleton'] == (old.get('skeleton') or [])
         for new, old in zip(fixed, coco.dataset['categories'])

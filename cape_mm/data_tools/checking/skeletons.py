@@ -9,7 +9,13 @@ from typing import Any
 
 from pycocotools.coco import COCO
 
-from ...datasets.categories import Category, read_categories, zero_based_skeleton
+from ...datasets.categories import (
+    BASE_KEY,
+    Category,
+    certain_base,
+    read_categories,
+    zero_based_skeleton,
+)
 from ...errors import AnnotationFormatError
 from ...structures.skeleton import check_skeleton
 from .findings import GAP, NOTE, REFUSED, Finding, found, label
@@ -21,7 +27,7 @@ class CheckedSkeleton:
 
     Attributes:
         base: 0 or 1, or None for an empty skeleton.
-        is_certain: False where it could be read either way, and is read from 0.
+        is_certain: False where it could be read either way.
         edges: what is usable, 0-based.
         bad_edges: those that fit neither way of counting, as the file has them.
     """
@@ -32,32 +38,31 @@ class CheckedSkeleton:
     bad_edges: tuple[Any, ...]
 
 
-def check_edges(edges: Any, num_keypoints: int) -> CheckedSkeleton:
+def check_edges(edges: Any, num_keypoints: int, base: int = 0) -> CheckedSkeleton:
     """Read a skeleton edge by edge.
 
-    The base is the one that :func:`~cape_mm.datasets.categories.zero_based_skeleton`
-    finds; where it refuses the whole, an edge is bad that it refuses alone.
+    Where :func:`~cape_mm.datasets.categories.zero_based_skeleton` refuses the whole, an
+    edge is bad that it refuses alone.
 
     Args:
         edges: the category's ``skeleton`` as the file has it.
         num_keypoints: K.
+        base: the category's ``skeleton_base``, where the edges fit both.
     """
     if not isinstance(edges, (list, tuple)):
         bad = () if edges is None else (edges,)
         return CheckedSkeleton(None, True, (), bad)
+    counts_from = certain_base(
+        [e for e in edges if _fits(e, num_keypoints)], num_keypoints
+    )
+    base = base if counts_from is None else counts_from
     good, bad_edges = [], []
     for edge in edges:
-        (good if _fits(edge, num_keypoints) else bad_edges).append(edge)
-    nodes = [node for edge in good for node in edge]
-    # an index equal to K says 1-based, unless an index 0 says the contrary
-    has_zero, has_last = 0 in nodes, num_keypoints in nodes
-    if has_zero and has_last:
-        bad_edges += [edge for edge in good if num_keypoints in edge]
-        good = [edge for edge in good if num_keypoints not in edge]
-    base = None if not good else int(has_last and not has_zero)
-    is_certain = has_zero or has_last or base is None
-    usable = zero_based_skeleton(good, num_keypoints)
-    return CheckedSkeleton(base, is_certain, usable, tuple(bad_edges))
+        is_good = _fits(edge, num_keypoints) and num_keypoints * (1 - base) not in edge
+        (good if is_good else bad_edges).append(edge)
+    usable = zero_based_skeleton(good, num_keypoints, base)
+    is_certain = counts_from is not None or not good
+    return CheckedSkeleton(base if good else None, is_certain, usable, tuple(bad_edges))
 
 
 def _fits(edge: Any, num_keypoints: int) -> bool:
@@ -100,7 +105,9 @@ def read_categories_leniently(
             plain = {**raw, 'skeleton': [], 'keypoints': names}
             categories |= read_categories([plain], own, source)
         num_keypoints = categories[raw['id']].num_keypoints
-        skeletons[raw['id']] = check_edges(raw.get('skeleton'), num_keypoints)
+        skeletons[raw['id']] = check_edges(
+            raw.get('skeleton'), num_keypoints, raw.get(BASE_KEY, 0)
+        )
     findings = found('category refused', REFUSED, 'categories', refused)
     findings += _edge_findings(categories, skeletons)
     findings += _name_findings(coco.dataset['categories'])
@@ -115,13 +122,21 @@ def _edge_findings(
         for key, skeleton in skeletons.items()
         for edge in skeleton.bad_edges
     ]
-    shifted = [label(categories[k]) for k, s in skeletons.items() if s.base == 1]
-    unsure = [label(categories[k]) for k, s in skeletons.items() if not s.is_certain]
+    shifted = [
+        label(categories[k])
+        for k, s in skeletons.items()
+        if s.base == 1 and s.is_certain
+    ]
+    unsure = [
+        f'{label(categories[k])}, read from {s.base}'
+        for k, s in skeletons.items()
+        if not s.is_certain
+    ]
     empty = [label(categories[k]) for k, s in skeletons.items() if not s.edges]
     return [
         *found('skeleton edge out of range', REFUSED, 'edges', bad),
         *found('skeleton counts from 1', NOTE, 'categories', shifted),
-        *found('skeleton fits 0 and 1, read from 0', NOTE, 'categories', unsure),
+        *found('skeleton fits 0 and 1', NOTE, 'categories', unsure),
         *found('no skeleton', NOTE, 'categories', empty),
     ]
 

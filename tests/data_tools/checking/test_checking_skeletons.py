@@ -78,7 +78,7 @@ def test_base_isolated_and_empty_are_notes(coco_tree):
     items = {kind: finding.items for kind, finding in findings.items()}
     assert items == {
         'skeleton counts from 1': ('1 cat1',),
-        'skeleton fits 0 and 1, read from 0': ('2 cat2',),
+        'skeleton fits 0 and 1': ('2 cat2, read from 1',),
         'no skeleton': ('3 cat3',),
     }
 

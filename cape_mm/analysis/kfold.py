@@ -22,8 +22,8 @@ from ..apis.config_options import LOADERS, parse_cfg_options
 from ..apis.resuming import list_checkpoints
 from ..datasets.splits import uses_split
 from ..errors import CheckpointError, ConfigError, MissingDataError
-from ..evaluation.report import OVERALL_ROWS, write_metrics
-from ..utils.atomic_write import write_text_atomically
+from ..evaluation.report import OVERALL_ROWS, show_number, write_metrics
+from ..utils.atomic_write import try_folder, write_text_atomically
 from ..utils.json_file import read_json
 
 PLACEHOLDER = '{split}'
@@ -128,10 +128,8 @@ def claim_folder(folder: Path, config: str | Path, cfg_options: Sequence[str]) -
                 f'{begun.get("cfg_options")}. Repeat those, or use another --work-dir.'
             )
     elif is_main_process():
-        try:
-            write_metrics(wanted, path)
-        except OSError as error:
-            raise ConfigError(f'{path} can not be written: {error}') from error
+        try_folder(folder, '--work-dir')
+        write_metrics(wanted, path)
 
 
 def run_split(
@@ -177,7 +175,7 @@ def report(
     Raises:
         MissingDataError: nothing is finished; or, once the files are written, there is
             no mean.
-        ConfigError: results that do not belong together, or a file can't be written.
+        ConfigError: results that do not belong together.
     """
     paths = {split: folder / f'split{split}/metrics.json' for split in splits}
     results = {
@@ -193,12 +191,9 @@ def report(
     latex = f'% {title}; needs \\usepackage{{booktabs}}\n'
     latex += format_table(summary, 'latex_booktabs')
     latex += ''.join(f'\n% {note}' for note in notes) + '\n'
-    try:
-        write_text_atomically(folder / 'kfold.md', markdown)
-        write_text_atomically(folder / 'kfold.tex', latex)
-        write_metrics(dict(config=title, **summary), folder / 'kfold.json')
-    except OSError as error:
-        raise ConfigError(f'{folder} can not be written: {error}') from error
+    write_text_atomically(folder / 'kfold.md', markdown)
+    write_text_atomically(folder / 'kfold.tex', latex)
+    write_metrics(dict(config=title, **summary), folder / 'kfold.json')
     print(f'{markdown}\nreports: {folder}/kfold.md, kfold.tex, kfold.json')
     if not summary['mean_of']:
         raise MissingDataError(f'{folder / "kfold.md"}: {notes[-1]}')
@@ -237,21 +232,19 @@ def summarise(
         )
     check_comparable(finished)
     missing = [split for split in results if split not in finished]
-    reasons = {split: partial_reason(metrics) for split, metrics in finished.items()}
-    partial = {split: reason for split, reason in reasons.items() if reason is not None}
+    partial = {s: r for s, m in finished.items() if (r := partial_reason(m))}
     complete = not missing and not partial
     is_given = complete or allow_partial
-    names = [
-        name
-        for name, value in next(iter(finished.values())).items()
-        if not name.startswith((*FLOORS, 'num_')) and _is_number(value)
-    ]
-    table = {name: _aggregate(finished, name, is_given) for name in names}
-    for name in names:
-        for floor in FLOORS:
-            key = f'{floor}/{name}'
-            if any(_is_number(metrics.get(key)) for metrics in finished.values()):
-                table[name][floor] = _aggregate(finished, key, is_given)
+    first = next(iter(finished.values()))
+    table: dict[str, dict] = {}
+    for name, value in first.items():
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if is_number and not name.startswith((*FLOORS, 'num_')):
+            table[name] = _aggregate(finished, name, is_given)
+            for floor in FLOORS:
+                if f'{floor}/{name}' in first:
+                    key = f'{floor}/{name}'
+                    table[name][floor] = _aggregate(finished, key, is_given)
     return dict(
         missing=missing,
         partial=partial,
@@ -291,10 +284,6 @@ def partial_reason(metrics: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 def _aggregate(
     finished: Mapping[int, Mapping[str, Any]], name: str, is_given: bool
 ) -> dict[str, Any]:
@@ -310,20 +299,20 @@ def _aggregate(
 def format_table(summary: Mapping[str, Any], style: str) -> str:
     """The official values of all splits in a format of ``tabulate``; * is partial."""
     mark = '' if summary['complete'] else '*'
-    entries = summary['metrics'].values()
-    has_matcher = any('matching' in entry for entry in entries)
-    floors = FLOORS if has_matcher else FLOORS[:1]
-    header = ['metric']
-    header += [f'split {s}{"*" * (s in summary["partial"])}' for s in summary['folds']]
-    header += [f'{heading}{mark}' for heading in STATISTICS.values()]
+    table = summary['metrics']
+    floors = [floor for floor in FLOORS if any(floor in one for one in table.values())]
+    header = [
+        'metric',
+        *(f'split {s}{"*" * (s in summary["partial"])}' for s in summary['folds']),
+        *(f'{heading}{mark}' for heading in STATISTICS.values()),
+        *(f'{floor.replace("_", " ")}{mark}' for floor in floors),
+    ]
     rows = []
-    for name in (name for name in OVERALL_ROWS if name in summary['metrics']):
-        entry, scale = summary['metrics'][name], 1 if name == 'EPE' else 100
+    for name in (name for name in OVERALL_ROWS if name in table):
+        entry, scale = table[name], 1 if name == 'EPE' else 100
         values = [*entry['values'].values(), *(entry[key] for key in STATISTICS)]
         values += [(entry.get(floor) or {}).get('mean') for floor in floors]
-        cells = ('-' if v is None else f'{scale * v:.1f}' for v in values)
-        rows.append([name, *cells])
-    header += [f'{floor.replace("_", " ")}{mark}' for floor in floors]
+        rows.append([name, *(show_number(value, scale) for value in values)])
     align = ('left', *['right'] * (len(header) - 1))
     return tabulate(rows, header, style, colalign=align, disable_numparse=True)
 

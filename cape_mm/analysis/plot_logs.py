@@ -1,17 +1,16 @@
-"""Curves of several runs as a picture, and their best values as a table."""
+"""Curves of several trainings in one picture, and their best values as a table."""
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from ..engine.tracking.run_logs import Curve, RunLog, read_run
 from ..errors import ConfigError
 from ..evaluation.report import (
     as_shown,
@@ -19,19 +18,20 @@ from ..evaluation.report import (
     is_lower_better,
     name_with_unit,
 )
-from ..utils.atomic_write import try_folder
-from ..visualization.contact_sheet import write_png
-from ..visualization.training_curves import draw_curves
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from ..utils.atomic_write import replacing, try_folder
+from .run_logs import Curve, RunLog, read_run
 
 DEFAULT_KEYS = ('loss', 'lr', 'grad_norm', 'PCK@0.2', 'NME', 'episodes_per_sec')
 """Drawn where at least one run has them."""
-DPI = 120
+COMPANIONS = {
+    'copy_support': (':', 'copying the support'),
+    'matching': ('-.', 'the matcher'),
+}
+"""Drawn beside a metric: prefix of its key, line style, name in the legend."""
 NO_BEST = ('lr', 'grad_norm')
 """Keys of which no value is better than another."""
-MAX_NAME_WIDTH = 40
+PANEL_SIZE = (4.6, 3.2)
+MAX_COLUMNS = 3
 
 
 def plot_logs(
@@ -63,69 +63,118 @@ def plot_logs(
         raise ConfigError(f'--smooth must be at least 1, got {smooth}')
     runs = [read_run(run_dir) for run_dir in run_dirs]
     try_folder(out.parent)
-    keys = choose_keys(runs, keys)
-    labels = name_runs(runs, run_dirs)
-    for run, label in zip(runs, labels):
-        for note in describe_gaps(run, keys):
-            print(f'{label}: {note}')
-    figure = draw_curves(runs, keys, labels, smooth)
-    write_png(out, _rasterise(figure))
-    print(format_best_values(runs, keys, labels))
+    found = list(dict.fromkeys(key for run in runs for key in run.curves))
+    for key in keys or ():
+        if key not in found:
+            raise ConfigError(
+                f'--keys: no run has logged {key!r}. There are: {", ".join(found)}'
+            )
+    keys = keys or [key for key in DEFAULT_KEYS if key in found] or found
+    counts = Counter(run.name for run in runs)
+    for run, run_dir in zip(runs, run_dirs):
+        if counts[run.name] > 1:
+            run.name = str(run_dir)
+        missing = [key for key in keys if key not in run.curves]
+        notes = run.notes + [f'has not logged {", ".join(missing)}'] * bool(missing)
+        for note in notes:
+            print(f'{run.name}: {note}')
+    with replacing(out) as partial:
+        draw_curves(runs, keys, smooth).savefig(partial, format='png', dpi=120)
+    print(format_best_values(runs, keys))
     print(f'curves: {out}')
     return out
 
 
-def choose_keys(runs: Sequence[RunLog], keys: Sequence[str] | None) -> list[str]:
-    """The keys that at least one run has.
+def moving_mean(values: Sequence[float], window: int) -> np.ndarray:
+    """Mean over about ``window`` neighbours, half of them on either side.
 
-    Raises:
-        ConfigError: no run has a key that was asked for.
+    Args:
+        values: (N,); NaN and infinity are left out.
+        window: at least 1; there are fewer neighbours at the ends.
+
+    Returns:
+        Means, (N,); NaN where no value of a window is finite.
     """
-    found = {key: None for run in runs for key in run.curves}
-    if keys is None:
-        default = [key for key in DEFAULT_KEYS if key in found]
-        return default or list(found)[: len(DEFAULT_KEYS)]
-    for key in keys:
-        if key not in found:
-            near = difflib.get_close_matches(key, found, n=1)
-            hint = f' Did you mean {near[0]!r}?' if near else ''
-            raise ConfigError(
-                f'--keys: no run has logged {key!r}.{hint} There are: '
-                f'{", ".join(found)}'
-            )
-    return list(dict.fromkeys(keys))
+    array = np.asarray(values, dtype=np.float64)
+    is_finite = np.isfinite(array)
+    full = np.ones(window)
+    start = (window - 1) // 2  # of the full convolution, (N + window - 1,)
+    sums, counts = (
+        np.convolve(part, full)[start : start + len(array)]
+        for part in (np.where(is_finite, array, 0.0), is_finite)
+    )
+    means = np.full(len(array), np.nan)
+    return np.divide(sums, counts, out=means, where=counts > 0.5)
 
 
-def name_runs(runs: Sequence[RunLog], run_dirs: Sequence[str | Path]) -> list[str]:
-    """The runs' own names, or their paths where two have the same name."""
-    counts = Counter(run.name for run in runs)
-    return [
-        run.name if counts[run.name] == 1 else str(run_dir)
-        for run, run_dir in zip(runs, run_dirs)
+def draw_curves(runs: Sequence[RunLog], keys: Sequence[str], smooth: int = 1) -> Figure:
+    """Draw one panel per key, one colour per run.
+
+    Beside a metric stand, dotted in the run's colour, its floors.
+
+    Args:
+        runs: the runs.
+        keys: a panel each.
+        smooth: points of a moving mean over training values, the raw ones pale behind
+            it; 1 draws them as they are. Validations and the learning rate are never
+            smoothed.
+
+    Returns:
+        A figure that no window shows: save it with ``savefig``.
+    """
+    num_columns = min(MAX_COLUMNS, len(keys))
+    num_rows = -(-len(keys) // num_columns)
+    size = (PANEL_SIZE[0] * num_columns, PANEL_SIZE[1] * num_rows + 0.25 * len(runs))
+    figure = Figure(figsize=size, layout='constrained')
+    panels = figure.subplots(num_rows, num_columns, squeeze=False).ravel()
+    for panel, key in zip(panels, keys):
+        _draw_panel(panel, key, runs, smooth)
+    for panel in panels[len(keys) :]:
+        panel.set_axis_off()
+    lines = [
+        panels[0].plot([], [], color=f'C{number % 10}', label=run.name)[0]
+        for number, run in enumerate(runs)
     ]
+    figure.legend(handles=lines, loc='outside upper center', ncols=1, fontsize=9)
+    return figure
 
 
-def describe_gaps(run: RunLog, keys: Sequence[str]) -> list[str]:
-    """What a reader of the curves should know about a run's logs."""
-    notes = []
-    if run.num_damaged:
-        notes.append(f'{run.num_damaged} damaged line(s) left out')
-    if run.num_sessions > 1:
-        notes.append(
-            f'{run.num_sessions} sessions joined, {run.num_replaced} row(s) of an '
-            f'earlier one computed again by a later one'
-        )
-    missing = [key for key in keys if key not in run.curves]
-    if missing:
-        notes.append(f'has not logged {", ".join(missing)}')
-    return notes
+def _draw_panel(panel: Axes, key: str, runs: Sequence[RunLog], smooth: int) -> None:
+    x_label, styles = '', {}
+    for number, run in enumerate(runs):
+        curve, color = run.curves.get(key), f'C{number % 10}'
+        if curve is None:
+            continue
+        x_label = 'iteration' if curve.is_training else 'epoch'
+        if smooth > 1 and curve.is_training and key != 'lr':
+            _plot(panel, key, curve, color=color, linewidth=0.8, alpha=0.3)
+            means = tuple(moving_mean(curve.values, smooth))
+            curve = Curve(curve.steps, means, True)
+        _plot(panel, key, curve, color=color)
+        for prefix, (style, name) in COMPANIONS.items():
+            floor = run.curves.get(f'{prefix}/{key}')
+            if floor is not None:
+                _plot(panel, key, floor, color=color, linestyle=style, linewidth=1.2)
+                styles[name] = style
+    if styles:
+        lines = [
+            panel.plot([], [], color='grey', linestyle=style, label=name)[0]
+            for name, style in {'validation': '-', **styles}.items()
+        ]
+        panel.legend(handles=lines, fontsize=7)
+    panel.set_title(name_with_unit(key), fontsize=10)
+    panel.set_xlabel(x_label, fontsize=8)
+    panel.tick_params(labelsize=8)
+    panel.xaxis.get_major_locator().set_params(integer=True)
+    panel.grid(alpha=0.3)
 
 
-def _rasterise(figure: Figure) -> np.ndarray:
-    """The figure as a BGR image, uint8 (H, W, 3)."""
-    figure.set_dpi(DPI)
-    figure.canvas.draw()
-    return np.asarray(figure.canvas.buffer_rgba())[..., 2::-1]
+def _plot(panel: Axes, key: str, curve: Curve, **style) -> None:
+    values = np.array([as_shown(key, value) for value in curve.values])
+    values[~np.isfinite(values)] = np.nan  # a gap
+    if len(values) <= 30:  # a lone point has no line
+        style.update(marker='.')
+    panel.plot(curve.steps, values, **style)
 
 
 def find_best(key: str, curve: Curve) -> tuple[float, float] | None:
@@ -141,32 +190,24 @@ def find_best(key: str, curve: Curve) -> tuple[float, float] | None:
     return min(finite, key=lambda pair: (sign * pair[0], pair[1]))
 
 
-def format_best_values(
-    runs: Sequence[RunLog], keys: Sequence[str], labels: Sequence[str]
-) -> str:
+def format_best_values(runs: Sequence[RunLog], keys: Sequence[str]) -> str:
     """A line per run and key: best value and its step, last value and its step.
 
     Args:
         runs: the runs.
         keys: what to list; '-' stands where a run has no such key.
-        labels: names of the runs.
     """
     rows = []
-    for label, run in zip(labels, runs):
-        # the beginnings of long names are alike
-        name = label if len(label) <= MAX_NAME_WIDTH else f'...{label[-37:]}'
+    for run in runs:
         for key in keys:
-            curve = run.curves.get(key)
-            cells = ['-'] * 4
+            curve, points = run.curves.get(key), (None, None)
             if curve is not None:
-                best, last = find_best(key, curve), (curve.values[-1], curve.steps[-1])
-                cells = [*_cells(key, best), *_cells(key, last)]
-            rows.append([name, name_with_unit(key), *cells])
+                points = find_best(key, curve), (curve.values[-1], curve.steps[-1])
+            cells = ['-'] * 4
+            for place, point in enumerate(points):
+                if point is not None:
+                    shown = f'{as_shown(key, point[0]):.4g}', f'{point[1]:.0f}'
+                    cells[2 * place : 2 * place + 2] = shown
+            rows.append([run.name, name_with_unit(key), *cells])
     head = ['run', 'key', 'best', 'at', 'last', 'at']
     return format_columns(rows, head, num_left=2)
-
-
-def _cells(key: str, point: tuple[float, float] | None) -> list[str]:
-    if point is None:
-        return ['-', '-']
-    return [f'{as_shown(key, point[0]):.4g}', f'{point[1]:.0f}']

@@ -117,7 +117,7 @@ def test_other_options_are_refused_in_the_same_folder(run, runs):
 
 def test_folder_that_can_not_be_written(run, runs, folder):
     folder.write_text('a file')
-    with pytest.raises(ConfigError, match='can not be written'):
+    with pytest.raises(ConfigError, match='no file can be written there'):
         run()
     assert not runs.calls
 

@@ -1,1 +1,0 @@
-"""Reading back what trainings have logged."""

@@ -106,13 +106,13 @@ def test_augmented_config_draws_every_augmentation(call, tmp_path, synthetic_roo
     cfg = load_config(AUGMENTED)
     kinds = [step.type for step in cfg.train_dataloader.dataset.pipeline]
     wanted = {'RandomOcclusion', 'RandomGaussianBlur', 'RandomMotionBlur'}
-    assert wanted | {'VirtualKeypoints', 'EpisodeFlip'} <= set(kinds)
+    assert wanted | {'EpisodeFlip'} <= set(kinds)
     options = {'data_root': str(synthetic_root)}
     for split in SPLITS:
         name = f'annotations/synthetic_split1_{split}.json'
         options[f'{split}_dataloader.dataset.ann_file'] = name
     for index, kind in enumerate(kinds):
-        if kind in wanted | {'VirtualKeypoints'}:
+        if kind in wanted:
             options[f'train_dataloader.dataset.pipeline.{index}.prob'] = 1.0
     browsed = browsing.browse_episodes(
         AUGMENTED, num=2, out=tmp_path, cfg_options=options

@@ -132,7 +132,6 @@ def collate_queries(
     num = sum(len(sample.gt_instances) for sample in samples)
     points = np.zeros((num, num_keypoints, 2), np.float32)
     is_visible = np.zeros((num, num_keypoints), bool)
-    weights = None
     row = 0
     for sample in samples:
         truth = sample.gt_instances
@@ -140,13 +139,9 @@ def collate_queries(
         pixels = truth.keypoints.cpu().numpy()
         points[row:end, :k] = pixels_to_unit(pixels, sample.input_size)
         is_visible[row:end, :k] = truth.is_visible.cpu().numpy()
-        if 'keypoint_weights' in sample:  # virtual keypoints count less
-            if weights is None:
-                weights = np.ones(is_visible.shape, np.float32)
-            weights[row:end, :k] = sample.keypoint_weights
         row = end
     points[~is_visible] = 0
-    return (points, is_visible) if weights is None else (points, is_visible, weights)
+    return points, is_visible
 
 
 def _stack(parts: list[torch.Tensor]) -> ImageStack:

@@ -10,7 +10,6 @@ from mmengine.structures import InstanceData
 
 from ..structures import Episode, EpisodeDataSample
 from .categories import Category
-from .transforms.virtual_keypoints import VirtualPlan
 
 LABEL_KEYS = ('keypoints', 'keypoints_orig', 'is_visible', 'is_visible_orig')
 OPTIONAL_KEYS = ('visibility',)
@@ -35,10 +34,6 @@ def pack_episode(
         queries: the same for the queries that could be loaded.
         dropped_pairs: ``dict(slot, ann_id, reason)`` of every pair left out.
         redrawn: ``dict(ann_id, reason)`` of every instance that was replaced.
-
-    Where the queries' pipeline asks for virtual keypoints, they are drawn from the
-    episode's seed and appended to every instance; the meta data then have
-    ``keypoint_weights`` and ``num_virtual_keypoints``.
 
     Returns:
         ``inputs`` with uint8 BGR images ``support`` (S, 3, H, W) and ``query``
@@ -69,36 +64,8 @@ def pack_episode(
     )
     sample.support_instances = _stack_labels(supports, category.num_keypoints)
     sample.gt_instances = _stack_labels(queries, category.num_keypoints)
-    wish = queries[0].get('virtual_keypoints') if queries else None
-    if wish is not None:
-        _add_virtual_keypoints(
-            sample, wish.plan(category.skeleton, category.num_keypoints, episode.seed)
-        )
     inputs = dict(support=_stack_images(supports), query=_stack_images(queries))
     return dict(inputs=inputs, data_samples=sample)
-
-
-def _add_virtual_keypoints(sample: EpisodeDataSample, plan: VirtualPlan | None) -> None:
-    """Append an episode's virtual keypoints to all of its instances, in place."""
-    if plan is None:
-        return
-    for instances in (sample.support_instances, sample.gt_instances):
-        extended = {
-            key: plan.extend_points(instances[key])
-            for key in ('keypoints', 'keypoints_orig')
-        }
-        for key in ('is_visible', 'is_visible_orig'):
-            extended[key] = plan.extend_mask(instances[key])
-        for key, value in extended.items():
-            instances[key] = value
-    sample.set_metainfo(
-        dict(
-            skeleton=plan.extend_skeleton(sample.skeleton),
-            num_keypoints=plan.num_keypoints,
-            num_virtual_keypoints=len(plan.edges),
-            keypoint_weights=plan.weights,
-        )
-    )
 
 
 def _stack_maps(instances: list[dict]) -> np.ndarray:

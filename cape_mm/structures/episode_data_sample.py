@@ -50,10 +50,7 @@ class EpisodeDataSample(BaseDataElement):
     which maps network-input pixels of each query to its source image,
     ``dropped_pairs``, a list of ``dict(slot, ann_id, reason)``, ``redrawn``, a list of
     ``dict(ann_id, reason)`` of instances that others stand in for, and ``episode``, the
-    :class:`~cape_mm.structures.Episode` as it was drawn. With virtual keypoints,
-    which stand after the labelled ones: ``num_virtual_keypoints`` and
-    ``keypoint_weights``, what each of the K counts in the loss (1 for all where
-    absent).
+    :class:`~cape_mm.structures.Episode` as it was drawn.
     """
 
     def __reduce__(self) -> tuple:

@@ -1,10 +1,9 @@
-"""Pictures of poses and episodes, and curves of trainings."""
+"""Pictures of poses and episodes."""
 
 from .contact_sheet import Panel, contact_sheet, contact_sheets, episode_row
-from .drawing import draw_pose
+from .drawing import draw_pose, keypoint_colors
 from .episode_visualizer import EpisodeVisualizer
 from .episodes import draw_episode, draw_loaded_episode
-from .paints import keypoint_colors
 
 __all__ = [
     'EpisodeVisualizer',

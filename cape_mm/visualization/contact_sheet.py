@@ -37,7 +37,6 @@ class Panel:
         caption: short text under the picture.
         scores: confidences in [0, 1], (K,).
         is_hollow: invisible keypoints to draw as rings, bool (K,).
-        is_virtual: keypoints to draw as small squares, bool (K,).
     """
 
     image: np.ndarray
@@ -46,7 +45,6 @@ class Panel:
     caption: str
     scores: np.ndarray | None = None
     is_hollow: np.ndarray | None = None
-    is_virtual: np.ndarray | None = None
 
 
 def episode_row(
@@ -72,15 +70,7 @@ def episode_row(
 
     Returns:
         BGR image, uint8 (height, width, 3).
-
-    Raises:
-        ValueError: there is no panel, or ``num_columns`` is less than 1.
     """
-    if not panels or (num_columns is not None and num_columns < 1):
-        raise ValueError(
-            f'a row needs at least one panel and one column, got {len(panels)} and '
-            f'{num_columns}'
-        )
     num_columns = min(num_columns or len(panels), len(panels))
     width = num_columns * (panel_size + GAP) + GAP
     header = _blank(TITLE_HEIGHT, width)
@@ -111,27 +101,17 @@ def _line(
     return body
 
 
-def contact_sheet(
-    rows: Sequence[np.ndarray], num_columns: int | None = None
-) -> np.ndarray:
+def contact_sheet(rows: Sequence[np.ndarray]) -> np.ndarray:
     """Arrange rows of episodes on one sheet, reading from left to right.
 
     Args:
-        rows: pictures from :func:`episode_row`; smaller ones are padded.
-        num_columns: rows beside each other, as far as there are enough; None: two,
-            or one where two would make the sheet wider than a screen.
+        rows: pictures from :func:`episode_row`, at least one; smaller ones are padded.
+            Two stand side by side, if the sheet does not become wider than a screen.
 
     Returns:
         BGR image, uint8 (height, width, 3).
-
-    Raises:
-        ValueError: there is no row, or ``num_columns`` is less than 1.
     """
-    if not rows or (num_columns is not None and num_columns < 1):
-        raise ValueError(
-            f'a sheet needs rows and columns, got {len(rows)} and {num_columns}'
-        )
-    height, width, num_columns = _grid(rows, num_columns)
+    height, width, num_columns = _grid(rows)
     num_lines = -(-len(rows) // num_columns)
     sheet = _blank(num_lines * height + GAP, num_columns * width)
     for index, row in enumerate(rows):
@@ -142,30 +122,21 @@ def contact_sheet(
 
 
 def contact_sheets(
-    rows: Sequence[np.ndarray],
-    num_columns: int | None = None,
-    max_height: int = MAX_SHEET_HEIGHT,
+    rows: Sequence[np.ndarray], max_height: int = MAX_SHEET_HEIGHT
 ) -> list[np.ndarray]:
     """Spread rows over as many sheets as keep each of them lower than a limit.
 
     Args:
         rows: see :func:`contact_sheet`, which makes every sheet; all in one grid.
-        num_columns: see there.
         max_height: of a sheet in pixels; one line is always on it.
 
     Returns:
         The sheets in order.
-
-    Raises:
-        ValueError: see :func:`contact_sheet`.
     """
-    if not rows:
-        return [contact_sheet(rows, num_columns)]  # says what is wrong
-    height, _, columns = _grid(rows, num_columns)
-    size = columns * max(1, (max_height - GAP) // height)
+    height, _, num_columns = _grid(rows)
+    size = num_columns * max(1, (max_height - GAP) // height)
     return [
-        contact_sheet(rows[start : start + size], columns)
-        for start in range(0, len(rows), size)
+        contact_sheet(rows[start : start + size]) for start in range(0, len(rows), size)
     ]
 
 
@@ -182,13 +153,11 @@ def write_png(path: Path, image: np.ndarray) -> Path:
         raise ConfigError(f'--out: {path} can not be written: {error}') from error
 
 
-def _grid(rows: Sequence[np.ndarray], num_columns: int | None) -> tuple[int, int, int]:
+def _grid(rows: Sequence[np.ndarray]) -> tuple[int, int, int]:
     """Height and width of a cell, and the number of columns."""
     height = max(row.shape[0] for row in rows) + 2 * GAP
     width = max(row.shape[1] for row in rows) + 2 * GAP
-    if num_columns is None:
-        num_columns = 2 if 2 * width <= MAX_SHEET_WIDTH else 1
-    return height, width, min(num_columns, len(rows))
+    return height, width, min(2 if 2 * width <= MAX_SHEET_WIDTH else 1, len(rows))
 
 
 def _fit(panel: Panel, skeleton: Sequence[Sequence[int]], side: int) -> np.ndarray:
@@ -211,7 +180,6 @@ def _fit(panel: Panel, skeleton: Sequence[Sequence[int]], side: int) -> np.ndarr
         skeleton,
         panel.scores,
         panel.is_hollow,
-        panel.is_virtual,
     )
     square = _blank(side, side)
     top, left = (side - new_size[1]) // 2, (side - new_size[0]) // 2

@@ -126,8 +126,7 @@ def draw_loaded_episode(
 ) -> np.ndarray:
     """Draw what a model is given of an episode, and the truth that it is not.
 
-    A visible keypoint is a disc, an invisible one whose place is known a ring, a
-    virtual one a small square.
+    A visible keypoint is a disc, an invisible one whose place is known a ring.
 
     Args:
         support: BGR uint8 (S, 3, H, W).
@@ -160,8 +159,6 @@ def instance_panels(
         sample: the episode that they belong to.
         role: 'support' or 'query'.
     """
-    num_real = sample.num_keypoints - sample.get('num_virtual_keypoints', 0)
-    is_virtual = np.arange(sample.num_keypoints) >= num_real
     panels = []
     for row, image in enumerate(images):
         is_visible = instances.is_visible[row].numpy()
@@ -170,15 +167,14 @@ def instance_panels(
         number = f' {row + 1}' if len(images) > 1 else ''
         ann_id = int(instances.ann_ids[row])
         origin = f'id {ann_id}' if ann_id >= 0 else 'template'
-        count = f'{is_visible[:num_real].sum()}/{num_real}'
+        count = f'{is_visible.sum()}/{sample.num_keypoints}'
         panels.append(
             Panel(
                 _image(image),
                 instances.keypoints[row].numpy(),
                 is_visible,
                 f'{role}{number}  {count}  {origin}',
-                is_hollow=~is_visible & is_placed & ~is_virtual,
-                is_virtual=is_virtual,
+                is_hollow=~is_visible & is_placed,
             )
         )
     return panels
@@ -187,8 +183,6 @@ def instance_panels(
 def _note(sample: EpisodeDataSample) -> str:
     """Number of the episode, and what can't be seen on the pictures."""
     parts = [f'episode {sample.episode_index}']
-    if sample.get('num_virtual_keypoints'):
-        parts.append(f'{sample.num_virtual_keypoints} virtual')
     if sample.dropped_pairs:
         parts.append(f'{len(sample.dropped_pairs)} dropped')
     return ', '.join(parts)

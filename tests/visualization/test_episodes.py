@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from episode_data import CocoTree, open_tree, train_pipeline
+from episode_data import CocoTree, open_tree
 from predicted_episodes import make_episode
 
-from cape_mm.datasets.transforms import VirtualKeypoints
 from cape_mm.structures import Episode
 from cape_mm.visualization import Panel, draw_episode, draw_loaded_episode, episodes
 from cape_mm.visualization.contact_sheet import (
@@ -168,22 +167,6 @@ def test_single_instance_has_no_number_and_a_template_no_id(tree):
     assert instance_panels(*support, sample, 'support')[0].caption == (
         'support  4/4  template'
     )
-
-
-def test_virtual_keypoints_are_marked_and_not_counted(tree):
-    dataset = open_tree(tree, train=True)
-    dataset.pipeline.transforms = train_pipeline()
-    dataset.pipeline.transforms.insert(-1, VirtualKeypoints(prob=1.0))
-    item = dataset[EPISODE]
-    num_virtual = item['data_samples'].num_virtual_keypoints
-    for panel in panels_of(item):
-        assert panel.is_virtual.tolist() == [False] * 4 + [True] * num_virtual
-        assert not (panel.is_hollow & panel.is_virtual).any()
-        assert f'  {panel.is_visible[:4].sum()}/4  id' in panel.caption
-    assert any(panel.is_visible[4:].any() for panel in panels_of(item))
-    assert draw_loaded_episode(
-        item['inputs']['support'], item['inputs']['query'], item['data_samples']
-    ).any()
 
 
 def test_row_holds_supports_then_queries(tree):

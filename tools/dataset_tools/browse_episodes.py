@@ -1,7 +1,7 @@
 """Draw episodes exactly as the model sees them, after augmentation.
 
 One row per episode: the supports, then every query with its truth. A disc is a visible
-keypoint, a ring an invisible one whose place is known, a small square a virtual one.
+keypoint, a ring an invisible one whose place is known.
 Captions give visible/all keypoints and the annotation id.
 """
 

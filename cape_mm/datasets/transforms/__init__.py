@@ -12,7 +12,6 @@ from .loading import LoadInstanceImage
 from .occlusion import RandomOcclusion
 from .perturbations import FixedInstanceAffine, JpegCompression, PerturbQuery
 from .photometric import EpisodeColor, RandomPhotometric
-from .virtual_keypoints import VirtualKeypoints
 
 __all__ = [
     'EpisodeColor',
@@ -28,6 +27,5 @@ __all__ = [
     'RandomMotionBlur',
     'RandomOcclusion',
     'RandomPhotometric',
-    'VirtualKeypoints',
     'WarpInstance',
 ]

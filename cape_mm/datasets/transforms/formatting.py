@@ -27,8 +27,7 @@ class PackInstance(BaseTransform):
     ``keypoints_orig`` float32 (K, 2), ``is_visible`` and ``is_visible_orig`` bool (K,),
     ``visibility`` uint8 (K,) where the data set tells it,
     ``bbox`` float32 (4,), ``ann_id``, ``img_id``, ``img_path``, ``crop_to_image``
-    float64 (2, 3), ``input_size``; and ``virtual_keypoints`` where the pipeline asks
-    for them.
+    float64 (2, 3), ``input_size``.
 
     Args:
         hide_outside: keypoints outside the crop become invisible. On in training, where
@@ -58,8 +57,6 @@ class PackInstance(BaseTransform):
         extra = {}
         if 'visibility' in results:
             extra['visibility'] = torch.from_numpy(results['visibility'].copy())
-        if 'virtual_keypoints' in results:
-            extra['virtual_keypoints'] = results['virtual_keypoints']
         planes = np.stack(cv2.split(results['img']))  # faster than a transposed copy
         return dict(
             image=torch.from_numpy(planes),

@@ -1,4 +1,4 @@
-"""Labels of a batch: padded, by query, and with what a keypoint counts."""
+"""Labels of a batch: padded, and by query."""
 
 from __future__ import annotations
 
@@ -7,14 +7,6 @@ from tiny_cape import make_episode, prepare
 
 from cape_mm.models.estimators.samples import collect_targets, fill_predictions
 from cape_mm.models.heads import Prediction
-
-
-def weighted(weight, num_queries):
-    """An episode of 5 keypoints, the last two of which count less."""
-    item = make_episode(1, 5, 1, num_queries)
-    weights = [1.0] * 3 + [weight] * 2
-    item['data_samples'].set_metainfo(dict(keypoint_weights=weights))
-    return item
 
 
 def targets_of(model, items):
@@ -31,23 +23,6 @@ def test_a_row_per_query_and_none_for_a_dropped_episode(cape):
     assert not targets.points[~targets.is_visible].any()
     first = hidden['data_samples'].gt_instances.keypoints[0]
     torch.testing.assert_close(targets.points[0, :5] * 64 - 0.5, first)
-
-
-def test_targets_know_what_counts_less(cape):
-    plain = make_episode(2, 6, 1, 1)
-    targets = targets_of(cape, [plain, weighted(0.5, num_queries=2), plain])
-    half = [1, 1, 1, 0.5, 0.5, 1]
-    assert targets.weights.tolist() == [[1] * 6, half, half, [1] * 6]
-    is_scored = torch.ones(4, 6, dtype=torch.bool)
-    is_scored[:, 4:] = False
-    assert targets.weigh(is_scored)[1].tolist() == [1, 1, 1, 0.5, 0, 0]
-
-
-def test_without_virtual_keypoints_nothing_is_weighed(cape):
-    targets = targets_of(cape, [make_episode(2, 6, 1, 1)])
-    assert targets.weights is None
-    is_scored = torch.ones(1, 6, dtype=torch.bool)
-    assert targets.weigh(is_scored) is is_scored
 
 
 def test_points_of_a_matcher_reach_the_source_image_as_those_of_the_head():

@@ -114,4 +114,4 @@ def test_dump_stands_beside_the_metrics_of_a_config(given, expected):
 def test_no_dump(call, tmp_path):
     outcome = call('score_dump', tmp_path / 'p.json', tmp_path / 'a.json')
     assert outcome.code == 2
-    assert 'no dump of predictions at' in outcome.message
+    assert 'no such file: ' in outcome.message

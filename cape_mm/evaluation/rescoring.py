@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,106 @@ import numpy as np
 
 from ..datasets.annotation_index import AnnotationIndex
 from ..datasets.frozen_episodes import episodes_sha256, files_sha256
-from ..errors import ConfigError
+from ..errors import AnnotationFormatError, ConfigError
 from ..structures import Episode
+from ..utils.json_file import read_json
 from .episode_pck import EpisodePCK
-from .prediction_dump import NO_CONFIDENCE, NUMBER_SIZES, Dump, Entry, read_dump
+from .prediction_dump import FORMAT, NO_CONFIDENCE, NUMBER_SIZES, Entry, key_of
 from .report import format_table, write_metrics
 from .result_file import results_path, write_results
 
 MISSING = 'not in the dump'
 """Reason of a pair that was evaluated, but that the dump has no entry for."""
+PLAN_KEYS = {'name', 'num_pairs', 'left_out'}
+REMEDY = 'tools/test.py --dump writes such files.'
+
+
+@dataclass(frozen=True)
+class Dump:
+    """What :func:`read_dump` found.
+
+    Attributes:
+        entries: by (episode_index, slot).
+        reasons: why a pair was dropped when the predictions were made, by the same.
+        episodes: the whole evaluation list.
+        run: what the predictions were made with.
+        plan: pairs of a full draw, by category id; see ``evaluation_plan``.
+    """
+
+    entries: dict[tuple[int, int], Entry]
+    reasons: dict[tuple[int, int], str]
+    episodes: tuple[Episode, ...]
+    run: dict[str, Any]
+    plan: dict[int, dict[str, Any]]
+
+
+def read_dump(path: str | Path) -> Dump:
+    """Read the file of ``tools/test.py --dump``.
+
+    Args:
+        path: the JSON file; the order of its entries does not matter.
+
+    Raises:
+        MissingDataError: the file does not exist.
+        AnnotationFormatError: it is no such file, an entry is malformed, listed twice
+            or of another episode than the list of episodes says.
+    """
+    records = read_json(path, remedy=REMEDY)
+    try:
+        (evaluation,) = (r['evaluation'] for r in records if 'evaluation' in r)
+        if evaluation['format'] != FORMAT:
+            raise ValueError(f'its "format" should be {FORMAT!r}')
+        episodes = tuple(
+            Episode(int(category), tuple(map(int, supports)), tuple(map(int, queries)))
+            for category, supports, queries in evaluation['episodes']
+        )
+        reasons = {
+            (int(index), int(slot)): str(reason)
+            for index, slot, reason in evaluation['dropped_pairs']
+        }
+        plan = {int(key): dict(row) for key, row in evaluation['plan'].items()}
+        if any(not row.keys() >= PLAN_KEYS for row in plan.values()):
+            raise ValueError('a "plan" without name, num_pairs or left_out')
+        found = Dump({}, reasons, episodes, dict(evaluation['run']), plan)
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise AnnotationFormatError(
+            f'{path} is damaged, or no dump of predictions: its description of the '
+            f'evaluation can not be read ({type(error).__name__}: {error}). {REMEDY}'
+        ) from error
+    for place, record in enumerate(records):
+        problem = _problem_of(record, found)
+        if problem is not None:
+            raise AnnotationFormatError(f'{path}: entry {place} {problem}. {REMEDY}')
+        found.entries[key_of(record)] = record
+    return found
+
+
+def _problem_of(record: Mapping, dump: Dump) -> str | None:
+    """Why an entry can not be used; None if it can."""
+    index, slot = (record.get(key) for key in ('episode_index', 'slot'))
+    if not type(index) is type(slot) is int or min(index, slot) < 0:
+        return f'is of episode {index!r}, slot {slot!r}'
+    if (index, slot) in dump.entries:
+        return 'is listed twice'
+    try:
+        episode = dump.episodes[index]
+        query = episode.query_ids[slot]
+    except IndexError:
+        return f'is of episode {index}, slot {slot}, which was not evaluated'
+    expected = episode.category_id, query, list(episode.support_ids)
+    found = tuple(record.get(key) for key in ('category_id', 'ann_id', 'support_ids'))
+    if found != expected:
+        return (
+            f'(episode {index}, slot {slot}) is of category, annotation and supports '
+            f'{found}, but the episode has {expected}'
+        )
+    try:
+        parts = [np.asarray(record.get(key, []), np.float32) for key in NUMBER_SIZES]
+    except (TypeError, ValueError, OverflowError):
+        parts = [np.array(np.nan)]
+    if not all(part.ndim == 1 and np.isfinite(part).all() for part in parts):
+        return f'has a value in {", ".join(NUMBER_SIZES)} that is not a finite number'
+    return None
 
 
 def score_dump(
@@ -153,16 +245,16 @@ def _check_entries(
     source: str | Path,
 ) -> None:
     for entry in entries:
-        image_id = index[entry['ann_id']].img_id
-        found = entry['image_id'], len(entry['keypoints']) // 3
+        wanted = index[entry['ann_id']].img_id, num_keypoints
+        found = entry.get('image_id'), len(entry.get('keypoints', ())) / 3
         agree = all(
             len(entry.get(key, ())) == NUMBER_SIZES[key] * num_keypoints
             for key in NUMBER_SIZES.keys() & entries[0].keys()
         )
-        if found != (image_id, num_keypoints) or not agree:
+        if found != wanted or not agree:
             raise ConfigError(
                 f'{source}: the prediction for annotation {entry["ann_id"]} is of '
-                f'image {found[0]} and has {found[1]} keypoints, but {index.source} '
-                f'has it on image {image_id} with {num_keypoints}. Score it with the '
+                f'image {found[0]} and has {found[1]:g} keypoints, but {index.source} '
+                f'has it on image {wanted[0]} with {num_keypoints}. Score it with the '
                 f'file that was tested on.'
             )

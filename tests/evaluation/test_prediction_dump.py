@@ -7,13 +7,8 @@ import pytest
 from dumped_episodes import evaluate_tree, fill_tree
 from pycocotools.coco import COCO
 
-from cape_mm.errors import (
-    AnnotationFormatError,
-    MissingDataError,
-    NonFinitePredictionError,
-)
+from cape_mm.errors import NonFinitePredictionError
 from cape_mm.evaluation import PredictionDump
-from cape_mm.evaluation.prediction_dump import read_dump
 
 BOTH = ('keypoint_scores', 'keypoints_visible')
 
@@ -109,94 +104,3 @@ def test_nan_is_refused(evaluated, name):
         NonFinitePredictionError, match='query 1 of episode 2 of category 8 is NaN'
     ):
         evaluated.keep()
-
-
-@pytest.fixture
-def path(coco_tree, tmp_path):
-    return evaluate_tree(fill_tree(coco_tree)).dump(tmp_path / 'preds.json')
-
-
-def edit(path, change):
-    entries = json.loads(path.read_text())
-    changed = change(entries)
-    path.write_text(json.dumps(entries if changed is None else changed))
-
-
-def refuse(path, match):
-    with pytest.raises(AnnotationFormatError, match=match):
-        read_dump(path)
-
-
-def test_what_was_written_is_read_in_any_order(path):
-    dump = read_dump(path)
-    assert len(dump.entries) == 12
-    assert [len(episode.query_ids) for episode in dump.episodes] == [3] * 4
-    assert dump.run == {'checkpoint': 'w.pth'}
-    edit(path, lambda entries: entries[::-1])
-    assert read_dump(path) == dump
-
-
-def test_no_file(tmp_path):
-    with pytest.raises(MissingDataError, match='no dump of predictions at'):
-        read_dump(tmp_path / 'no.json')
-
-
-@pytest.mark.parametrize('end', [0, 10, -3])
-def test_cut_file(path, end):
-    path.write_text(path.read_text()[:end])
-    refuse(path, 'is not a JSON file')
-
-
-@pytest.mark.parametrize('content', [[], {'a': 1}, None, 3])
-def test_no_list_of_results(path, content):
-    path.write_text(json.dumps(content))
-    refuse(path, 'no dump of predictions: its description of the evaluation')
-
-
-def test_results_of_another_tool(path):
-    edit(path, lambda entries: entries[1:])
-    refuse(path, 'preds.json is .*0 of 11 entries have "evaluation", one should')
-
-
-@pytest.mark.parametrize(
-    ('key', 'value', 'problem'),
-    [
-        ('keypoints', None, 'has no "keypoints" of type list'),
-        ('keypoints', ['a'], 'a value in "keypoints" that is not a finite number'),
-        ('keypoints', [float('nan')] * 12, 'not a finite number'),
-        ('keypoints', [10**400] * 12, 'in "keypoints" that is not a finite number'),
-        ('keypoints_visible', [float('inf')] * 4, 'in "keypoints_visible"'),
-        ('keypoints', [1.0] * 11, '"keypoints" that are not 3 numbers each'),
-        ('slot', True, 'has no "slot" of type int'),
-        ('slot', 3, 'is of episode 0, slot 3, which was not evaluated'),
-        ('slot', -1, 'slot -1, which was not evaluated'),
-        ('episode_index', 4, 'is of episode 4, slot 2, which was not evaluated'),
-        ('slot', 1, 'is of category, annotation and supports'),
-        ('ann_id', 1, r'\(episode 0, slot 2\) is of category, annotation and supp'),
-        ('support_ids', [1, 2], 'but the episode has'),
-    ],
-)
-def test_malformed_entry_is_named(path, key, value, problem):
-    edit(path, lambda entries: entries[2].update({key: value}))
-    refuse(path, f'entry 2 .*{problem}')
-
-
-def test_entry_listed_twice(path):
-    edit(path, lambda entries: [*entries, entries[1]])
-    refuse(path, 'entry 12 is listed twice')
-
-
-@pytest.mark.parametrize(
-    ('key', 'value'),
-    [
-        ('episodes', [[3, [], []]]),
-        ('episodes', 5),
-        ('dropped_pairs', [[1]]),
-        ('run', 5),
-        ('plan', {'3': {}}),
-        ('plan', [1]),
-    ],
-)
-def test_malformed_evaluation(path, key, value):
-    edit(path, lambda entries: entries[0]['evaluation'].update({key: value}))
-    refuse(path, 'its description of the evaluation can not be read')

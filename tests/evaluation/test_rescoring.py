@@ -5,8 +5,8 @@ import json
 import pytest
 from dumped_episodes import evaluate_tree, fill_tree
 
-from cape_mm.errors import ConfigError
-from cape_mm.evaluation.rescoring import score_dump
+from cape_mm.errors import AnnotationFormatError, ConfigError, MissingDataError
+from cape_mm.evaluation.rescoring import read_dump, score_dump
 from cape_mm.evaluation.result_file import read_results
 
 BOTH = ('keypoint_scores', 'keypoints_visible')
@@ -14,7 +14,8 @@ BOTH = ('keypoint_scores', 'keypoints_visible')
 
 def edit(path, change):
     entries = json.loads(path.read_text())
-    path.write_text(json.dumps(change(entries)))
+    changed = change(entries)
+    path.write_text(json.dumps(entries if changed is None else changed))
 
 
 @pytest.mark.parametrize('num_shots', [1, 2])
@@ -116,3 +117,85 @@ def test_labels_of_another_data_set(evaluated, tmp_path):
         for ann in content['annotations']
     ]
     refuse('is of image', annotations=moved)
+
+
+@pytest.fixture
+def path(coco_tree, tmp_path):
+    return evaluate_tree(fill_tree(coco_tree)).dump(tmp_path / 'preds.json')
+
+
+def refuse(path, match):
+    with pytest.raises(AnnotationFormatError, match=match):
+        read_dump(path)
+
+
+def test_what_was_written_is_read_in_any_order(path):
+    dump = read_dump(path)
+    assert len(dump.entries) == 12
+    assert [len(episode.query_ids) for episode in dump.episodes] == [3] * 4
+    assert dump.run == {'checkpoint': 'w.pth'}
+    edit(path, lambda entries: entries[::-1])
+    assert read_dump(path) == dump
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(MissingDataError, match='no such file: .*--dump'):
+        read_dump(tmp_path / 'no.json')
+
+
+@pytest.mark.parametrize('end', [0, -3])
+def test_cut_file(path, end):
+    path.write_text(path.read_text()[:end])
+    refuse(path, 'is not a JSON file')
+
+
+@pytest.mark.parametrize('content', [[], {'a': 1}, None, 3, [1], [{'id': 1}]])
+def test_no_list_of_results(path, content):
+    path.write_text(json.dumps(content))
+    refuse(path, 'no dump of predictions: its description of the evaluation')
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'problem'),
+    [
+        *(
+            ('keypoints', value, 'a value in keypoints, .* not a finite number')
+            for value in (['a'], [None], [[1.0]], [float('nan')] * 12, [10**400] * 12)
+        ),
+        ('keypoints_visible', [float('inf')] * 4, 'not a finite number'),
+        ('slot', True, 'is of episode 0, slot True'),
+        ('slot', -1, 'slot -1'),
+        ('slot', 3, 'is of episode 0, slot 3, which was not evaluated'),
+        ('episode_index', 4, 'is of episode 4, slot 2, which was not evaluated'),
+        ('slot', 1, 'is listed twice'),
+        ('ann_id', 1, r'\(episode 0, slot 2\) is of category, annotation and supp'),
+        ('support_ids', [1, 2], 'but the episode has'),
+    ],
+)
+def test_malformed_entry_is_named(path, key, value, problem):
+    edit(path, lambda entries: entries[2].update({key: value}))
+    refuse(path, f'entry 2 .*{problem}')
+
+
+@pytest.mark.parametrize('keypoints', [None, [1.0] * 11, []])
+def test_another_number_of_keypoints(evaluated, tmp_path, keypoints):
+    path = evaluated.dump(tmp_path / 'preds.json')
+    edit(path, lambda entries: entries[2].update(keypoints=keypoints))
+    with pytest.raises((AnnotationFormatError, ConfigError), match='keypoints'):
+        score_dump(path, evaluated.ann_file)
+
+
+@pytest.mark.parametrize(
+    ('key', 'value'),
+    [
+        ('episodes', [[3, [], []]]),
+        ('episodes', 5),
+        ('dropped_pairs', [[1]]),
+        ('run', 5),
+        ('plan', {'3': {}}),
+        ('plan', [1]),
+    ],
+)
+def test_malformed_evaluation(path, key, value):
+    edit(path, lambda entries: entries[0]['evaluation'].update({key: value}))
+    refuse(path, 'its description of the evaluation can not be read')

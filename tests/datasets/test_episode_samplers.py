@@ -71,10 +71,6 @@ def test_training_epoch_depends_on_seed_and_epoch_alone():
     assert list(sampler) == first  # iterating leaves no state behind
 
 
-def test_training_indices_name_the_position():
-    assert [episode.index for episode in train(epoch=3)] == list(range(50))
-
-
 @pytest.mark.parametrize('make, kwargs', [(train, dict(epoch=2)), (evaluation, {})])
 @pytest.mark.parametrize('world_size', [2, 3, 5])
 def test_ranks_share_the_single_process_epoch(be_rank, make, kwargs, world_size):

@@ -3,9 +3,8 @@
 import shutil
 
 import pytest
-from episode_data import CocoTree, open_tree
+from episode_data import open_tree
 
-from cape_mm.datasets import FixedEpisodeSampler
 from cape_mm.datasets.image_files import look_for_images
 from cape_mm.errors import MissingDataError
 from cape_mm.structures import Episode
@@ -61,17 +60,6 @@ def test_training_leaves_the_instances_out_of_its_pools(tree):
     assert len(dataset) == 6 + 12 + 4
     gone = next(inst.ann_id for inst in dataset.index.instances if inst.img_id == 8)
     assert dataset.index[gone].category_id == 2
-
-
-def test_evaluation_keeps_its_pools_and_its_draw(tree, tmp_path):
-    whole = CocoTree(tmp_path / 'whole')
-    whole.fill(1, num_images=6)
-    whole.fill(2, num_images=6, per_image=2)
-    whole.fill(3, num_images=4)
-    datasets = [open_tree(tree), open_tree(whole)]
-    draws = [list(FixedEpisodeSampler(d, episodes_per_category=5)) for d in datasets]
-    assert draws[0] == draws[1]
-    assert datasets[0].num_without_image == {}
 
 
 def test_redraws_never_try_a_missing_file(tree, log_records):

@@ -8,8 +8,6 @@ from episode_data import open_tree
 from tiny_cape import build_cape, fill_zero_weights
 
 from cape_mm.datasets import collate_episodes
-from cape_mm.datasets.annotation_file import read_annotation_file
-from cape_mm.datasets.categories import read_categories
 from cape_mm.structures import Episode
 
 EDGES = [[0, 1], [1, 4]]
@@ -22,15 +20,6 @@ def item(coco_tree):
     ids = coco_tree.fill(1, num_images=4, num_keypoints=5, skeleton=EDGES)
     dataset = open_tree(coco_tree)
     return dataset[Episode(1, (ids[0],), tuple(ids[1:]))]
-
-
-def test_order_and_number_of_keypoints_stay(item):
-    sample = item['data_samples']
-    assert sample.num_keypoints == 5
-    assert sample.skeleton == EDGES
-    for instances in (sample.gt_instances, sample.support_instances):
-        assert instances.keypoints.shape[1] == 5
-        assert instances.is_visible.all()
 
 
 def test_an_isolated_keypoint_is_found_and_follows_its_support(item):
@@ -53,24 +42,3 @@ def test_an_isolated_keypoint_is_found_and_follows_its_support(item):
     after = predict()
     place = ISOLATED[0]
     assert not torch.equal(before.keypoints[:, place], after.keypoints[:, place])
-
-
-def test_real_files(mp100_annotations):
-    """Birds: 15 keypoints, 10 edges, 12 nodes; cars and one of the faces as well."""
-    found = {}
-    for split in range(1, 6):
-        path = mp100_annotations / f'mp100_split{split}_test.json'
-        lists = read_annotation_file(path).dataset
-        categories = read_categories(
-            lists['categories'], lists['annotations'], str(path)
-        )
-        for key, category in categories.items():
-            nodes = {node for edge in category.skeleton for node in edge}
-            sizes = category.num_keypoints, len(category.skeleton), len(nodes)
-            if sizes[0] > sizes[2]:
-                found.setdefault(sizes, set()).add(key)
-    assert found == {
-        (15, 10, 12): {14, 16, 28, 41, 46, 53, 59, 86},
-        (13, 18, 12): {32, 38, 51},
-        (19, 14, 18): {18},
-    }

@@ -74,21 +74,6 @@ def test_filter_report_is_logged_once(coco_tree, log_records):
     assert message.endswith('kept 3 of 4 annotations: 1 num_keypoints is 0')
 
 
-def test_two_faces_are_two_categories(coco_tree):
-    coco_tree.fill(18, num_images=3, num_keypoints=5, name='face')
-    coco_tree.fill(40, num_images=3, num_keypoints=9, name='face')
-    dataset = open_tree(coco_tree)
-    for category_id, num_keypoints in ((18, 5), (40, 9)):
-        ids = [ann_id for ann_id, _ in dataset.instances_by_category[category_id]]
-        item = dataset[Episode(category_id, (ids[0],), (ids[1],))]
-        assert item['data_samples'].gt_instances.keypoints.shape == (
-            1,
-            num_keypoints,
-            2,
-        )
-        assert item['data_samples'].category_id == category_id
-
-
 @pytest.mark.parametrize('index', [0, np.int64(3), (1, 2)])
 def test_plain_index_is_a_clear_error(coco_tree, index):
     coco_tree.fill(1, num_images=2)

@@ -79,20 +79,6 @@ def test_instance_without_a_point_in_the_crop_is_redrawn(gap, log_records):
     assert any('no visible keypoint in its crop' in message for message in messages)
 
 
-def test_category_without_images_ends_with_one_clear_error(gap, log_records):
-    tree, ids = gap
-    shutil.rmtree(tree.image_folder / 'cat1')
-    dataset = open_tree(tree, train=True)
-    log_records.clear()
-    with pytest.raises(MissingDataError) as info:
-        dataset[Episode(1, (ids[0],), (ids[2],))]
-    message = str(info.value)
-    assert 'image not found' in message
-    assert str(tree.image_folder / 'cat1') in message
-    assert str(tree.root / 'data.json') in message
-    assert 'after 0 redraws' in message  # nobody is drawn whose file is known missing
-
-
 @pytest.mark.parametrize('max_redraws', [0, 3])
 def test_redraws_are_bounded(gap, log_records, max_redraws):
     tree, ids = gap

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from episode_data import CocoTree, load_batches, train_pipeline
+from episode_data import CocoTree, train_pipeline
 from mmengine.registry import DefaultScope
 from mmpose.registry import DATASETS
 
@@ -14,7 +14,6 @@ from cape_mm.datasets import (
     EpisodeSampler,
     FixedEpisodeSampler,
     MultiSourceEpisodeDataset,
-    collate_episodes,
 )
 from cape_mm.engine.trained_categories import (
     describe_data,
@@ -80,13 +79,6 @@ def test_one_source_draws_what_its_data_set_alone_would(sources):
     dataset = open_sources(dict(sources[1], weight=5))
     alone = dataset.sources[0].dataset
     assert draw(dataset, 30, num_queries=2) == draw(alone, 30, num_queries=2)
-
-
-def test_workers_load_several_sources(sources):
-    dataset = open_sources(*sources)
-    sampler = EpisodeSampler(dataset, episodes_per_epoch=8, seed=0)
-    batches = load_batches(dataset, sampler, num_workers=1, collate=collate_episodes)
-    assert [len(batch['data_samples']) for batch in batches] == [4, 4]
 
 
 def test_chosen_categories_of_a_source(sources):

@@ -18,7 +18,6 @@ from cape_mm.apis import load_config
 from cape_mm.datasets import FixedEpisodeSampler, MP100EpisodeDataset, collate_episodes
 from cape_mm.errors import AnnotationFormatError, ConfigError, MissingDataError
 from cape_mm.evaluation.copy_support import copy_support
-from cape_mm.evaluation.scoring import score_episode
 from cape_mm.structures import Episode
 from cape_mm.structures.geometry import BOX_PADDING
 
@@ -116,38 +115,6 @@ def test_supports_are_not_read_at_all(tree):
     assert item['data_samples'].dropped_pairs == []
     assert item['inputs']['support'].unique().tolist() == [127]
     assert item['inputs']['support'].shape == item['inputs']['query'].shape
-
-
-def test_template_lands_where_it_says(tree):
-    dataset = open_with(tree)
-    ids = [ann_id for ann_id, _ in dataset.instances_by_category[2]]
-    item = dataset[Episode(2, (ids[0],), (ids[1],))]
-    found = item['data_samples'].support_instances.keypoints[0]
-    expected = torch.tensor([[8.0, 16.0], [24.0, 8.0], [0.0, 0.0], [16.0, 25.6]])
-    torch.testing.assert_close(found, expected)  # the crop has 32 pixels
-    corner, side = square_of(dataset, ids[1])
-    floor = floor_of(item)[0, [0, 1, 3]]
-    known = np.array([point for point in POINTS if point is not None])
-    np.testing.assert_allclose(floor, corner + known * side, atol=1e-4)
-
-
-def test_metric_copies_the_template_and_masks_what_it_lacks(tree):
-    """A template that is the query's own pose scores 1 by copying."""
-    plain = open_tree(tree)
-    ids = [ann_id for ann_id, _ in plain.instances_by_category[1]]
-    points = template_of(plain, ids[1])
-    points[2] = None
-    templates = {'1': dict(keypoints=points), '2': dict(keypoints=POINTS)}
-    sample = open_with(tree, templates=templates)[Episode(1, (ids[0],), (ids[1],))][
-        'data_samples'
-    ]
-    truth = sample.gt_instances.keypoints_orig
-    predicted = truth.clone()
-    predicted[0, 2] += 1000  # not scored: the template has no such point
-    sample.pred_instances = InstanceData(keypoints_orig=predicted)
-    table = score_episode(sample.to_dict())
-    assert table.values[0, 0] == table.floors['copy_support'].values[0, 0] == 1
-    assert table.values[0, -1] == 0
 
 
 def test_training_mirrors_the_template_with_its_episode(tree):

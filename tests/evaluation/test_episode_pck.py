@@ -1,7 +1,6 @@
 """The metric: hand-worked pairs, and the field's own evaluation."""
 
 import json
-import pickle
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from shared_folder import SHARED
 
 from cape_mm.errors import MissingDataError
 from cape_mm.evaluation import EpisodePCK
-from cape_mm.evaluation.episode_pck import QuietDict
 from cape_mm.structures import EpisodeDataSample
 
 NESTED = {'per_category', 'pck_curve', 'confidence_intervals'}
@@ -185,11 +183,6 @@ def test_repeated_episode_counts_once():
     )
 
 
-def test_two_episodes_of_one_index_are_refused():
-    with pytest.raises(ValueError, match='categories 1 and 2, have the episode_index'):
-        evaluate(random_sample(0), random_sample(0, category_id=2))
-
-
 def test_order_of_the_episodes_does_not_matter():
     samples = [random_sample(index) for index in range(6)]
     assert evaluate(*samples) == evaluate(*samples[::-1])
@@ -246,10 +239,3 @@ def test_pairs_equal_capeformer():
     assert metrics['mPCK5'] == pytest.approx(stored['result/mPCK'], abs=1e-12)
     for key in ('AUC', 'NME', 'EPE'):
         assert metrics[key] == pytest.approx(stored[f'result/{key}'], rel=1e-6)
-
-
-def test_quiet_dict_is_short_in_logs_and_plain_elsewhere():
-    quiet = QuietDict(a=1, b=2)
-    assert f'{quiet}' == '<2 entries>'
-    assert type(pickle.loads(pickle.dumps(quiet))) is dict
-    assert json.loads(json.dumps(quiet)) == {'a': 1, 'b': 2}

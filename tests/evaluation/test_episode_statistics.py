@@ -1,13 +1,11 @@
 """The metric's own statistics: what it adds to the official values, and what not."""
 
-import json
-
 import pytest
 import torch
 from episode_samples import random_sample
 
 from cape_mm.errors import ConfigError
-from cape_mm.evaluation import EpisodePCK, format_table, write_metrics
+from cape_mm.evaluation import EpisodePCK, format_table
 
 ADDED = {'confidence_intervals', 'pck_curve', 'PCK_macro@0.2', 'mPCK5_macro'}
 
@@ -74,14 +72,6 @@ def test_statistics_leave_the_official_values_alone():
     assert 'confidence_intervals' not in without
     numbers = {k: v for k, v in with_them.items() if isinstance(v, float)}
     assert numbers == {k: without[k] for k in numbers}
-
-
-def test_two_runs_write_the_same_bytes(tmp_path):
-    for name in 'ab':
-        metrics, _ = evaluate(samples())
-        write_metrics(metrics, tmp_path / name)
-    assert (tmp_path / 'a').read_bytes() == (tmp_path / 'b').read_bytes()
-    json.loads((tmp_path / 'a').read_text())
 
 
 def test_table_shows_the_intervals():

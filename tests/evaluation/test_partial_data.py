@@ -180,15 +180,6 @@ def test_without_a_plan_the_dropped_pairs_alone_decide():
     assert metric.evaluate(1)['partial']['text'] == text
 
 
-def test_repeated_episodes_fill_no_gap():
-    """A sampler of MMEngine's may pad; a pair that came twice is one pair."""
-    metric = EpisodePCK()
-    plan = {1: dict(name='cat', num_pairs=6, left_out=None)}
-    metric.dataset_meta = dict(evaluation_plan=plan)
-    metric.process(None, [random_sample(0), random_sample(0)])
-    assert metric.evaluate(1)['partial']['num_pairs_planned'] == 6
-
-
 def test_notice_is_one_line_in_logs_and_plain_elsewhere():
     notice = QuietDict(text='partial: 1 of 2 categories', num_pairs=3)
     assert f'partial: {notice}' == notice['text']

@@ -1,25 +1,8 @@
 """An episode is a value: frozen, comparable, and never with an instance twice."""
 
-import dataclasses
-import pickle
-
 import pytest
 
 from cape_mm.structures import Episode
-
-
-def test_is_a_value():
-    episode = Episode(3, (1, 2), (5, 4), seed=7, index=9)
-    again = pickle.loads(pickle.dumps(episode))
-    assert again == episode
-    assert len({episode, again}) == 1
-    assert episode != dataclasses.replace(episode, query_ids=(4, 5))
-
-
-def test_cannot_be_changed():
-    episode = Episode(3, (1,), (2,))
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        episode.seed = 1
 
 
 @pytest.mark.parametrize(

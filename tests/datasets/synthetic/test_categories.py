@@ -70,12 +70,6 @@ def test_variety(categories):
     assert {len(c.palette) for c in categories} == {4, 5, 6, 7}
 
 
-def test_colour_distance_by_hand():
-    black_to_white = colour_distance((0, 0, 0), (255, 255, 255))
-    assert black_to_white == pytest.approx(100, abs=0.5)
-    assert colour_distance((9, 8, 7), (9, 8, 7)) == 0
-
-
 def test_palette_colours_are_far_apart(categories):
     for category in categories:
         for a, b in itertools.combinations(category.palette, 2):

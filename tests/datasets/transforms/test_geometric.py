@@ -123,12 +123,6 @@ def test_episode_flip_depends_on_the_episode_alone():
     assert 70 < sum(flips) < 130
 
 
-def test_half_turn_by_hand():
-    results = warp(instance(crop_rotation=180.0))
-    expected = 128 - warp(instance())['keypoints']  # about (64, 64), the crop's centre
-    np.testing.assert_allclose(results['keypoints'], expected, atol=1e-4)
-
-
 @pytest.mark.parametrize('scale', [(0, 1), (1.2, 0.9), (-1, 1)])
 def test_bad_scale(scale):
     with pytest.raises(ValueError, match='scale must be 0 < low <= high'):

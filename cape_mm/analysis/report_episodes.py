@@ -69,54 +69,38 @@ def choose_episodes(table: ResultTable) -> dict[int, list[ChosenPair]]:
         By category id; one entry for a category with one episode, two with two, none
         where nothing could be scored.
     """
-    by_category: dict[int, list] = {
-        i: [] for i in np.unique(table.category_id).tolist()
-    }
-    scored = np.flatnonzero(table.is_scored)
-    scored = scored[np.argsort(table.episode_index[scored], kind='stable')]
-    is_next = np.diff(table.episode_index[scored]) > 0
-    for rows in np.split(scored, np.flatnonzero(is_next) + 1):
-        values = table.values[rows]
-        if len(rows) and not np.isnan(values[:, PCK_COLUMN]).all():
-            pck = np.nan_to_num(values[:, PCK_COLUMN]).mean()
-            key = -pck, np.nanmean(values[:, NME_COLUMN]), table.episode_index[rows[0]]
-            by_category[int(table.category_id[rows[0]])].append((key, rows))
-    return {
-        category_id: [
-            _choose_pair(table, rank, *episode)
-            for rank, episode in _pick(sorted(episodes, key=lambda one: one[0]))
-        ]
-        for category_id, episodes in by_category.items()
-    }
-
-
-def _pick(ranked: Sequence) -> list[tuple[str, Any]]:
-    """Rank and item of the first, the middle and the last, as far as they differ."""
-    if len(ranked) < 2:
-        return [('only', item) for item in ranked]
-    places = {'best': 0, 'median': (len(ranked) - 1) // 2, 'worst': len(ranked) - 1}
-    if len(ranked) == 2:
-        del places['median']
-    return [(rank, ranked[place]) for rank, place in places.items()]
-
-
-def _choose_pair(
-    table: ResultTable, rank: str, key: tuple, rows: np.ndarray
-) -> ChosenPair:
     pck, error = table.values[:, PCK_COLUMN], table.values[:, NME_COLUMN]
-    shown = [row for row in rows.tolist() if not np.isnan(pck[row])]
-    shown.sort(key=lambda row: (-pck[row], error[row], row))
-    last = len(shown) - 1
-    row = shown[{'best': 0, 'worst': last}.get(rank, last // 2)]
-    return ChosenPair(
-        rank=rank,
-        category_id=int(table.category_id[row]),
-        episode_index=int(table.episode_index[row]),
-        slot=int(table.slot[row]),
-        episode_pck=-float(key[0]),
-        num_pairs=len(rows),
-        pair_pck=float(pck[row]),
-    )
+    episodes: dict[int, dict[int, list[int]]] = {
+        i: {} for i in np.unique(table.category_id).tolist()
+    }
+    for row in np.flatnonzero(table.is_scored).tolist():
+        own = episodes[int(table.category_id[row])]
+        own.setdefault(int(table.episode_index[row]), []).append(row)
+    chosen: dict[int, list[ChosenPair]] = {i: [] for i in episodes}
+    for category_id, own in episodes.items():
+        ranked = []
+        for index, rows in own.items():
+            shown = [row for row in rows if not np.isnan(pck[row])]
+            if shown:
+                mean = float(np.nan_to_num(pck[rows]).mean())
+                ranked.append((-mean, error[shown].mean(), index, rows, shown))
+        ranked.sort(key=lambda one: one[:3])
+        for rank, place in _places(len(ranked)).items():
+            mean, _, index, rows, shown = ranked[place]
+            shown.sort(key=lambda row: (-pck[row], error[row], row))
+            last = len(shown) - 1
+            row = shown[{'best': 0, 'worst': last}.get(rank, last // 2)]
+            pair = index, int(table.slot[row]), -mean, len(rows), float(pck[row])
+            chosen[category_id].append(ChosenPair(rank, category_id, *pair))
+    return chosen
+
+
+def _places(number: int) -> dict[str, int]:
+    """Places of the first, the middle and the last, as far as they differ."""
+    if number < 2:
+        return dict.fromkeys(['only'][:number], 0)
+    median = dict(median=(number - 1) // 2) if number > 2 else {}
+    return dict(best=0, **median, worst=number - 1)
 
 
 def draw_chosen(

@@ -45,6 +45,10 @@ DEFAULT_HOOKS = (
     'checkpoint',
 )
 """Of MMEngine's runner; they have nothing to do here."""
+LOADER_OPTIONS = (
+    *('batch_size', 'num_workers', 'collate_fn', 'pin_memory', 'timeout'),
+    *('worker_init_fn', 'multiprocessing_context', 'prefetch_factor'),
+)
 
 
 def measure_robustness(
@@ -162,18 +166,8 @@ def score(runner: Runner, loader: DataLoader, data: EvaluationData) -> ResultTab
     sampler = copy.copy(loader.sampler)
     sampler.episodes = list(data.episodes)
     loop, metric = runner.test_loop, EpisodePCK(num_resamples=0)
-    loop.dataloader = DataLoader(
-        data.dataset,
-        batch_size=loader.batch_size,
-        sampler=sampler,
-        num_workers=loader.num_workers,
-        collate_fn=loader.collate_fn,
-        pin_memory=loader.pin_memory,
-        timeout=loader.timeout,
-        worker_init_fn=loader.worker_init_fn,
-        multiprocessing_context=loader.multiprocessing_context,
-        prefetch_factor=loader.prefetch_factor,
-    )
+    same = {name: getattr(loader, name) for name in LOADER_OPTIONS}
+    loop.dataloader = DataLoader(data.dataset, sampler=sampler, **same)
     loop.evaluator = Evaluator([metric])
     loop.run()
     return metric.pairs
@@ -322,7 +316,7 @@ def write_plot(result: Mapping[str, Any], chosen: Sequence[Edit], path: Path) ->
         points.sort(key=lambda point: point['value'], reverse=is_falling)
         values = [point['value'] for point in points]
         names = ['clean' if v == edit.neutral else f'{v:g}' for v in values]
-        _draw_panel(next(used), points, names, clean, 'solid', edit.axis)
+        _draw_panel(next(used), points, names, clean, 'solid', edit.title)
     labels = panels[0].get_legend_handles_labels()
     figure.legend(*labels, loc='outside upper center', ncols=3, fontsize=9)
     with replacing(path) as partial:

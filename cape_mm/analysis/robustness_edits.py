@@ -148,11 +148,10 @@ class Edit:
 
     Attributes:
         name: for the command line and the files.
-        title: for people to read.
+        title: for people to read, with the strength's unit.
         apply: makes other episodes of data, a strength and a seed.
         values: strengths in the order of the curve; ``(None,)`` has none.
         neutral: strength at which nothing is changed.
-        axis: name and unit of the strength.
         is_symmetry: a sound model's predictions do not change at all.
     """
 
@@ -161,7 +160,6 @@ class Edit:
     apply: Callable[[EvaluationData, Value, int], EvaluationData]
     values: tuple[Value, ...] = (None,)
     neutral: Value = None
-    axis: str = ''
     is_symmetry: bool = False
 
     def label(self, value: Value) -> str:
@@ -184,14 +182,18 @@ def _occlusion(share: float) -> dict:
     return dict(type='RandomOcclusion', fills=('color',), prob=1.0, **sizes)
 
 
+def _affine(key: str) -> Callable:
+    return _queries(lambda v: {'type': 'FixedInstanceAffine', key: v}, True)
+
+
+_JPEG = _queries(lambda v: dict(type='JpegCompression', quality=v))
+_BLUR = _queries(lambda v: dict(type='RandomGaussianBlur', sigma=(v, v), prob=1.0))
+_PERMUTED = _skeletons(lambda c, seed: relabel(c.skeleton, draw_order(c, seed)))
+
 EDITS = (
     Edit('no_skeleton', 'no skeleton', _skeletons(lambda category, seed: ())),
     Edit('random_skeleton', 'random skeleton', _skeletons(random_skeleton)),
-    Edit(
-        'permuted_skeleton',
-        'permuted skeleton',
-        _skeletons(lambda c, seed: relabel(c.skeleton, draw_order(c, seed))),
-    ),
+    Edit('permuted_skeleton', 'permuted skeleton', _PERMUTED),
     Edit(
         'keypoint_order',
         'permuted keypoint order',
@@ -199,44 +201,23 @@ EDITS = (
         is_symmetry=True,
     ),
     Edit(
-        'occlusion',
-        'query occluded, share',
-        _queries(_occlusion),
-        (0.1, 0.2, 0.4),
-        neutral=0,
-        axis='covered share of the query crop',
+        'occlusion', 'query occluded, share', _queries(_occlusion), (0.1, 0.2, 0.4), 0
     ),
     Edit(
         'rotation',
         'query rotated, degrees',
-        _queries(lambda v: dict(type='FixedInstanceAffine', rotation=v), True),
+        _affine('rotation'),
         (30, 60, 90, 120, 150, 180),
-        neutral=0,
-        axis='rotation of the query [degrees]',
+        0,
     ),
-    Edit(
-        'scale',
-        'query scaled by',
-        _queries(lambda v: dict(type='FixedInstanceAffine', scale=v), True),
-        (0.5, 0.7, 0.85, 1.2, 1.5),
-        neutral=1,
-        axis='scale of the query',
-    ),
-    Edit(
-        'jpeg',
-        'query as JPEG, quality',
-        _queries(lambda v: dict(type='JpegCompression', quality=v)),
-        (50, 20, 10, 5),
-        neutral=100,
-        axis='JPEG quality of the query crop',
-    ),
+    Edit('scale', 'query scaled by', _affine('scale'), (0.5, 0.7, 0.85, 1.2, 1.5), 1),
+    Edit('jpeg', 'query as JPEG, quality', _JPEG, (50, 20, 10, 5), 100),
     Edit(
         'blur',
-        'query blurred, sigma',
-        _queries(lambda v: dict(type='RandomGaussianBlur', sigma=(v, v), prob=1.0)),
+        'query blurred, sigma / side',
+        _BLUR,
         (0.005, 0.01, 0.02, 0.04),
-        neutral=0,
-        axis='blur of the query, sigma / crop side',
+        0,
     ),
 )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import TypedDict
+from typing import Any
 
 from ..structures import Episode
 from .mp100_dataset import MP100EpisodeDataset
@@ -18,30 +18,12 @@ PLAN_KEY = 'evaluation_plan'
 """Key of the plan in ``dataset_meta``."""
 NOT_IN_FILE = 'category not in the reduced annotation file'
 
-
-class _ReducedCategory(TypedDict, total=False):
-    num_left_out: int
-
-
-class PlannedCategory(_ReducedCategory):
-    """One category of a full draw.
-
-    Attributes:
-        name: the category's name.
-        num_pairs: its support-query pairs.
-        left_out: why no episode of it is drawn; None for a category that is drawn.
-        num_left_out: only of a reduced annotation file: how many usable instances of
-            the complete file the draw was made without.
-    """
-
-    name: str
-    num_pairs: int
-    left_out: str | None
-
-
-EvaluationPlan = dict[int, PlannedCategory]
+EvaluationPlan = dict[int, dict[str, Any]]
 """By category id: every category of which the annotation file has usable instances, or
-the complete file had, if it is a reduced one."""
+the complete file had, if it is a reduced one. Each has its ``name``; ``num_pairs``, its
+support-query pairs; ``left_out``, why no episode of it is drawn, or None; and, only of
+a reduced file, ``num_left_out``, how many usable instances of the complete file the
+draw was made without."""
 
 
 def make_plan(
@@ -66,16 +48,14 @@ def make_plan(
     plan: EvaluationPlan = {}
     for category_id, pool in dataset.instances_by_category.items():
         if category_id in counts or pool or dataset.num_without_image[category_id]:
-            plan[category_id] = PlannedCategory(
+            plan[category_id] = dict(
                 name=str(dataset.categories[category_id].name),
                 num_pairs=counts.get(category_id, usual),
                 left_out=None if category_id in counts else reason,
             )
     for reduction in dataset.index.reductions.values():
         if reduction.num_left_out:
-            absent = PlannedCategory(
-                name=reduction.name, num_pairs=usual, left_out=NOT_IN_FILE
-            )
+            absent = dict(name=reduction.name, num_pairs=usual, left_out=NOT_IN_FILE)
             planned = plan.setdefault(reduction.id, absent)
             planned['num_left_out'] = reduction.num_left_out
     return plan

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
 
 from mmengine.dataset import Compose
 from mmpose.registry import DATASETS
@@ -13,6 +11,7 @@ from torch.utils.data import Dataset
 
 from ..errors import ConfigError
 from ..structures import Episode, EpisodeDataSample
+from ..utils.value_checks import check_positive
 from .mp100_dataset import MP100EpisodeDataset
 
 OWN_KEYS = ('name', 'weight', 'categories')
@@ -108,13 +107,7 @@ def read_sources(sources: Sequence[Mapping]) -> list[dict]:
                 f'{name!r}'
             )
         names.append(name)
-        weight = source.get('weight', 1)
-        is_number = isinstance(weight, Real) and not isinstance(weight, bool)
-        if not is_number or not 0 < weight < math.inf:
-            raise ConfigError(
-                f'sources.{number} ({name}): weight must be a positive number, got '
-                f'{weight!r}. Leave the source out if nothing is to be drawn from it.'
-            )
+        check_positive(f'sources.{number} ({name}): weight', source.get('weight', 1))
     return [dict(source) for source in sources]
 
 

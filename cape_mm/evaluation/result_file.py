@@ -143,14 +143,16 @@ def _read_table(
         },
     )
     num_pairs, owners = len(table), table.pair_of_point
-    floors = table.floors.values()
-    shapes = {getattr(table, name).shape for name in ARRAYS[:4]}
+    columns = [*ARRAYS[:5], 'points', 'pair_of_point']
+    lengths = {name: len(getattr(table, name)) for name in columns}
+    wanted = dict.fromkeys(columns, num_pairs)
+    wanted |= dict(points=len(owners), pair_of_point=len(owners))
+    values = [table.values, *(floor.values for floor in table.floors.values())]
+    distances = [floor.distance for floor in table.floors.values()]
     if (
-        shapes != {(num_pairs,)}
-        or {v.shape for v in (table.values, *(f.values for f in floors))}
-        != {(num_pairs, len(VALUE_KEYS))}
-        or {owners.shape, *(floor.distance.shape for floor in floors)}
-        != {(len(table.points),)}
+        lengths != wanted
+        or {value.shape for value in values} != {(num_pairs, len(VALUE_KEYS))}
+        or any(distance.shape != owners.shape for distance in distances)
         or table.points.dtype != POINT_TYPE
     ):
         raise ValueError('its columns are of different lengths or types')

@@ -144,7 +144,14 @@ def _score_loaded(data_sample: Mapping) -> ResultTable:
         points['visibility'] = query['visibility'][is_known]
     points['is_scored'] = is_scored[is_known]
     points['distance'] = normalized_distances(pred, *truth)[is_known]
-    points['score'] = _confidences(predicted, is_scored)[is_known]
+    scores = _read_scores('keypoint_scores', predicted, is_scored)
+    excess = np.nanmax(np.abs(scores[is_scored] - 0.5), initial=0) - 0.5
+    if excess > SCORE_TOLERANCE:
+        raise ValueError(
+            f'keypoint_scores must be confidences in [0, 1], but one lies {excess:g} '
+            f'outside. Map them in the head, or leave the field out.'
+        )
+    points['score'] = scores.clip(0, 1)[is_known]
     visible = _read_scores('keypoints_visible', predicted, is_known)
     points['visible'] = visible[is_known]
     return ResultTable(
@@ -185,18 +192,6 @@ def floor_predictions(
     if 'matched_keypoints_orig' in predicted:
         floors['matching'] = predicted['matched_keypoints_orig']
     return floors
-
-
-def _confidences(predicted: Arrays, is_scored: np.ndarray) -> np.ndarray:
-    """Confidences in [0, 1], NaN without any, (Q, K)."""
-    scores = _read_scores('keypoint_scores', predicted, is_scored)
-    excess = np.nanmax(np.abs(scores[is_scored] - 0.5), initial=0) - 0.5
-    if excess > SCORE_TOLERANCE:
-        raise ValueError(
-            f'keypoint_scores must be confidences in [0, 1], but one lies {excess:g} '
-            f'outside. Map them in the head, or leave the field out.'
-        )
-    return scores.clip(0, 1)
 
 
 def _read_scores(name: str, predicted: Arrays, is_read: np.ndarray) -> np.ndarray:

@@ -42,6 +42,22 @@ def check_not_negative(name: str, value: object) -> None:
     _require(_is_finite(value) and value >= 0, name, 'a number of at least 0', value)
 
 
+def check_range(
+    name: str, values: object, highest: float = math.inf
+) -> tuple[float, float]:
+    """A pair of numbers from a config.
+
+    Raises:
+        ConfigError: it is not 0 < low <= high <= ``highest``.
+    """
+    is_pair = isinstance(values, (list, tuple)) and len(values) == 2
+    is_good = is_pair and all(map(_is_finite, values))
+    is_good = is_good and 0 < values[0] <= values[1] <= highest
+    limit = '' if highest == math.inf else f' <= {highest:g}'
+    _require(is_good, name, f'a pair (low, high) with 0 < low <= high{limit}', values)
+    return tuple(values)
+
+
 def check_choice(name: str, value: object, choices: Collection[object]) -> None:
     """Check a choice by name; raises ConfigError if it is none of ``choices``."""
     _require(value in choices, name, f'one of {choices}', value)

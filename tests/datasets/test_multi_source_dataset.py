@@ -93,7 +93,7 @@ def test_chosen_categories_of_a_source(sources):
 
 @pytest.mark.parametrize('weight', [0, -1, float('nan'), float('inf'), '1', True])
 def test_impossible_weight(weight):
-    with pytest.raises(ConfigError, match=r'sources.0 \(a\): weight must be a pos'):
+    with pytest.raises(ConfigError, match=r'sources.0 \(a\): weight must be a number'):
         open_sources(dict(name='a', weight=weight, data_root='nowhere'))
 
 

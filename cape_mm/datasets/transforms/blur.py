@@ -7,6 +7,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
+from ...utils.value_checks import check_range
+
 SAMPLES_PER_PIXEL = 8
 """How finely a motion's path is sampled."""
 
@@ -23,13 +25,13 @@ class RandomGaussianBlur(BaseTransform):
         prob: share of instances that are blurred.
 
     Raises:
-        ValueError: ``sigma`` is not 0 < low <= high.
+        ConfigError: ``sigma`` is not 0 < low <= high.
     """
 
     def __init__(
         self, sigma: tuple[float, float] = (0.002, 0.008), prob: float = 0.15
     ) -> None:
-        self.sigma = _check_range(sigma, 'sigma')
+        self.sigma = check_range('sigma', sigma)
         self.prob = prob
 
     def transform(self, results: dict) -> dict:
@@ -55,13 +57,13 @@ class RandomMotionBlur(BaseTransform):
         prob: share of instances that are blurred.
 
     Raises:
-        ValueError: ``length`` is not 0 < low <= high.
+        ConfigError: ``length`` is not 0 < low <= high.
     """
 
     def __init__(
         self, length: tuple[float, float] = (0.01, 0.04), prob: float = 0.15
     ) -> None:
-        self.length = _check_range(length, 'length')
+        self.length = check_range('length', length)
         self.prob = prob
 
     def transform(self, results: dict) -> dict:
@@ -95,9 +97,3 @@ def motion_kernel(length: float, angle: float) -> np.ndarray:
     down = np.clip(1 - abs(cells - np.sin(angle) * path[:, None]), 0, None)
     kernel = down.T @ across
     return kernel / kernel.sum()
-
-
-def _check_range(values: tuple[float, float], name: str) -> tuple[float, float]:
-    if len(values) != 2 or not 0 < values[0] <= values[1]:
-        raise ValueError(f'{name} must be 0 < low <= high, got {values}')
-    return tuple(values)

@@ -22,6 +22,7 @@ from ...structures.geometry import (
     invert_affine,
     mirror_affine,
 )
+from ...utils.value_checks import check_range
 
 
 @TRANSFORMS.register_module()
@@ -69,10 +70,8 @@ class RandomInstanceAffine(BaseTransform):
         shift: float = 0.08,
         prob: float = 0.8,
     ) -> None:
-        if not 0 < scale[0] <= scale[1]:
-            raise ValueError(f'scale must be 0 < low <= high, got {scale}')
         self.rotation = rotation
-        self.scale = scale
+        self.scale = check_range('scale', scale)
         self.shift = shift
         self.prob = prob
 

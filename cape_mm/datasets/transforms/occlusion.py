@@ -8,6 +8,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
+from ...utils.value_checks import check_choice, check_probability, check_range
 from .formatting import is_inside
 
 FILLS = ('color', 'noise', 'copy')
@@ -34,7 +35,7 @@ class RandomOcclusion(BaseTransform):
         prob: share of instances that are covered at all.
 
     Raises:
-        ValueError: a range is not low <= high within its bounds, or a fill is unknown.
+        ConfigError: a range is not 0 < low <= high, or a fill is unknown.
     """
 
     def __init__(
@@ -46,14 +47,12 @@ class RandomOcclusion(BaseTransform):
         hide_covered: bool = False,
         prob: float = 0.3,
     ) -> None:
-        _check_range(num_patches, 'num_patches', 1, np.inf)
-        _check_range(area, 'area', 1e-6, 0.5)
-        _check_range(aspect, 'aspect', 0.1, 10.0)
-        if not fills or not set(fills) <= set(FILLS):
-            raise ValueError(f'fills must be some of {FILLS}, got {fills}')
-        self.num_patches = num_patches
-        self.area = area
-        self.aspect = aspect
+        self.num_patches = check_range('num_patches', num_patches)
+        self.area = check_range('area', area, 0.5)
+        self.aspect = check_range('aspect', aspect)
+        check_probability('prob', prob)
+        for fill in fills or [None]:
+            check_choice('fills', fill, FILLS)
         self.fills = tuple(fills)
         self.hide_covered = hide_covered
         self.prob = prob
@@ -129,10 +128,3 @@ def is_in_box(
     """Keypoints whose pixel belongs to a rectangle of whole pixels, bool (K,)."""
     pixels = np.rint(keypoints)
     return ((pixels >= corner) & (pixels < corner + extent)).all(axis=1)
-
-
-def _check_range(values: Sequence[float], name: str, low: float, high: float) -> None:
-    if len(values) != 2 or not low <= values[0] <= values[1] <= high:
-        raise ValueError(
-            f'{name} must be a pair with {low} <= low <= high <= {high}, got {values}'
-        )

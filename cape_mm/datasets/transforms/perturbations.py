@@ -14,6 +14,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
+from ...utils.value_checks import check_choice, check_positive
+
 
 @TRANSFORMS.register_module()
 class PerturbQuery(BaseTransform):
@@ -62,12 +64,11 @@ class FixedInstanceAffine(BaseTransform):
         scale: a factor above 1 shows the object larger.
 
     Raises:
-        ValueError: ``scale`` is not positive.
+        ConfigError: ``scale`` is not positive.
     """
 
     def __init__(self, rotation: float = 0.0, scale: float = 1.0) -> None:
-        if not scale > 0:
-            raise ValueError(f'scale must be > 0, got {scale}')
+        check_positive('scale', scale)
         self.rotation = rotation
         self.scale = scale
 
@@ -88,12 +89,11 @@ class JpegCompression(BaseTransform):
         quality: 1 (worst) to 100.
 
     Raises:
-        ValueError: the quality is out of its range.
+        ConfigError: the quality is out of its range.
     """
 
     def __init__(self, quality: int) -> None:
-        if not 1 <= quality <= 100:
-            raise ValueError(f'quality must be from 1 to 100, got {quality}')
+        check_choice('quality', quality, range(1, 101))
         self.quality = int(quality)
 
     def transform(self, results: dict) -> dict:

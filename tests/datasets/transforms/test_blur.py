@@ -70,7 +70,7 @@ def test_kernel_is_a_centred_line(length, angle):
 
 @pytest.mark.parametrize('bad', [(0, 1), (2, 1), (1,)])
 def test_bad_range(bad):
-    with pytest.raises(ValueError, match='sigma must be 0 < low <= high'):
+    with pytest.raises(ValueError, match='sigma must be a pair .* 0 < low <= high'):
         RandomGaussianBlur(sigma=bad)
-    with pytest.raises(ValueError, match='length must be 0 < low <= high'):
+    with pytest.raises(ValueError, match='length must be a pair .* 0 < low <= high'):
         RandomMotionBlur(length=bad)

@@ -105,10 +105,10 @@ def test_jpeg_gets_worse_with_falling_quality():
 
 @pytest.mark.parametrize('quality', [0, 101])
 def test_quality_out_of_range_is_refused(quality):
-    with pytest.raises(ValueError, match=f'from 1 to 100, got {quality}'):
+    with pytest.raises(ValueError, match=f'one of range.1, 101., got {quality}'):
         JpegCompression(quality)
 
 
 def test_scale_must_be_positive():
-    with pytest.raises(ValueError, match='scale must be > 0, got 0'):
+    with pytest.raises(ValueError, match='scale must be a number above 0, got 0'):
         FixedInstanceAffine(scale=0)

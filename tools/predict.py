@@ -107,7 +107,8 @@ def add_output_options(group: argparse._ArgumentGroup) -> None:
         '--formats',
         nargs='+',
         default=('coco', 'csv'),
-        help='coco csv labelme cvat label_studio deeplabcut sleap (coco csv)',
+        help='those to write instead of coco and csv: coco csv labelme cvat '
+        'label_studio deeplabcut sleap',
     )
     group.add_argument(
         '--no-overlay',

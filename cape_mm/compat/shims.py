@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from types import ModuleType
 
@@ -92,6 +93,7 @@ def pkg_resources() -> str | None:
     Drop when: the MMEngine in use imports importlib.metadata instead.
     """
     if _is_installed('pkg_resources'):
+        warnings.filterwarnings('ignore', 'pkg_resources is deprecated')
         return None
     _serve('pkg_resources', 'stand_ins.fill_pkg_resources')
     return 'setuptools without pkg_resources'

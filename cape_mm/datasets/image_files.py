@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import PurePosixPath
@@ -16,6 +17,25 @@ MAX_FOLDERS_SHOWN = 10
 JPEG_START, JPEG_END = b'\xff\xd8\xff', b'\xff\xd9'
 PNG_START, PNG_END = b'\x89PNG', b'IEND'
 START_OF_SCAN = 0xDA
+
+
+def image_path(folder: str | os.PathLike, name: str) -> str:
+    """Path of an image file.
+
+    The disk may spell a name in another form of Unicode than the annotation file does
+    (macOS takes letters and their accents apart): then it is the disk's.
+
+    Args:
+        folder: the image folder.
+        name: relative to it.
+    """
+    path = os.path.join(folder, name)
+    if not name.isascii() and not os.path.lexists(path):
+        for form in ('NFC', 'NFD'):
+            other = os.path.join(folder, unicodedata.normalize(form, name))
+            if os.path.lexists(other):
+                return other
+    return path
 
 
 def look_for_images(
@@ -33,9 +53,7 @@ def look_for_images(
         MissingDataError: all of them are missing: a wrong path, not a gap.
     """
     wanted = list(dict.fromkeys(file_names))
-    missing = [
-        name for name in wanted if not os.path.isfile(os.path.join(folder, name))
-    ]
+    missing = [name for name in wanted if not os.path.isfile(image_path(folder, name))]
     if missing and len(missing) == len(wanted):
         raise MissingDataError(
             f'none of the {len(wanted):,} image files of {source} is in {expected}: '

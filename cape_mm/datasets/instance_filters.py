@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -21,7 +22,7 @@ class Instance:
 
     Attributes:
         ann_id: annotation id.
-        img_id: image id.
+        img_id: image id, the first of its file.
         category_id: category id.
         file_name: image file relative to the image folder.
         bbox: clean box (x, y, w, h) in source pixels.
@@ -86,15 +87,17 @@ def select_instances(
         The usable instances and the count of the others by reason.
     """
     report = FilterReport(num_total=len(coco.dataset['annotations']))
-    instances, seen = [], set()
+    instances, seen, first_ids = [], set(), {}
     for img_id, image in coco.imgs.items():
+        # one file under several ids is one picture: never support and query at once
+        first_id = first_ids.setdefault(posixpath.normpath(image['file_name']), img_id)
         for ann in coco.imgToAnns.get(img_id, ()):
             reason = _reason_to_drop(ann, image, categories)
             if reason is None and ann['id'] in seen:
                 reason = 'annotation id used before'
             if reason is None:
                 seen.add(ann['id'])
-                instances.append(_make_instance(ann, image))
+                instances.append(_make_instance(ann, image, first_id))
             else:
                 report.dropped_ids.setdefault(reason, []).append(ann['id'])
     unlisted = [
@@ -143,21 +146,22 @@ def _bbox_problem(ann: dict, image: dict) -> str | None:
         return 'malformed bounding box'
     size = (image['width'], image['height'])
     area = ann.get('area')
-    if clean_box(raw, size, area) is not None:
-        return None
+    if clean_box(raw, size) is not None:
+        is_good = area is None or area > 0
+        return None if is_good else '"area" not above 0, beside a good bounding box'
     if raw[2] < 0 or raw[3] < 0:
         return 'bounding box of negative size'
-    if raw[2] <= 1 or raw[3] <= 1 or (area is not None and not area > 0):
+    if raw[2] <= 1 or raw[3] <= 1:
         return 'bounding box of zero area'
     return 'bounding box outside the image'
 
 
-def _make_instance(ann: dict, image: dict) -> Instance:
+def _make_instance(ann: dict, image: dict, img_id: int) -> Instance:
     size = (image['width'], image['height'])
     triplets = np.asarray(ann['keypoints'], dtype=np.float64).reshape(-1, 3)
     return Instance(
         ann_id=int(ann['id']),
-        img_id=int(image['id']),
+        img_id=int(img_id),
         category_id=int(ann['category_id']),
         file_name=str(image['file_name']),
         bbox=clean_box(ann['bbox'], size, ann.get('area')),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,10 +19,10 @@ from torch.utils.data import Dataset
 from ..errors import MissingDataError
 from ..structures import Episode, EpisodeDataSample
 from .annotation_index import AnnotationIndex
-from .categories import Category
+from .categories import GUESSED_BASE, Category
 from .episode_loading import load_or_drop, load_or_redraw
 from .episode_packing import pack_episode
-from .image_files import look_for_images
+from .image_files import image_path, look_for_images
 from .instance_filters import Instance
 from .splits import read_category_choice, split_files
 from .templates import Template, adopt_skeletons, load_template, read_template_file
@@ -149,6 +150,10 @@ class MP100EpisodeDataset(Dataset):
             )
         index = AnnotationIndex.read(self.ann_files, *choice)
         print_log(f'{self.ann_file}: {index.filter_report}', logger='current')
+        guessed = [c.name for c in index.categories.values() if c.is_base_guessed]
+        if guessed:
+            message = f'{self.ann_file}: {", ".join(guessed)}: {GUESSED_BASE}'
+            print_log(message, 'current', logging.WARNING)
         return index
 
     def _read_templates(self) -> None:
@@ -174,7 +179,7 @@ class MP100EpisodeDataset(Dataset):
 
     def image_path(self, instance: Instance) -> str:
         """Path of an instance's image file."""
-        return os.path.join(self._image_folder, instance.file_name)
+        return image_path(self._image_folder, instance.file_name)
 
     def with_changes(
         self,

@@ -14,35 +14,46 @@ REACH = 0.025
 """A click this near to a point means the point; fraction of the view's longer side."""
 
 
-def point_near(pose: Pose, is_shown: np.ndarray, place: Sequence[float]) -> int | None:
+ADDING_REACH = REACH / 2
+"""The same where clicks add points, which may have to be close together."""
+
+
+def point_near(
+    pose: Pose, is_shown: np.ndarray, place: Sequence[float], reach: float = REACH
+) -> int | None:
     """The nearest point that a click on the view means.
 
     Args:
         pose: the keypoints.
         is_shown: those that can be clicked, bool (K,).
         place: (x, y) in pixels of the view.
+        reach: fraction of the view's longer side.
     """
     if not is_shown.any():
         return None
     distance = np.linalg.norm(pose.picture.to_view(pose.points) - place, axis=1)
     distance[~is_shown] = np.inf
     nearest = int(distance.argmin())
-    is_near = distance[nearest] <= REACH * max(pose.picture.view_size)
+    is_near = distance[nearest] <= reach * max(pose.picture.view_size)
     return nearest if is_near else None
 
 
-def click_support(session: DemoSession, place: Sequence[float]) -> None:
+def click_support(session: DemoSession, place: Sequence[float]) -> list[str]:
     """Select, add, move or connect, as the session's mode says.
 
     Args:
         session: of the user.
         place: (x, y) in pixels of the view.
 
+    Returns:
+        What to say.
+
     Raises:
         ConfigError: no support picture, or as the action raises.
     """
-    pose = session.current_shot()
-    hit = point_near(pose, pose.is_placed, place)
+    pose, is_adding = session.current_shot(), session.mode == ADD
+    reach = ADDING_REACH if is_adding else REACH
+    hit = point_near(pose, pose.is_placed, place, reach)
     before = session.selected
     if session.mode == CONNECT:
         if hit is not None and before is not None and hit != before:
@@ -54,8 +65,12 @@ def click_support(session: DemoSession, place: Sequence[float]) -> None:
         session.move_point(before, pose.picture.from_view(np.array(place)))
     elif hit is not None:
         session.selected = hit
-    elif session.mode == ADD:
+        if is_adding:
+            name = session.labels.names[hit]
+            return [f'{name} is selected. Click farther from it for another point.']
+    elif is_adding:
         session.add_point(pose.picture.from_view(np.array(place)))
+    return []
 
 
 def drag_support(

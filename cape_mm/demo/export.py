@@ -38,9 +38,8 @@ def to_label_set(labels: Labels, category: str, threshold: float) -> LabelSet:
 def _to_picture(pose: Pose, threshold: float) -> LabelledPicture:
     is_shown = pose.is_shown(threshold)
     points = np.where(is_shown[:, None], pose.points, 0.0)
-    box = None
-    if pose.is_predicted:
-        box = np.array([0, 0, *pose.picture.size], dtype=np.float64)
+    # what the model saw of support and query alike; a tighter box is another crop
+    box = np.array([0, 0, *pose.picture.size], dtype=np.float64)
     instance = LabelledInstance(
         points, np.where(is_shown, 2, 0), pose.confidence * is_shown, box
     )

@@ -43,7 +43,11 @@ class Task(NamedTuple):
 
 
 def make_task(
-    frame: Frame, boxes: object, pipeline: CropPipeline, keep_image: bool = False
+    frame: Frame,
+    boxes: object,
+    pipeline: CropPipeline,
+    keep_image: bool = False,
+    unusable: list[str] | None = None,
 ) -> Task:
     """Crop the instances of a picture.
 
@@ -52,13 +56,14 @@ def make_task(
         boxes: see :func:`~.boxes.clean_boxes`.
         pipeline: the config's.
         keep_image: hand the picture out with the result.
+        unusable: see :func:`~.boxes.clean_boxes`.
 
     Raises:
         ConfigError: the boxes are no boxes.
         ImageDecodeError: the picture is too small.
     """
     size = frame.image.shape[1::-1]
-    boxes = clean_boxes(boxes, size)
+    boxes = clean_boxes(boxes, size, unusable)
     nothing = np.zeros((len(boxes), 0))
     result = InferenceResult(
         source=frame.source,

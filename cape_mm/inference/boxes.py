@@ -34,7 +34,13 @@ def box_finder(
         return lambda place, frame: bboxes(frame.image)
     if isinstance(bboxes, Mapping):
         by_name = {printable(os.fspath(key)): boxes for key, boxes in bboxes.items()}
-        return lambda place, frame: by_name.get(frame.source)
+
+        def find(place: int, frame: Frame) -> object:
+            if frame.source not in by_name:
+                raise ConfigError('has no entry in bboxes; None is the whole picture')
+            return by_name[frame.source]
+
+        return find
     if len(sources) == 1 and _is_boxes(bboxes):
         return lambda place, frame: bboxes
     if len(bboxes) != len(sources):
@@ -59,12 +65,15 @@ def whole_image(image_size: tuple[int, int]) -> np.ndarray:
     return np.array([[0.0, 0.0, *image_size]])
 
 
-def clean_boxes(boxes: object, image_size: tuple[int, int]) -> np.ndarray:
+def clean_boxes(
+    boxes: object, image_size: tuple[int, int], unusable: list[str] | None = None
+) -> np.ndarray:
     """Check and clip boxes as evaluation does.
 
     Args:
         boxes: (x, y, w, h) in pixels, (N, 4) or one (4,); None is the whole picture.
         image_size: (w, h).
+        unusable: receives what is wrong with boxes that are left out; None raises.
 
     Returns:
         Clean boxes, float64 (N, 4).
@@ -90,13 +99,17 @@ def clean_boxes(boxes: object, image_size: tuple[int, int]) -> np.ndarray:
             f'on it'
         )
     cleaned = [clean_box(box, image_size) for box in array]
-    for box, kept in zip(array, cleaned):
-        if kept is None:
-            raise ConfigError(
-                f'box {box.tolist()} (x, y, w, h) has no area inside the picture of '
-                f'{image_size[0]} x {image_size[1]} pixels'
-            )
-    return np.stack(cleaned)
+    wrong = [
+        f'box {box.tolist()} (x, y, w, h) has no area inside the picture of '
+        f'{image_size[0]} x {image_size[1]} pixels'
+        for box, kept in zip(array, cleaned)
+        if kept is None
+    ]
+    if wrong and unusable is None:
+        raise ConfigError(wrong[0])
+    if wrong:
+        unusable += wrong
+    return np.reshape([box for box in cleaned if box is not None], (-1, 4))
 
 
 def build_detector(

@@ -245,14 +245,15 @@ class CapeInferencer:
             inputs: a picture (path, array, Pillow image), a folder, a pattern such as
                 ``'frames/*.png'``, a video, or a list of these.
             bboxes: instances, (x, y, w, h): (N, 4) for one input; a list with one entry
-                per input; a dictionary by path; or a function from a BGR picture to
-                (N, 4), such as :func:`~.boxes.build_detector` gives. None, also as
-                an entry, is the whole picture. Boxes of a video hold in every frame.
+                per input; a dictionary by path, of every input; or a function from a
+                BGR picture to (N, 4), such as :func:`~.boxes.build_detector` gives.
+                None, also as an entry, is the whole picture. Boxes of a video hold in
+                every frame.
             batch_size: instances per batch.
             every: of a video, predict every n-th frame.
             keep_images: hand the pictures out in ``InferenceResult.image``.
-            skipped: a list that receives the inputs, and frames, that can't be read or
-                have no usable box; None raises at the first one.
+            skipped: a list that receives the inputs, frames and boxes that can't be
+                used, while the others go on; None raises at the first one.
 
         Raises:
             ConfigError: no support is set, or an argument is impossible.
@@ -280,14 +281,18 @@ class CapeInferencer:
         """Read and crop picture after picture."""
         for place, source in enumerate(sources):
             for frame in read_frames(source, every, skipped):
+                task, reasons = None, None if skipped is None else []
                 try:
                     boxes = find_boxes(place, frame)
-                    yield make_task(frame, boxes, self.pipeline, keep_images)
+                    task = make_task(frame, boxes, self.pipeline, keep_images, reasons)
                 except (InstanceLoadError, ConfigError) as error:
                     if skipped is None:
                         raise type(error)(f'{frame.source}: {error}') from error
-                    one = SkippedInput(frame.source, frame.number, str(error))
-                    skipped.append(one)
+                    reasons.append(str(error))
+                for reason in reasons or ():
+                    skipped.append(SkippedInput(frame.source, frame.number, reason))
+                if task is not None and (task.packed or not reasons):
+                    yield task
 
     def _need_support(self) -> Support:
         support = self._support

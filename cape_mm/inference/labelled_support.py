@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from ..datasets.image_files import image_path
 from ..errors import ConfigError, MissingDataError
 from ..formats import LabelledInstance, LabelledPicture, LabelSet, read_labels
+from ..formats.files import shorten
+from ..formats.labels import clean_name
 from .inferencer import CapeInferencer
+from .picture_names import PictureNames, name_parts
 from .pictures import read_picture
 from .sources import PICTURE_SUFFIXES, suffix_of
+from .support import Shot
 
 SMALL_SHARE = 0.25
 """Of a picture: an object that takes less is far smaller than a whole query."""
@@ -28,12 +34,14 @@ class LabelledSupport:
         shots: pictures and instances, S of them.
         paths: picture files, S of them.
         num_labelled: how many instances the file has.
+        notes: how labels and pictures were found, where it is not plain.
     """
 
     labels: LabelSet
     shots: tuple[tuple[LabelledPicture, LabelledInstance], ...]
     paths: tuple[Path, ...]
     num_labelled: int
+    notes: tuple[str, ...] = ()
 
     def key(self) -> str:
         """Stands for pictures and labels in the settings of a run."""
@@ -72,15 +80,6 @@ class LabelledSupport:
                     f'pictures with --support-images.'
                 )
 
-    def is_small(self) -> bool:
-        """Whether the objects take a small part of their pictures."""
-        shares = [
-            instance.box()[2:].prod() / np.prod(picture.size)
-            for picture, instance in self.shots
-            if picture.size is not None and min(picture.size) > 0
-        ]
-        return bool(shares) and float(np.median(shares)) < SMALL_SHARE
-
     def __str__(self) -> str:
         names = self.labels.keypoint_names
         marked = np.any([one.visibility > 0 for _, one in self.shots], axis=0)
@@ -89,17 +88,19 @@ class LabelledSupport:
         if missing:
             left_out = (
                 f', {len(missing)} of them not marked and so not predicted '
-                f'({_shorten(missing, 5)})'
+                f'({shorten(missing, 5)})'
             )
         return (
             f'support: {len(self.shots)} of {self.num_labelled} labelled instances of '
             f'{self.labels.category!r}, {len(names)} keypoints{left_out}: '
-            f'{_shorten([picture.name for picture, _ in self.shots], 3)}'
+            f'{shorten([picture.name for picture, _ in self.shots], 3)}'
         )
 
 
-def _shorten(names: Sequence[str], num: int) -> str:
-    return ', '.join(names[:num]) + (', ...' if len(names) > num else '')
+def is_small(shots: Sequence[Shot]) -> bool:
+    """Whether the boxes of marked objects take a small part of their pictures."""
+    shares = [shot.bbox[2:].prod() / np.prod(shot.image.shape[:2]) for shot in shots]
+    return float(np.median(shares)) < SMALL_SHARE
 
 
 def choose_support(
@@ -131,14 +132,13 @@ def choose_support(
     labels = read_labels(path, kind, category)
     if skeleton is not None:
         labels = replace(labels, skeleton=tuple(skeleton))
-    labelled = [
-        (picture, instance)
-        for picture in labels.pictures
-        for instance in picture.instances
-        if (instance.visibility > 0).any()
-    ]
+    instances = [(p, instance) for p in labels.pictures for instance in p.instances]
+    labelled = [shot for shot in instances if (shot[1].visibility > 0).any()]
     if not labelled:
-        raise ConfigError(f'--support {path}: no keypoint is marked: mark one at least')
+        reason = ': v, the visibility, is 0 everywhere' if instances else ''
+        raise ConfigError(
+            f'--support {path}: no keypoint is marked{reason}. Mark one at least.'
+        )
     if pictures:
         shots = tuple(_find_labelled(name, labelled) for name in pictures)
     elif num_shots > len(labelled):
@@ -148,9 +148,12 @@ def choose_support(
         )
     else:
         shots = tuple(labelled[: num_shots or None])
-    folder = path if path.is_dir() else path.parent
-    paths = tuple(_find_picture(picture, folder, images) for picture, _ in shots)
-    return LabelledSupport(labels, shots, paths, len(labelled))
+    names = {picture.name for picture in labels.pictures}
+    notes = list(labels.notes)
+    paths = tuple(
+        _find_picture(picture, names, path, images, notes) for picture, _ in shots
+    )
+    return LabelledSupport(labels, shots, paths, len(labelled), tuple(notes))
 
 
 def _labels_of(path: Path) -> Path:
@@ -174,31 +177,66 @@ def _find_labelled(
     name: str, labelled: list[tuple[LabelledPicture, LabelledInstance]]
 ) -> tuple[LabelledPicture, LabelledInstance]:
     """The first labelled instance of the picture of that name."""
-    for shot in labelled:
-        if f'/{shot[0].name}'.endswith(f'/{name}'):
-            return shot
-    known = _shorten(sorted({picture.name for picture, _ in labelled}), 10)
-    raise ConfigError(
-        f'--support-pictures {name}: no labelled picture of that name; there are '
-        f'{known}'
-    )
+    name = clean_name(name)
+    known = list(dict.fromkeys(picture.name for picture, _ in labelled))
+    found = [k for k in known if k == name] or [
+        k for k in known if k.endswith(f'/{name}')
+    ]
+    if len(found) != 1:
+        reason = 'several labelled pictures' if found else 'no labelled picture'
+        raise ConfigError(
+            f'--support-pictures {name}: {reason} of that name; there are '
+            f'{shorten(found or sorted(known), 10)}'
+        )
+    return next(shot for shot in labelled if shot[0].name == found[0])
 
 
 def _find_picture(
-    picture: LabelledPicture, folder: Path, images: str | Path | None
+    picture: LabelledPicture,
+    names: Iterable[str],
+    labels: Path,
+    images: str | Path | None,
+    notes: list[str],
 ) -> Path:
-    """Where a labelled picture is: below the folder named, or around its labels."""
+    """Where a labelled picture is: below the folder named, or around its labels.
+
+    Args:
+        picture: the wanted one.
+        names: of all labelled pictures.
+        labels: their file or folder.
+        images: the folder named.
+        notes: receives what to say where the whole name is not there.
+    """
+    if picture.is_outside and images is None:
+        raise ConfigError(
+            f'--support {labels}: picture {picture.name} lies outside the folder of '
+            f'the labels. Name the folder of the pictures with --support-images.'
+        )
+    around = labels if labels.is_dir() else labels.parent
     folders = [Path(images)] if images is not None else [
         base / part
         for part in ('', 'images', 'images/default')
-        for base in (folder, folder.parent)
+        for base in (around, around.parent)
     ]  # fmt: skip
-    name = Path(picture.name)
-    for part in (name, name.name):
-        for base in folders:
-            if (base / part).is_file():
-                return base / part
+    parts = name_parts(picture.name)
+    there: dict[str, str] = {}
+    for start in range(len(parts)):
+        tail = '/'.join(parts[start:])
+        paths = [image_path(folder, tail) for folder in folders]
+        paths = [path for path in paths if os.path.isfile(path)]
+        if paths and start == 0:
+            return Path(paths[0])
+        there |= {os.path.abspath(path): tail for path in paths}
+    found = PictureNames({*names, picture.name}, there)
+    for path in there:
+        if found.find(path) == picture.name:
+            notes.append(
+                f'picture {picture.name} was found by the end of its name: {path}'
+            )
+            return Path(path)
+    reason = f' (there is {shorten(sorted(there))})' if there else ''
     raise MissingDataError(
         f'--support: picture {picture.name} is not in '
-        f'{", ".join(map(str, folders))}. Name its folder with --support-images.'
+        f'{", ".join(map(str, folders))}{reason}. Name its folder with '
+        f'--support-images.'
     )

@@ -58,10 +58,8 @@ class OverlayStyle:
 
 
 def overlay_path(out: Path, name: str, suffix: str = '.jpg') -> Path:
-    """Where the overlay of a picture or a video goes."""
-    is_jpeg = suffix == '.jpg' and name.lower().endswith(('.jpg', '.jpeg'))
-    path = PurePosixPath(name if is_jpeg else f'{name}{suffix}')
-    return out / FOLDER / fitting_name(path)
+    """Where the overlay of a picture or a video goes: no two share a place."""
+    return out / FOLDER / fitting_name(PurePosixPath(f'{name}{suffix}'))
 
 
 def write_picture(path: Path, image: np.ndarray) -> None:

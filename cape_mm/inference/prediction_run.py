@@ -14,7 +14,7 @@ from ..errors import ConfigError, InstanceLoadError
 from ..formats import FORMATS, read_labels
 from .boxes import Boxes, build_detector
 from .inferencer import CapeInferencer
-from .labelled_support import choose_support
+from .labelled_support import choose_support, is_small
 from .overlays import FOLDER as OVERLAYS
 from .overlays import OverlayStyle, overlay_path, write_picture
 from .picture_names import PictureNames, read_boxes
@@ -99,14 +99,15 @@ def predict_files(request: PredictRequest) -> Predicted:
         request.config, request.checkpoint, request.device, request.cfg_options
     )
     support.set_on(inferencer)
-    print(support)
-    if request.adapt is not None:
-        print(inferencer.adapt(request.adapt, show_progress=True))
-    if boxes is None and support.is_small():
+    notes += [f'support: {note}' for note in support.notes]
+    if boxes is None and is_small(inferencer.support.shots):
         notes.append(
             'the support is a small part of its picture, but the queries are taken as '
             'a whole: --boxes or --detector says where the objects are'
         )
+    print('\n'.join([str(support), *(f'note: {note}' for note in notes)]), flush=True)
+    if request.adapt is not None:
+        print(inferencer.adapt(request.adapt, show_progress=True))
     settings = request.settings(sources, support)
     targets = [FORMATS[kind].name for kind in request.formats] + [SKIPPED]
     targets += [OVERLAYS] if request.overlay else []
@@ -124,7 +125,7 @@ def predict_files(request: PredictRequest) -> Predicted:
     if request.overlay:
         files += draw_videos(results, names, out, request.every, style, _track)
     scores = truth and score_results(results, truth, support, names)
-    return _summarise(results, files, notes, scores)
+    return _summarise(results, files, scores)
 
 
 def name_pictures(sources: Sequence[Source]) -> dict[str, str]:
@@ -161,13 +162,10 @@ def find_boxes(
         return build_detector(request.detector, weights, request.device), []
     if request.boxes is None:
         return None, []
-    known = read_boxes(request.boxes, request.category)
+    known, notes = read_boxes(request.boxes, request.category)
     labels = PictureNames(known, names)
     found = {source: labels.find(source) for source in names}
-    notes = [
-        f'{path}: its box was found by the last part of the name alone'
-        for path in labels.guessed
-    ]
+    notes = [f'boxes: {note}' for note in (*notes, *labels.notes())]
     return {source: known[name] for source, name in found.items() if name}, notes
 
 
@@ -238,11 +236,9 @@ def _track(
 
 
 def _summarise(
-    results: LoggedResults,
-    files: Sequence[Path],
-    notes: list[str],
-    scores: Scores | None,
+    results: LoggedResults, files: Sequence[Path], scores: Scores | None
 ) -> Predicted:
+    notes: list[str] = []
     num_pictures = num_instances = 0
     for result in results:
         num_pictures += 1

@@ -14,6 +14,7 @@ from tabulate import tabulate
 from ..evaluation.copy_support import copy_support
 from ..evaluation.functional import fraction_below, normalized_distances
 from ..formats import LabelledInstance, LabelSet
+from ..formats.files import shorten
 from .boxes import clean_boxes
 from .labelled_support import LabelledSupport
 from .picture_names import PictureNames
@@ -86,11 +87,12 @@ def score_results(
         pictures: of all inputs, see :class:`~.picture_names.PictureNames`.
     """
     places, notes = match_keypoints(truth.keypoint_names, support.labels.keypoint_names)
-    known = {(p.file_name, p.frame): p.instances for p in truth.pictures}
+    known: dict[tuple[str, int | None], tuple[LabelledInstance, ...]] = {}
+    for one in truth.pictures:
+        key = (one.file_name, one.frame)
+        known[key] = known.get(key, ()) + one.instances
     names = PictureNames({name for name, _ in known}, pictures)
-    if names.guessed:
-        shown = ', '.join(names.guessed[:3])
-        notes.append(f'found by the last part of the name alone: {shown}')
+    notes = [*truth.notes, *notes, *names.notes()]
     own = {os.path.realpath(path) for path in support.paths}
     shots = _shots(support)
     rows = []
@@ -122,7 +124,8 @@ def match_keypoints(
 ) -> tuple[np.ndarray, list[str]]:
     """Where the support's keypoints are among those of the truth.
 
-    By their names; by their place where not a single name is shared.
+    By their names; by their place where not a single name is shared. A name that one
+    side lacks is left out and counted.
 
     Args:
         truth: names in the labels.
@@ -132,13 +135,17 @@ def match_keypoints(
         Places, -1 for a keypoint that the truth lacks, int (K,); and what to say.
     """
     by_name = np.array([truth.index(n) if n in truth else -1 for n in support])
-    is_shared = by_name >= 0
-    if is_shared.all():
-        return by_name, []
-    if is_shared.any():
-        missing = [n for n, has in zip(support, is_shared) if not has]
-        shown = ', '.join(missing[:5])
-        return by_name, [f'{len(missing)} keypoints are not in it: {shown}']
+    if (by_name >= 0).any():
+        lacking = dict(
+            it=[name for name in support if name not in truth],
+            support=[name for name in truth if name not in support],
+        )
+        return by_name, [
+            f'{len(names)} keypoints are not in {side.replace("su", "the su")}: '
+            f'{shorten(names, 5)}'
+            for side, names in lacking.items()
+            if names
+        ]
     places = np.arange(len(support))
     note = 'it shares no keypoint name with the support: compared by their order'
     return np.where(places < len(truth), places, -1), [note]

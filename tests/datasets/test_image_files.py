@@ -1,10 +1,13 @@
 """Image files are looked for once: counted by folder, left out of training."""
 
 import shutil
+import unicodedata
 
 import pytest
 from episode_data import open_tree
 
+from cape_mm.data_tools.checking import check_dataset
+from cape_mm.data_tools.checking.findings import GAP
 from cape_mm.datasets.image_files import look_for_images
 from cape_mm.errors import MissingDataError
 from cape_mm.structures import Episode
@@ -96,3 +99,39 @@ def test_the_look_can_be_switched_off(tree, log_records):
     assert not warnings_of(log_records)
     assert len(dataset.instances_by_category[3]) == 4
     assert dataset.num_missing_images == 0
+
+
+@pytest.mark.parametrize('form', ['NFC', 'NFD'])
+def test_an_image_that_the_disk_spells_in_another_form(coco_tree, form):
+    """macOS takes letters and their accents apart."""
+    coco_tree.fill(1, num_images=3)
+    other = 'NFD' if form == 'NFC' else 'NFC'
+    coco_tree.image_path(1).rename(
+        coco_tree.image_folder / unicodedata.normalize(other, 'cat1/é.jpg')
+    )
+    name = unicodedata.normalize(form, 'cat1/é.jpg')
+    coco_tree.content['images'][0]['file_name'] = name
+    dataset = open_tree(coco_tree)
+    assert dataset.load_instance(100, 0) is not None
+    report = check_dataset(coco_tree.root / 'data.json', num_queries=2)
+    assert report.exit_code == 0 and not report.missing_images
+
+
+def test_one_file_under_several_ids_is_one_picture(coco_tree):
+    ids = coco_tree.fill(1, num_images=3)
+    first, second, third = coco_tree.content['images']
+    second['file_name'] = f'./{first["file_name"]}'
+    dataset = open_tree(coco_tree)
+    assert dataset.instances_by_category == {1: [(ids[0], 1), (ids[1], 1), (ids[2], 3)]}
+    report = check_dataset(coco_tree.root / 'data.json', num_queries=1)
+    (finding,) = [f for f in report.files[0].findings if 'several image ids' in f.kind]
+    assert finding.severity == GAP
+    assert finding.items == (f'{coco_tree.image_path(1)} (images 1, 2)',)
+
+
+def test_a_skeleton_that_is_guessed_is_told(coco_tree, log_records):
+    coco_tree.fill(1, num_images=3, skeleton=[[1, 2], [2, 3]])
+    dataset = open_tree(coco_tree)
+    assert dataset.categories[1].skeleton == ((0, 1), (1, 2))
+    messages = [r.getMessage() for r in log_records if r.levelname == 'WARNING']
+    assert 'cat1: the skeleton could count from 0 or from 1' in ' '.join(messages)

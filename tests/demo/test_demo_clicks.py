@@ -42,11 +42,18 @@ def test_a_click_on_nothing_adds_a_point_where_it_was(session):
 
 
 def test_a_click_beside_a_point_selects_it(session):
-    click_support(session, in_view(11, 21))
+    said = click_support(session, in_view(10.5, 20.5))
+    assert said == ['point 1 is selected. Click farther from it for another point.']
     assert session.selected == 0
     assert len(session.labels.names) == 2
-    click_support(session, in_view(12, 21))
+    assert click_support(session, in_view(10.9, 20)) == []  # 9 pixels of the view
     assert len(session.labels.names) == 3
+
+
+def test_a_click_that_adds_nothing_reaches_farther(session):
+    session.mode = MOVE
+    click_support(session, in_view(11, 21))
+    assert session.selected == 0
 
 
 def test_move_takes_the_selected_point_to_the_click(session):

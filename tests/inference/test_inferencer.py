@@ -203,6 +203,26 @@ def test_bad_inputs_raise_or_are_listed(inferencer, tmp_path):
         inferencer.iterate(tmp_path, batch_size=0)  # at once, not at the first result
 
 
+def test_an_unusable_box_leaves_the_others(inferencer, tmp_path):
+    write_pictures(tmp_path, ['a.png', 'b.png', 'c.png'])
+    good, bad = [1, 2, 20, 30], [500, 500, 5, 5]
+    boxes = {
+        str(tmp_path / 'a.png'): [bad, good],
+        str(tmp_path / 'b.png'): [bad],
+    }
+    skipped: list[SkippedInput] = []
+    (result,) = inferencer(tmp_path, boxes, skipped=skipped)
+    np.testing.assert_allclose(result.boxes, [[1, 2, 19, 29]])
+    reasons = [(Path(one.source).name, one.reason[:20]) for one in skipped]
+    assert reasons == [
+        ('a.png', 'box [500.0, 500.0, 5'),
+        ('b.png', 'box [500.0, 500.0, 5'),
+        ('c.png', 'has no entry in bbox'),
+    ]
+    with pytest.raises(ConfigError, match='a.png: box .* has no area inside'):
+        inferencer(tmp_path, boxes)
+
+
 def test_a_call_keeps_the_support_that_it_began_with(inferencer):
     pictures = [make_picture(seed) for seed in range(3)]
     expected = inferencer(pictures, batch_size=1)

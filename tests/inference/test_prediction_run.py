@@ -21,6 +21,7 @@ from predict_cases import (
 
 from cape_mm.errors import ConfigError
 from cape_mm.inference import PredictRequest, predict_files, prediction_run
+from cape_mm.inference.overlays import overlay_path
 from cape_mm.inference.picture_names import read_boxes
 from cape_mm.inference.prediction_log import PredictionLog
 
@@ -126,7 +127,7 @@ def test_overlays(request_, queries, tmp_path):
         *(f'{name}.jpg' for name in PICTURES[:5]),
         'mid clip.mp4.mp4',
         'z/y.bmp.jpg',
-        'z/ünï.jpg',
+        'z/ünï.jpg.jpg',
     ]
     drawn = cv2.imread(str(folder / f'{PICTURES[0]}.jpg'))
     assert np.abs(drawn.astype(int) - make_picture(0)).max() > 60
@@ -137,6 +138,11 @@ def test_overlays(request_, queries, tmp_path):
     within = replace(request_, queries=[folder], out=folder / 'out')
     inside, again = predict_files(within), predict_files(within)
     assert inside.num_pictures == again.num_pictures == 11  # no overlay of overlays
+
+
+def test_no_two_overlays_share_a_place(tmp_path):
+    names = ['a.png', 'a.png.jpg', 'a.jpg', 'a.jpg.jpg', 'a.jpeg']
+    assert len({overlay_path(tmp_path, name) for name in names}) == len(names)
 
 
 def test_smoothing_changes_frames_alone(request_, expected):
@@ -177,8 +183,17 @@ def test_boxes_of_a_file(request_, queries, tmp_path):
     assert 'has no area inside the picture' in bad.reason
     with pytest.raises(ConfigError, match='exclude each other'):
         predict_files(replace(request_, boxes=path, detector='x'))
-    with pytest.raises(ConfigError, match="no box of category 'rat'"):
+    with pytest.raises(ConfigError, match="no box of category 'rat'; .* 1 'mouse'"):
         read_boxes(path, 'rat')
+    content['annotations'][1]['bbox'] = [1, 2, 3]
+    content['images'][1] = dict(id=1, file_name='..\\elsewhere\\u\u0308.jpg')
+    path.write_text(json.dumps(content))
+    known, notes = read_boxes(path, 'mouse')
+    assert {key: len(own) for key, own in known.items()} == {
+        PICTURES[0]: 1,
+        '../elsewhere/ü.jpg': 1,
+    }
+    assert notes == ['1 malformed boxes: 1']
 
 
 def test_a_picture_with_labelme_beside_it(request_, tmp_path):

@@ -78,6 +78,7 @@ def test_keypoints_are_compared_by_the_names_that_both_have(tmp_path):
         np.testing.assert_allclose(np.nan_to_num(scores.distances), 0, atol=1e-9)
         assert scores.num_keypoints == len(set(names) & set(NAMES))
     assert '1 keypoints are not in it: tail' in str(scores)
+    assert '1 keypoints are not in the support: other' in str(scores)
 
 
 @pytest.mark.parametrize('truth', ['abcd', 'abc', 'abcde'])
@@ -102,21 +103,37 @@ A, B = 'q/videoA/1.png', 'q/videoB/1.png'
     ('labels', 'pictures', 'found', 'guessed'),
     [
         (['videoA/1.png'], [A, B], {A: 'videoA/1.png'}, []),
+        (['videoA\\1.png'], [A, B], {A: 'videoA\\1.png'}, []),
         (['videoA/1.png'], [B], {B: 'videoA/1.png'}, [B]),
         (['1.png'], [A, B], {}, []),
-        (['1.png'], [A], {A: '1.png'}, []),
+        (['1.png'], [A], {A: '1.png'}, [A]),
         (['1.png'], ['1.png', A], {'1.png': '1.png'}, []),
         (['x/1.png', 'y/1.png'], [A], {}, []),
+        (['x/1.png', 'y/1.png'], [A, B], {}, []),
         (['1.png', 'videoA/1.png'], [A], {A: 'videoA/1.png'}, []),
+        (['1.png', 'videoA/1.png'], [A, B], {A: 'videoA/1.png'}, []),
+        (['/data/videoA/1.png', '/data/videoB/1.png'], [B], {B: '/data/videoB/1.png'},
+         [B]),
+        (['../videoA/1.png'], [A, B], {A: '../videoA/1.png'}, []),
+        (['C:\\x\\1.png'], [A], {A: 'C:\\x\\1.png'}, [A]),
         (['videoA/1'], [A, B], {A: 'videoA/1'}, []),
+        (['clip'], ['q/clip.mp4', 'q/clip.mp4.mp4'], {'q/clip.mp4': 'clip'}, []),
+        (['1.png'], ['q/1.png.jpg'], {}, []),
+        (['u\u0308.png'], ['q/\u00fc.png'], {'q/\u00fc.png': 'u\u0308.png'}, []),
         (['2.png'], [A], {}, []),
     ],
-)
-def test_labels_are_found_by_whole_names_first(labels, pictures, found, guessed):
+)  # fmt: skip
+def test_labels_are_found_by_exact_names_first(labels, pictures, found, guessed):
     names = {path: path.removeprefix('q/') for path in pictures}
     index = PictureNames(labels, names)
     assert {p: index.find(p) for p in pictures if index.find(p)} == found
     assert index.guessed == guessed
+    assert ('last part of the name alone' in str(index.notes())) == bool(guessed)
+
+
+def test_labels_that_fit_several_pictures_are_told():
+    index = PictureNames(['1.png'], {A: 'videoA/1.png', B: 'videoB/1.png'})
+    assert index.left == ['1.png'] and '1 labels were not used' in str(index.notes())
 
 
 def test_a_run_tells_how_near_it_is(request_, tmp_path):

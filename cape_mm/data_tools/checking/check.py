@@ -26,7 +26,13 @@ from .files import (
     read_leniently,
 )
 from .findings import GAP, REFUSED, Finding, found, size_findings
-from .images import ImageFile, collect_images, decode_images, image_findings
+from .images import (
+    ImageFile,
+    collect_images,
+    decode_images,
+    image_findings,
+    shared_file_findings,
+)
 from .report import CategoryRow, DatasetReport, FileReport
 from .skeletons import CheckedSkeleton, read_categories_leniently
 
@@ -163,6 +169,7 @@ class _FileCheck:
             first = self.images[index.instances[0].img_id].path
             report.findings += found('no image can be used', REFUSED, 'files', [first])
         report.findings += odd + crowded_image_findings(coco)
+        report.findings += shared_file_findings(self.images)
         totals = Counter(ann['category_id'] for ann in coco.dataset['annotations'])
         report.categories = [
             CategoryRow(

@@ -16,7 +16,7 @@ from mmengine.utils import ProgressBar
 from pycocotools.coco import COCO
 
 from ...datasets.categories import Category
-from ...datasets.image_files import count_by_folder, is_cut_off
+from ...datasets.image_files import count_by_folder, image_path, is_cut_off
 from ...datasets.transforms import LoadInstanceImage
 from ...errors import ImageDecodeError, InstanceLoadError
 from ...utils.processes import map_over_processes, num_available_cores
@@ -104,7 +104,7 @@ def collect_images(
     for image_id, record in coco.imgs.items():
         used_by = {ann['category_id'] for ann in coco.imgToAnns.get(image_id, ())}
         used_by &= set(categories)
-        path = os.path.join(folder, record['file_name'])
+        path = image_path(folder, record['file_name'])
         if path not in images:
             source = _source_of(record['file_name'], used_by)
             images[path] = ImageFile(path, source, problem=find_file_problem(path))
@@ -135,6 +135,23 @@ def image_findings(images: Iterable[ImageFile]) -> list[Finding]:
             text = f'{image.path} ({_compare_sizes(image)})'
             paths['image size differs from the JSON'].append(text)
     return [f for kind in paths for f in found(kind, GAP, 'files', paths[kind])]
+
+
+def shared_file_findings(images: dict[int, ImageFile]) -> list[Finding]:
+    """Files that an annotation file lists under several image ids.
+
+    Args:
+        images: by image id.
+    """
+    ids: dict[str, list[int]] = defaultdict(list)
+    for image_id, image in images.items():
+        ids[os.path.realpath(image.path)].append(image_id)
+    texts = [
+        f'{path} (images {", ".join(map(str, own))})'
+        for path, own in ids.items()
+        if len(own) > 1
+    ]
+    return found('the same file under several image ids', GAP, 'files', texts)
 
 
 def _compare_sizes(image: ImageFile) -> str:

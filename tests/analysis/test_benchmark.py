@@ -9,7 +9,7 @@ import torch
 from mmengine.config import ConfigDict
 from tool_calls import FAST, REPO, TINY, ToolCaller
 
-from cape_mm.analysis.benchmark import alternate, count_flops, ratio, summarise
+from cape_mm.analysis.benchmark import count_flops, ratio, summarise
 from cape_mm.analysis.random_model import drop_pretrained, make_batch, prepare
 from cape_mm.apis import parse_cfg_options
 
@@ -114,14 +114,6 @@ def test_pretrained_weights_are_dropped():
     assert model.backbone.init_cfg is None
     assert model.neck.init_cfg is None
     assert model.head.init_cfg == dict(type='Xavier')
-
-
-def test_turns_alternate():
-    calls: list[str] = []
-    works = {name: lambda name=name: calls.append(name) for name in 'AB'}
-    times = alternate(works, 2)
-    assert calls == ['A', 'B', 'A', 'B']
-    assert {name: len(values) for name, values in times.items()} == dict(A=2, B=2)
 
 
 def test_ratio_is_taken_pair_by_pair():

@@ -225,9 +225,3 @@ def test_undefined_values_give_no_mean():
     assert summary['metrics']['AUC']['values'] == {1: 0.5, 2: None}
     single = summarise({1: result(1)})['metrics']['PCK@0.2']
     assert (single['mean'], single['std']) == (0.5, None)
-
-
-def test_versions_that_differ_are_noted(run, runs, folder):
-    runs.changes['split3'] = dict(run=dict(episodes_sha256='x', cape_mm_version='2'))
-    run()
-    assert 'several versions: 1, 2' in (folder / 'kfold.md').read_text()

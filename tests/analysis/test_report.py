@@ -108,16 +108,6 @@ def test_a_category_without_a_scored_pair():
     assert 'nan' not in page.text.lower()
 
 
-@pytest.mark.parametrize('value', [0.0, 0.637, 1.0])
-def test_bars_are_as_long_as_their_value(value):
-    metrics, table = evaluate(random_pairs(num_categories=2))
-    rows = metrics['per_category']
-    changed = {name: {**row, 'PCK@0.2': value} for name, row in rows.items()}
-    page = Page(render({**metrics, 'per_category': changed}, table))
-    fills = [a['style'] for _, a in page.tags if a.get('class') == 'fill']
-    assert fills[0] == f'width:{100 * value:.1f}%'
-
-
 def test_keypoints_have_names_where_known():
     pairs = [make_pair(0, 0, 3, [0.1, 0.3, 0.1]), make_pair(0, 1, 3, [0.1, 0.3, 0.3])]
     text = page_of(pairs, keypoint_names={3: ['nose', 'tail']}).text

@@ -66,13 +66,6 @@ def test_long_curves_are_thinned_but_keep_their_ends(drawn):
     assert len(content) < 80_000
 
 
-@pytest.mark.parametrize('distance', [0.01, 0.9])
-def test_nothing_wrong_and_nothing_right(distance):
-    found = measured([make_pair(0, 0, 1, [distance], [0.5])])[1]
-    for draw in (reliability_diagram, risk_curve):
-        ElementTree.fromstring(draw(*found))
-
-
 def test_no_confidences():
     assert measured(random_pairs(has_confidence=False))[1] is None
 

@@ -123,13 +123,3 @@ def test_an_image_that_vanished(coco_tree, which):
     coco_tree.image_path(coco_tree.image_of(ids[which])).unlink()
     (reason,) = draw_chosen([CHOSEN], [make_entry(dataset, *ids)], dataset).values()
     assert reason == ('support: ' if which == 0 else 'query: ') + 'image not found'
-
-
-def test_many_keypoints_and_several_supports(coco_tree):
-    ids = coco_tree.fill(1, 4, num_keypoints=68)
-    dataset = open_tree(coco_tree)
-    entry = make_entry(dataset, ids[0], ids[1])
-    entry['support_ids'] = [ids[0], ids[2], ids[3]]
-    (picture,) = draw_chosen([CHOSEN], [entry], dataset).values()
-    image = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
-    assert image.shape[1] == 5 * (512 + 6) + 6  # larger where keypoints are many

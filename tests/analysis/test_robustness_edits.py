@@ -113,16 +113,6 @@ def test_queries_are_disturbed_and_supports_are_not(data):
         assert (truth[0].keypoints_orig == truth[1].keypoints_orig).all()
 
 
-def test_one_keypoint_survives_every_edit(coco_tree):
-    """K = 1: no edge, nothing to permute."""
-    data = open_data(make_loader(coco_tree, sizes={1: 1, 2: 1}), None)
-    for edit in EDITS:
-        edited = edit.apply(data, edit.values[0], 0)
-        item = edited.dataset[edited.episodes[0]]['data_samples']
-        assert item.skeleton == []
-        assert item.gt_instances.keypoints.shape[1] == 1
-
-
 def test_the_first_episodes_of_every_category_keep_their_index(coco_tree):
     loader = make_loader(coco_tree, episodes_per_category=3)
     assert [e.index for e in open_data(loader, 1).episodes] == [0, 3, 6]

@@ -1,6 +1,5 @@
 """Two results by their files of pairs: matched, refused, or compared where common."""
 
-import json
 
 import numpy as np
 import pytest
@@ -167,15 +166,6 @@ def test_arguments(store):
         compare_results(a, a, key='PCK')
     with pytest.raises(ConfigError, match='num_resamples must be at least 1, got 0'):
         compare_results(a, a, num_resamples=0)
-
-
-def test_figures_on_disk_are_the_same_every_time(store, tmp_path):
-    a, b = store('a', random_table(0)), store('b', random_table(1))
-    found = compare_results(a, b, out=tmp_path / '1.json')
-    compare_results(a, b, out=tmp_path / '2.json')
-    text = (tmp_path / '1.json').read_text()
-    assert text == (tmp_path / '2.json').read_text()
-    assert json.loads(text) == found
 
 
 def test_a_star_marks_what_is_no_chance(store, capsys):

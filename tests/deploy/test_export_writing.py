@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from mmpose.registry import MODELS
-from tiny_cape import INPUT_SIZE, build_cape, cape_config
+from tiny_cape import INPUT_SIZE, build_cape, cape_config, tiny_backbone
 
 from cape_mm.deploy import export_onnx
 from cape_mm.deploy.exporting import check_export
@@ -22,7 +22,8 @@ RUNNER = {'onnx_runner.py', 'geometry.py', 'skeleton.py'}
 
 @pytest.fixture(scope='module')
 def model():
-    return build_cape(dtype=torch.float32).eval()
+    """With an encoder of its own for supports."""
+    return build_cape(dtype=torch.float32, support_backbone=tiny_backbone()).eval()
 
 
 @pytest.fixture(scope='module')
@@ -49,7 +50,7 @@ def test_runner_equals_the_model_for_any_size(folder, model):
 
 def test_other_weights_show_in_the_difference(folder):
     torch.manual_seed(1)
-    other = build_cape(dtype=torch.float32).eval()
+    other = build_cape(dtype=torch.float32, support_backbone=tiny_backbone()).eval()
     for weight in other.parameters():
         weight.data.add_(torch.randn_like(weight), alpha=0.1)
     records = check_export(other, folder, sizes=((1, 3, 1),))
@@ -124,6 +125,8 @@ def test_a_head_without_decoder_has_no_decode_file(onnx, tmp_path):
     folder = export_onnx(parallel, tmp_path / 'out', INPUT_SIZE)
     assert not (folder / 'decode.onnx').exists()
     assert json.loads((folder / 'cape.json').read_text())['modes'] == ['parallel']
+    (record,) = check_export(parallel, folder, sizes=((2, 5, 3),))
+    assert record['difference'] < 1e-5 and record['confidence'] < 1e-5
 
 
 @pytest.mark.parametrize(

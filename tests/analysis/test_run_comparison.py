@@ -1,6 +1,5 @@
 """Two results by their files of pairs: matched, refused, or compared where common."""
 
-
 import numpy as np
 import pytest
 from pair_tables import make_pair, make_table, random_table

@@ -54,7 +54,10 @@ def read_labelme(path: str | Path, category: str | None = None) -> LabelSet:
     if path.is_dir():
         contents = [pair for pair in contents if is_labelme(pair[1])]
     if not contents:
-        raise MissingDataError(f"{path} holds no JSON file of LabelMe's")
+        raise MissingDataError(
+            f"{path} holds no JSON file of LabelMe's: name a file of another format "
+            f'itself'
+        )
     with expecting('LabelMe', path):
         pictures = [
             _read_picture(file.parent.relative_to(root), content, file)

@@ -144,8 +144,9 @@ def clean_name(name: str) -> str:
 
 
 def plain(text: object) -> str:
-    """Text in Unicode's form NFC: the same wherever it was typed."""
-    return unicodedata.normalize('NFC', str(text))
+    """Text in Unicode's form NFC, the same wherever it was typed, and printable."""
+    whole = str(text).encode('utf-8', 'backslashreplace').decode()
+    return unicodedata.normalize('NFC', whole)
 
 
 def default_names(num_keypoints: int) -> tuple[str, ...]:

@@ -46,7 +46,8 @@ READABLE = [name for name, kind in FORMATS.items() if kind.read is not None]
 
 
 FOREIGN_SUFFIXES = {
-    '.h5': 'DeepLabCut keeps the same labels in a CSV file beside it: name that',
+    '.h5': 'DeepLabCut keeps the same labels in a CSV file beside it: name that; SLEAP '
+    'exports CSV and COCO instead',
     '.pickle': 'DeepLabCut: name the CSV file that analyze_videos(save_as_csv=True) '
     'writes',
     '.slp': 'SLEAP: export its labels to DeepLabCut CSV or COCO (sleap-io converts '
@@ -60,6 +61,7 @@ FOREIGN_SUFFIXES = {
 FOREIGN_CONTENT = {
     'annotation_id': "Label Studio's JSON-MIN: export as JSON",
     'annotator': "Label Studio's JSON-MIN: export as JSON",
+    'lead_time': "Label Studio's JSON-MIN: export as JSON",
     'image_id': 'a COCO results file, without pictures: name the complete COCO file',
     '_via_img_metadata': 'a project of the VGG Image Annotator: export as COCO',
     'items': "Datumaro's: export as COCO Keypoints 1.0",
@@ -100,6 +102,16 @@ def guess_format(path: str | Path) -> str:
     )
 
 
+def refuse_foreign(path: Path) -> None:
+    """Say what a file is that nobody here reads, and the way out.
+
+    Raises:
+        AnnotationFormatError: it is such a file.
+    """
+    if path.is_file() and (way_out := FOREIGN_SUFFIXES.get(path.suffix.lower())):
+        raise AnnotationFormatError(f'{path} is not read. {way_out}.')
+
+
 def read_labels(
     path: str | Path, kind: str | None = None, category: str | None = None
 ) -> LabelSet:
@@ -119,8 +131,7 @@ def read_labels(
         ConfigError: there is no such format or category.
     """
     path = Path(path)
-    if path.is_file() and (way_out := FOREIGN_SUFFIXES.get(path.suffix.lower())):
-        raise AnnotationFormatError(f'{path} is not read. {way_out}.')
+    refuse_foreign(path)
     kind = kind or guess_format(path)
     if kind not in READABLE:
         raise ConfigError(f'expected a format of {READABLE}, got {kind!r}')

@@ -116,12 +116,12 @@ def override(cfg: Config, options: Mapping) -> None:
     for name in options:
         if name.split('.')[0] not in READ_KEYS:
             raise ConfigError(
-                f'--cfg-options {name}: prediction reads only {" and ".join(READ_KEYS)}'
+                f'cfg_options {name}: prediction reads only {" and ".join(READ_KEYS)}'
             )
     try:
         cfg.merge_from_dict(dict(options))
     except (TypeError, KeyError) as error:
-        raise ConfigError(f'--cfg-options do not fit the config: {error}') from error
+        raise ConfigError(f'cfg_options do not fit the config: {error}') from error
 
 
 def _suit_a_cpu(model: ConfigDict) -> None:

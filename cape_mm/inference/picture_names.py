@@ -13,6 +13,7 @@ from ..datasets.annotation_file import read_annotation_file
 from ..errors import ConfigError
 from ..formats.files import shorten
 from ..formats.labels import clean_name, plain
+from ..formats.registry import refuse_foreign
 from .sources import READABLE_SUFFIXES
 
 
@@ -128,6 +129,7 @@ def read_boxes(
         AnnotationFormatError: it is no COCO file.
         ConfigError: there is no box of that category.
     """
+    refuse_foreign(Path(path))
     coco = read_annotation_file(path, any_image=True)
     kinds = {cat['id']: plain(cat.get('name')) for cat in coco.dataset['categories']}
     ids = {str(key) for key in kinds}

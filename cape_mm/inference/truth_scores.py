@@ -13,7 +13,7 @@ from tabulate import tabulate
 
 from ..evaluation.copy_support import copy_support
 from ..evaluation.functional import fraction_below, normalized_distances
-from ..formats import LabelledInstance, LabelSet
+from ..formats import LabelledInstance, LabelledPicture, LabelSet
 from ..formats.files import shorten
 from .boxes import clean_boxes
 from .labelled_support import LabelledSupport
@@ -87,19 +87,21 @@ def score_results(
         pictures: of all inputs, see :class:`~.picture_names.PictureNames`.
     """
     places, notes = match_keypoints(truth.keypoint_names, support.labels.keypoint_names)
-    known: dict[tuple[str, int | None], tuple[LabelledInstance, ...]] = {}
+    known: dict[tuple[str, int | None], list[LabelledPicture]] = {}
     for one in truth.pictures:
-        key = (one.file_name, one.frame)
-        known[key] = known.get(key, ()) + one.instances
+        known.setdefault((one.file_name, one.frame), []).append(one)
     names = PictureNames({name for name, _ in known}, pictures)
     notes = [*truth.notes, *notes, *names.notes()]
     own = {os.path.realpath(path) for path in support.paths}
     shots = _shots(support)
-    rows = []
+    rows, resized = [], []
     num_missed = 0
     for result in results:
-        name = names.find(result.source)
-        instances = known.get((name, result.frame), ())
+        labelled = known.get((names.find(result.source), result.frame), ())
+        if any(one.size not in (None, result.image_size) for one in labelled):
+            resized.append(result.source)
+            continue
+        instances = [instance for one in labelled for instance in one.instances]
         if not instances or os.path.realpath(result.source) in own:
             continue
         matches = match_boxes(result.boxes, np.array([one.box() for one in instances]))
@@ -109,6 +111,11 @@ def score_results(
             true = _true_keypoints(instances[column], places, shots[1].any(axis=0))
             if true is not None:
                 rows.append((result.keypoints[row], copied[row], *true))
+    if resized:
+        notes.append(
+            f'{len(resized)} pictures left out, of another size than the labels tell: '
+            f'{shorten(resized)}'
+        )
     if not rows:
         nothing = np.zeros((0, len(places)))
         return Scores(num_missed, nothing, nothing, tuple(notes))

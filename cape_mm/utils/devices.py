@@ -54,10 +54,10 @@ def check_device(name: str | None) -> torch.device:
         device = None
     # PyTorch takes a number behind 'cpu' too, where it has no meaning
     if device is None or name != 'cpu' and device.type != 'cuda':
-        raise ConfigError(f'--device must be cpu, cuda or cuda:<n>, got {name!r}')
+        raise ConfigError(f'device must be cpu, cuda or cuda:<n>, got {name!r}')
     if device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(
-            f'--device {name} is not available: PyTorch {torch.__version__} sees '
-            f'{torch.cuda.device_count()} GPUs. Use --device cpu.'
+            f'device {name} is not available: PyTorch {torch.__version__} sees '
+            f'{torch.cuda.device_count()} GPUs. Use device cpu.'
         )
     return device

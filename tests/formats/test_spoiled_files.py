@@ -117,6 +117,7 @@ def test_other_separators_are_named(separator, name, tmp_path):
         ('labels.v001.SLP', 'SLEAP: export'),
         ('annotations.xml', 'COCO Keypoints 1.0'),
         ('export.zip', 'unpack it first'),
+        ('frame.txt', 'YOLO and others'),
     ],
 )
 @pytest.mark.parametrize('kind', [None, 'coco', 'deeplabcut'])

@@ -70,6 +70,23 @@ def test_hidden_truth_other_pictures_and_the_support_do_not_count(tmp_path):
     assert 'labels no keypoint' in str(nothing)
 
 
+def test_labels_of_another_size_do_not_count(tmp_path):
+    labels = truth('a.png', KEYPOINTS)
+    (picture,) = labels.pictures
+    small = replace(labels, pictures=(replace(picture, size=(32, 30)),))
+    scores = score([result('a.png', KEYPOINTS)], small, support(tmp_path))
+    assert len(scores.distances) == 0 and 'of another size than' in str(scores)
+
+
+def test_objects_of_a_picture_that_is_listed_twice_all_count(tmp_path):
+    labels = truth('a.png', KEYPOINTS)
+    shifted = replace(labels.pictures[0].instances[0], bbox=BOX + [40, 0, -40, 0])
+    pictures = (*labels.pictures, replace(labels.pictures[0], instances=(shifted,)))
+    found = result('a.png', KEYPOINTS)
+    scores = score([found], replace(labels, pictures=pictures), support(tmp_path))
+    assert (len(scores.distances), scores.num_missed) == (1, 1)
+
+
 def test_keypoints_are_compared_by_the_names_that_both_have(tmp_path):
     mixed = truth('a.png', KEYPOINTS[::-1])
     for names in (NAMES[::-1], [NAMES[3], 'other', *NAMES[1::-1]]):

@@ -51,6 +51,7 @@ options() { # PROCESSES EPISODES-PER-PROCESS STEPS EPOCHS
 
 train() { # NAME PROCESSES EPISODES-PER-PROCESS STEPS EPOCHS [ARGUMENT]
     local name=$1 code=0 start=$SECONDS
+    [ -n "${6:-}" ] || rm -rf "${OUT:?}/$name" "$OUT/$name.log"
     options "${@:2:4}"
     local arguments=(--work-dir "$OUT/$name" $AMP ${6:-} "${CFG[@]}")
     if [ "$2" = 1 ]; then
@@ -160,6 +161,7 @@ left_over() { # how many processes still have the work directory in their comman
 
 part_kill() {
     options 2 $((BATCH / 2)) $SHORT_STEPS 4
+    rm -rf "${OUT:?}/killed"
     bash tools/dist_train.sh $CONFIG 2 --work-dir "$OUT/killed" $AMP "${CFG[@]}" \
         > "$OUT/killed.log" 2>&1 &
     local launcher=$! code=0

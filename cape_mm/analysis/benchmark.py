@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..apis.run_description import describe_environment
 from ..engine.hooks.run_report_hooks import MIB, peak_rss_mib
 from ..errors import ConfigError
-from ..utils.atomic_write import write_text_atomically
+from ..utils.atomic_write import try_file, write_text_atomically
 from ..utils.value_checks import check_at_least, check_choice
 from .random_model import SIZE_NAMES, RandomModel, prepare
 
@@ -110,8 +110,7 @@ def benchmark(
     """
     if not 1 <= len(configs) <= 2:
         raise ConfigError(f'name one config, or two to compare; got {len(configs)}')
-    if out is not None and Path(out).is_dir():
-        raise ConfigError(f'--out {out} is a folder, expected a file name')
+    try_file(out, '--out')
     records, models = {}, {}
     for name, config in zip('AB', configs):
         records[name], models[name] = _prepare(config, settings, cfg_options)

@@ -10,8 +10,9 @@ import logging
 import os
 import re
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from numbers import Real
 from pathlib import Path
 
 from mmengine.config import Config
@@ -26,6 +27,14 @@ WORLD_SIZE_VARIABLES = {
     'mpi': 'OMPI_COMM_WORLD_SIZE',
     'slurm': 'SLURM_NTASKS',
 }
+COUNTS_IN_TRAINING = {
+    'train_cfg.max_epochs': 1,
+    'train_cfg.max_iters': 1,
+    'train_cfg.val_interval': 1,
+    'optim_wrapper.accumulative_counts': 1,
+}
+"""Keys with their smallest values."""
+LEARNING_RATE = 'optim_wrapper.optimizer.lr'
 UNREGISTERED = re.compile(r'^(\S+) is not in the (.+? registry)')
 WRONG_ARGUMENT = re.compile(
     r"(?:(\w+)\.)?__init__\(\) (?:got an unexpected keyword argument '(\w+)'|"
@@ -43,11 +52,12 @@ def check_config(cfg: Mapping, mode: str) -> None:
         mode: ``'train'`` (training and validation data) or ``'test'``.
 
     Raises:
-        ConfigError: batches of unequal size, an accumulation that is no positive
-            integer, or CUDA graphs of what can't be recorded.
+        ConfigError: a number without meaning, batches of unequal size, or CUDA graphs
+            of what can't be recorded.
         MissingDataError: a data root or an annotation file does not exist.
         CheckpointError: the file to load or resume from does not exist.
     """
+    check_numbers(cfg, mode)
     for name in loaders_in_use(cfg, mode):
         check_loader(cfg, name)
     warn_about_templates(cfg, loaders_in_use(cfg, mode))
@@ -63,49 +73,64 @@ def explain_build_errors(cfg: Mapping | Config) -> Iterator[None]:
     """Name the key of a config that MMEngine could not build something from.
 
     Raises:
-        ConfigError: a type is not registered, or takes no such argument.
+        ConfigError: a type is not registered, takes no such argument, or refuses the
+            value of one (ValueError, AssertionError).
     """
     try:
         yield
-    except (KeyError, TypeError) as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        is_building = any('mmengine/registry/' in frame.filename for frame in frames)
+    except (KeyError, TypeError, ValueError, AssertionError) as error:
+        part = part_being_built(error)
         message = str(error.args[0]) if error.args else ''
         unregistered = UNREGISTERED.match(message)
         wrong = WRONG_ARGUMENT.search(message)
-        is_known = is_building and (unregistered or wrong)
-        if isinstance(error, CapeError) or not is_known:
+        is_defect = isinstance(error, (KeyError, TypeError)) and not (
+            unregistered or wrong
+        )
+        if isinstance(error, CapeError) or part is None or is_defect or not message:
             raise
-        content = dict(cfg.items())
+        content, key = dict(cfg.items()), ''
+        places = find_components(content, lambda one: one == part)
         if unregistered:
-            places = find_components(content, unregistered[1], 'type')
-            message = f'type {unregistered[1]!r} is not in the {unregistered[2]}'
-        else:
-            owner, argument = wrong.groups()
-            places = find_components(content, owner, argument)
-            places = places or find_components(content, None, argument)
-        where = f'{" or ".join(dict.fromkeys(places))}: ' if places else ''
-        raise ConfigError(f'{where}{message}') from error
+            kind, registry = unregistered.groups()
+            key = '.type'
+            places = find_components(content, lambda one: one.get('type') == kind)
+            message = (
+                f'type {kind!r} is not in the {registry}; a module of your own is '
+                f"named in custom_imports=dict(imports=['cape_mm', ...]) and found "
+                f'beside the tool or on PYTHONPATH'
+            )
+        elif wrong:
+            owner, name = wrong.groups()
+            key = f'.{name}' if name else ''
+            places = find_components(
+                content,
+                lambda one: one.get('type') == owner and (not name or name in one),
+            ) or find_components(content, lambda one: name in one)
+        found = ' or '.join(f'{place}{key}' for place in places)
+        raise ConfigError(f'{found}: {message}' if found else message) from error
+
+
+def part_being_built(error: BaseException) -> Mapping | None:
+    """The config that MMEngine was building from when an error came, the innermost."""
+    found = None
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_name == 'build_from_cfg':
+            found = frame.f_locals.get('cfg')
+    return found
 
 
 def find_components(
-    config: object, kind: str | None, key: str | None, path: str = ''
+    config: object, is_wanted: Callable[[Mapping], bool], path: str = ''
 ) -> list[str]:
-    """Dotted places of the parts of a type that have a key; of any type for None."""
-    found = []
+    """Dotted places of the wanted parts of a config."""
+    found = [path] if isinstance(config, Mapping) and path and is_wanted(config) else []
     if isinstance(config, Mapping):
-        has_type = kind is None or config.get('type') == kind
-        if has_type and (key is None or key in config):
-            found.append(f'{path}.{key}' if key else path)
         parts = config.items()
-    elif isinstance(config, (list, tuple)):
-        parts = enumerate(config)
     else:
-        return found
+        parts = enumerate(config) if isinstance(config, (list, tuple)) else ()
     for name, part in parts:
-        below = f'{path}.{name}' if path else str(name)
-        found += find_components(part, kind, key, below.lstrip('.'))
-    return [place.lstrip('.') for place in found]
+        found += find_components(part, is_wanted, f'{path}.{name}'.lstrip('.'))
+    return found
 
 
 def loaders_in_use(cfg: Mapping, mode: str) -> list[str]:
@@ -119,6 +144,38 @@ def loaders_in_use(cfg: Mapping, mode: str) -> list[str]:
     if f'{names[0]}_dataloader' not in used:
         raise ConfigError(f'the config has no {names[0]}_dataloader: nothing to {mode}')
     return used
+
+
+def check_numbers(cfg: Mapping, mode: str) -> None:
+    """Check what a run counts with; MMEngine would fail in the middle of it, or hang.
+
+    Args:
+        cfg: the merged config.
+        mode: ``'train'`` or ``'test'``.
+
+    Raises:
+        ConfigError: names the key.
+    """
+    least = dict(COUNTS_IN_TRAINING) if mode == 'train' else {}
+    for name in loaders_in_use(cfg, mode):
+        least |= {f'{name}.batch_size': 1, f'{name}.num_workers': 0}
+    for key, smallest in least.items():
+        value = read_key(cfg, key)
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        if value is not None and not (is_number and value >= smallest):
+            kind = 'a positive integer' if smallest else 'an integer of at least 0'
+            raise ConfigError(f'{key} must be {kind}, got {value!r}')
+    rate = read_key(cfg, LEARNING_RATE) if mode == 'train' else None
+    if rate is not None and not (isinstance(rate, Real) and rate >= 0):
+        raise ConfigError(f'{LEARNING_RATE} must be at least 0, got {rate!r}')
+
+
+def read_key(cfg: Mapping, key: str) -> object:
+    """The value of a dotted key, None where there is none."""
+    value = cfg
+    for name in key.split('.'):
+        value = value.get(name) if hasattr(value, 'get') else None
+    return value
 
 
 def iterate_datasets(dataset: object) -> Iterator[Mapping]:
@@ -210,18 +267,12 @@ def describe_layout(dataset: Mapping) -> str:
 
 
 def check_batches(cfg: Mapping) -> None:
-    """Check that all micro-batches are equal and the accumulation makes sense.
+    """Check that all micro-batches are equal.
 
     Raises:
-        ConfigError: ``accumulative_counts`` is no positive integer, or the last batch
-            of a rank would be smaller and yet weigh as much as the others.
+        ConfigError: the last batch of a rank would be smaller and yet weigh as much as
+            the others.
     """
-    counts = (cfg.get('optim_wrapper') or {}).get('accumulative_counts', 1)
-    if isinstance(counts, bool) or not isinstance(counts, int) or counts < 1:
-        raise ConfigError(
-            f'optim_wrapper.accumulative_counts must be a positive integer '
-            f'(micro-batches per update), got {counts!r}'
-        )
     loader = cfg['train_dataloader']
     batch_size = loader.get('batch_size', 1)
     episodes = (loader.get('sampler') or {}).get('episodes_per_epoch')

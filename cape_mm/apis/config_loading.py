@@ -15,6 +15,9 @@ from .config_options import check_option_names, spread_data_options, warn_data_r
 BFLOAT16_CAPABILITY = (8, 0)
 """Ampere; ``torch.cuda.is_bf16_supported`` also counts GPUs that emulate it."""
 
+OWN_LENGTH = {'begin', 'end', 'T_max', 'total_iters', 'total_steps', 'milestones'}
+"""Keys by which a schedule has a length, or places, of its own."""
+
 
 def load_config(path: str | Path, cfg_options: Mapping | None = None) -> Config:
     """Read a config file and merge overrides into it.
@@ -86,3 +89,24 @@ def set_amp(cfg: Config, amp: bool) -> None:
     for key in ('loss_scale', 'dtype', 'use_fsdp'):
         wrapper.pop(key, None)
     print_log('no GPU: mixed precision is bfloat16 autocast on the CPU', 'current')
+
+
+def count_in_iterations(cfg: Config) -> None:
+    """Let schedules of a training without epochs end with it, in place.
+
+    MMEngine takes such a training for a single epoch: a schedule that counts epochs,
+    converted to iterations or not, would end after the first pass of the loader.
+    """
+    loop = cfg.get('train_cfg') or {}
+    if loop.get('by_epoch', True) and loop.get('type') != 'IterBasedTrainLoop':
+        return
+    given = cfg.get('param_scheduler') or []
+    for entry in [given] if isinstance(given, dict) else given:
+        if entry.get('by_epoch', True) and not OWN_LENGTH & entry.keys():
+            entry.by_epoch = False
+            entry.pop('convert_to_iter_based', None)
+            print_log(
+                f'{entry.get("type")}: counts iterations and ends with the training, '
+                f'which has no epochs',
+                'current',
+            )

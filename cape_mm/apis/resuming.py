@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mmengine.config import Config
@@ -13,10 +13,18 @@ from mmengine.runner import Runner
 
 from ..compat.checkpoint import NUM_SHOWN, check_architecture, read_checkpoint
 from ..compat.checkpoint_file import check_integrity
+from ..compat.stored_config import parse_text
 from ..engine.trained_categories import remember_training
 from ..errors import CheckpointError, UnsafeCheckpointError
 
 POINTER_NAME = 'last_checkpoint'
+RESTORED = (
+    'optim_wrapper.optimizer.',
+    'optim_wrapper.paramwise_cfg.',
+    'param_scheduler.',
+    'train_cfg.max_',
+)
+"""Starts of keys whose values a checkpoint brings along, or that decide on these."""
 STEP_PATTERN = re.compile(r'(epoch|iter)_(\d+)\.pth')
 
 
@@ -186,6 +194,49 @@ def check_start(runner: Runner, path: str | None, resume: bool) -> None:
             f'--resume: {path} holds weights, but no state of a training. Start a new '
             f'one from these weights with --cfg-options load_from={path}.'
         )
+    else:
+        kept = describe_kept(checkpoint['meta'], runner.cfg)
+        if kept:
+            runner.logger.warning(
+                f'resume: the optimizer, its learning rate and the schedule go on as '
+                f'{path} has them, whatever the config says now: {kept}. To train '
+                f'under these, start from its weights: --cfg-options load_from={path}'
+            )
+
+
+def describe_kept(meta: Mapping, cfg: Config) -> str:
+    """What a resume does not take from the config, with both values; '' without any.
+
+    Args:
+        meta: the checkpoint's, with the text of its config.
+        cfg: the config of now.
+    """
+    try:
+        before = parse_text(meta.get('cfg'), {key.split('.')[0] for key in RESTORED})
+    except (ValueError, SyntaxError, RecursionError):
+        return ''
+    old, new = (
+        {key: value for key, value in flatten(config) if key.startswith(RESTORED)}
+        for config in (before, {key: cfg.get(key) for key in before})
+    )
+    return ', '.join(
+        f'{key}={new.get(key)!r} (was {old.get(key)!r})'
+        for key in dict.fromkeys([*old, *new])
+        if old.get(key) != new.get(key)
+    )
+
+
+def flatten(config: object, path: str = '') -> Iterator[tuple[str, object]]:
+    """Dotted keys and the values of a config."""
+    if isinstance(config, Mapping):
+        parts = config.items()
+    elif isinstance(config, (list, tuple)):
+        parts = enumerate(config)
+    else:
+        yield path, config
+        return
+    for name, part in parts:
+        yield from flatten(part, f'{path}.{name}'.lstrip('.'))
 
 
 def describe_fit(num_weights: int, others: Sequence[str]) -> str:

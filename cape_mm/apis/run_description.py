@@ -25,6 +25,7 @@ def describe_run(
     config_path: str | Path,
     checkpoint_path: str | Path,
     checkpoint: Mapping | None = None,
+    cfg_options: Mapping | None = None,
 ) -> dict[str, Any]:
     """Describe a test; what does not apply is left out.
 
@@ -33,12 +34,14 @@ def describe_run(
         config_path: the config's file.
         checkpoint_path: the checkpoint's file.
         checkpoint: its content, which tells about the training.
+        cfg_options: overrides of the config.
 
     Returns:
-        ``config``, ``checkpoint``, ``cape_mm_version``, ``episodes_sha256``,
-        ``num_missing_images``, ``ann_files``, ``annotations_sha256``,
-        ``template_file``, ``trained_on`` with ``partial``, what the training data
-        lacked, and ``environment``, see :func:`describe_environment`.
+        ``config``, ``cfg_options``, ``checkpoint``, ``cape_mm_version``,
+        ``episodes_sha256``, ``num_missing_images``, ``ann_files``,
+        ``annotations_sha256``, ``template_file``, ``trained_on`` with ``partial``, what
+        the training data lacked, and ``environment``, see
+        :func:`describe_environment`.
     """
     dataset = runner.test_loop.dataloader.dataset
     sampler = runner.test_loop.dataloader.sampler
@@ -46,6 +49,7 @@ def describe_run(
     is_known = isinstance(dataset, MP100EpisodeDataset)
     run = dict(
         config=str(config_path),
+        cfg_options=dict(cfg_options) if cfg_options else None,
         checkpoint=str(checkpoint_path),
         cape_mm_version=__version__,
         episodes_sha256=getattr(sampler, 'episodes_sha256', None),

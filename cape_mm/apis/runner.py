@@ -9,12 +9,14 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
+from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from mmpose.registry import VISUALIZERS
 
 from ..compat.checkpoint import load_weights, read_checkpoint
 from ..compat.checkpoint_file import trusting
 from ..datasets.evaluation_plan import dataset_meta
+from ..engine.hooks.accumulation_window_hook import get_accumulative_counts
 from ..engine.trained_categories import (
     describe_overlap,
     trained_categories_of,
@@ -25,8 +27,14 @@ from ..evaluation.prediction_dump import PredictionDump, write_dump
 from ..evaluation.report import format_table, write_metrics
 from ..evaluation.result_file import write_all_results
 from ..structures import Episode
+from ..utils.atomic_write import try_file, try_folder
 from .config_checks import check_config, explain_build_errors
-from .config_loading import load_config, set_amp, set_work_dir
+from .config_loading import (
+    count_in_iterations,
+    load_config,
+    set_amp,
+    set_work_dir,
+)
 from .launching import check_same_data, explain_lost_process, join_processes
 from .log_filters import filtered_log
 from .resuming import check_start, set_resume
@@ -86,7 +94,9 @@ def train(
     with trusting(trust_checkpoint):
         set_resume(cfg, resume)
         check_config(cfg, 'train')
+        try_folder(cfg.work_dir, '--work-dir')
         set_amp(cfg, amp)
+        count_in_iterations(cfg)
         with locked_work_dir(cfg.work_dir, launcher), explain_build_errors(cfg):
             runner = build_runner(cfg)
             check_start(runner, cfg.get('load_from'), cfg.get('resume', False))
@@ -148,7 +158,12 @@ def test(
     content = {}
     if checkpoint is not None:
         content = read_checkpoint(checkpoint, trust_checkpoint)
+    out = Path(out) if out is not None else Path(cfg.work_dir) / 'metrics.json'
+    try_folder(cfg.work_dir, '--work-dir')
+    try_file(out, '--out')
+    try_file(dump, '--dump')
     if show_dir is not None:
+        try_folder(show_dir, '--show-dir')
         set_pictures(cfg, show_dir, num_show)
     if dump is not None or report is not None:
         add_dump(cfg)
@@ -169,14 +184,15 @@ def test(
     num_trained = count_trained(runner, content)
     if num_trained:
         metrics['trained_categories_in_test'] = num_trained
-    metrics['run'] = describe_run(runner, config, checkpoint or 'untrained', content)
+    metrics['run'] = describe_run(
+        runner, config, checkpoint or 'untrained', content, cfg_options
+    )
     if is_main_process():
-        path = Path(out) if out is not None else Path(cfg.work_dir) / 'metrics.json'
         print(format_table(metrics))  # first: a full disk must not lose it
-        write_metrics(metrics, path)
-        print(f'metrics: {path}')
+        write_metrics(metrics, out)
+        print(f'metrics: {out}')
         parts = runner.test_evaluator.metrics
-        for results in write_all_results(parts, metrics['run'], path):
+        for results in write_all_results(parts, metrics['run'], out):
             print(f'results: {results}')
         if dump is not None:
             (kept,) = (part for part in parts if isinstance(part, PredictionDump))
@@ -202,11 +218,26 @@ def count_trained(runner: Runner, checkpoint: Mapping) -> int:
     return len(tested.keys() & trained.keys())
 
 
+class AccumulationRunner(Runner):
+    """MMEngine's runner, whose ``auto_scale_lr`` counts accumulated micro-batches."""
+
+    def scale_lr(
+        self, optim_wrapper: OptimWrapper, auto_scale_lr: Mapping | None = None
+    ) -> None:
+        """Scale by the number of episodes of an update; see MMEngine's."""
+        counts = get_accumulative_counts(optim_wrapper)
+        if auto_scale_lr and auto_scale_lr.get('enable') and counts > 1:
+            self.logger.info(f'auto_scale_lr: an update has {counts} micro-batches')
+            base = auto_scale_lr['base_batch_size'] / counts
+            auto_scale_lr = {**auto_scale_lr, 'base_batch_size': base}
+        super().scale_lr(optim_wrapper, auto_scale_lr)
+
+
 def build_runner(cfg: Config) -> Runner:
     """The config's runner, with a visualizer of its own."""
     check_backends(cfg.get('visualizer') or {})
     forget_visualizer(cfg.get('visualizer') or {})
-    return Runner.from_cfg(cfg)
+    return AccumulationRunner.from_cfg(cfg)
 
 
 def check_backends(visualizer: Config | dict) -> None:

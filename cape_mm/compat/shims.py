@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import importlib
 import importlib.util
+import multiprocessing
 import os
 import sys
 import warnings
@@ -197,6 +198,26 @@ def inherited_objects() -> str | None:
     return 'workers must not destroy CUDA tensors that they inherit'
 
 
+def orphaned_workers() -> str | None:
+    """End a data loading worker at once where its main process is gone.
+
+    Symptom: after a SIGKILL of the main process (memory ran out) a worker stays for
+        ever, waiting for a reader of the batches that it has ready.
+    Versions: every PyTorch.
+    Drop when: a worker whose watchdog barks does not wait for its queue.
+    """
+    from torch.utils.data._utils.worker import ManagerWatchdog
+
+    is_alive = ManagerWatchdog.is_alive
+    is_process = multiprocessing.parent_process  # None in a thread of the main one
+
+    def is_alive_or_exit(self) -> bool:
+        return is_alive(self) or bool(is_process() and os._exit(1))
+
+    ManagerWatchdog.is_alive = is_alive_or_exit
+    return 'a worker would outlive a killed main process'
+
+
 SHIMS: tuple[Callable[[], str | None], ...] = (
     torchvision_ops,
     pkg_resources,
@@ -206,6 +227,7 @@ SHIMS: tuple[Callable[[], str | None], ...] = (
     checkpoint_types,
     loading,
     inherited_objects,
+    orphaned_workers,
 )
 
 

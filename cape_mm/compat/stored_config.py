@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 
 from mmengine.config import Config
@@ -24,6 +24,9 @@ from ..errors import CheckpointError
 
 KEY = 'prediction_config'
 """Of the plain data in a checkpoint's ``meta``."""
+
+NAMES = ('model', 'test_dataloader')
+"""What prediction needs of a config."""
 
 MAX_LENGTH = 1_000_000
 """Characters of a config's text; a real one has some ten thousand."""
@@ -83,7 +86,7 @@ def read_stored_config(meta: Mapping | None, source: str) -> Config | None:
     if not (meta.get(KEY) or meta.get('cfg')):
         return None
     try:
-        stored = meta.get(KEY) or _relevant(parse_text(meta['cfg']))
+        stored = meta.get(KEY) or _relevant(parse_text(meta['cfg'], NAMES))
         model, pipeline = stored['model'], stored['pipeline']
         for problem in (
             *find_problems(model, MODELS, MODEL_PARTS, OWN_MODELS),
@@ -149,8 +152,8 @@ def without_initialisation(component: object) -> object:
     return component
 
 
-def parse_text(text: str) -> dict:
-    """Model and test data of a config as MMEngine itself stores it, never run.
+def parse_text(text: str, names: Collection[str]) -> dict:
+    """Top-level keys of a config as MMEngine itself stores it, never run.
 
     Raises:
         ValueError: they hold more than plain values.
@@ -160,12 +163,11 @@ def parse_text(text: str) -> dict:
         raise ValueError('it is no text of a config')
     lines = [line for line in ast.parse(text).body if isinstance(line, ast.Assign)]
     found = {getattr(line.targets[0], 'id', None): line.value for line in lines}
-    wanted = {name: found.get(name) for name in ('model', 'test_dataloader')}
     literals = _Literals()
     return {
         name: ast.literal_eval(literals.visit(value))
-        for name, value in wanted.items()
-        if value is not None
+        for name, value in found.items()
+        if name in names
     }
 
 

@@ -124,3 +124,16 @@ def try_folder(out: str | Path, option: str = '--out') -> Path:
             f'another folder.'
         ) from error
     return folder
+
+
+def try_file(path: str | Path | None, option: str) -> None:
+    """Check that a file can be written; None is none.
+
+    Raises:
+        ConfigError: a folder has its name, or its own folder can't be written to.
+    """
+    if path is None:
+        return
+    if Path(path).is_dir():
+        raise ConfigError(f'{option} {path}: this is a folder. Name a file.')
+    try_folder(Path(path).parent, option)

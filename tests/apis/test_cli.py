@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -67,17 +68,78 @@ def swallow(number):
         raise SyntaxError('no config') from error
 
 
+@pytest.fixture
+def child_handler():
+    """Puts back what a signal takes away: that a worker's death is an error."""
+    before = signal.getsignal(signal.SIGCHLD)
+    yield
+    signal.signal(signal.SIGCHLD, before)
+
+
 @pytest.mark.parametrize('work', [wait_for, swallow])
 @pytest.mark.parametrize(
     ('number', 'code', 'word'),
-    [(signal.SIGINT, 130, 'interrupted'), (signal.SIGTERM, 143, 'terminated')],
+    [
+        (signal.SIGINT, 130, 'interrupted'),
+        (signal.SIGTERM, 143, 'terminated'),
+        (signal.SIGHUP, 129, 'terminated'),
+    ],
 )
-def test_signal_becomes_a_message(capsys, monkeypatch, work, number, code, word):
+def test_signal_becomes_a_message(
+    capsys, monkeypatch, child_handler, work, number, code, word
+):
     monkeypatch.delenv('RANK', raising=False)
     before = signal.getsignal(number)
     assert run_cli(lambda: work(number), 'Saved.') == code
     assert capsys.readouterr().err == f'\n{word}. Saved.\n'
     assert signal.getsignal(number) == before
+
+
+def test_workers_that_the_same_signal_ends_are_no_errors(child_handler, monkeypatch):
+    monkeypatch.delenv('RANK', raising=False)
+
+    def fail(*arguments):
+        raise RuntimeError('DataLoader worker is killed by signal: Terminated.')
+
+    signal.signal(signal.SIGCHLD, fail)
+    assert run_cli(lambda: wait_for(signal.SIGTERM)) == 143
+    os.kill(os.getpid(), signal.SIGCHLD)  # as Python ends
+
+
+def test_what_is_ignored_stays_ignored(monkeypatch):
+    monkeypatch.delenv('RANK', raising=False)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        assert run_cli(lambda: os.kill(os.getpid(), signal.SIGHUP)) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize('text', ['x' * 1_000_000, 'x'], ids=['at once', 'at the end'])
+def test_nobody_reads_the_output_any_more(monkeypatch, capsys, text):
+    reading, writing = os.pipe()
+    os.close(reading)
+    stream = os.fdopen(writing, 'w')
+    monkeypatch.setattr(sys, 'stdout', stream)
+    assert run_cli(lambda: print(text)) == 128 + signal.SIGPIPE
+    stream.close()  # as Python does in the end
+    assert 'Traceback' not in capsys.readouterr().err
+
+
+def test_terminal_that_lacks_letters(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding='ascii')
+    monkeypatch.setattr(sys, 'stdout', stream)
+    assert run_cli(lambda: print('鼻 nose \ud800')) == 0
+    assert stream.buffer.getvalue() == b'\\u9f3b nose \\ud800\n'
+
+
+@pytest.mark.parametrize('name', ['file/below', '.', 'n' * 300])
+def test_a_path_that_can_not_be_used_is_named(tmp_path, capsys, name):
+    (tmp_path / 'file').touch()
+    assert run_cli(lambda: (tmp_path / name).write_text('')) == 2
+    message = capsys.readouterr().err
+    assert message.startswith(f'error: {tmp_path / name}: ')
+    assert len(message.splitlines()) == 1
 
 
 def test_launched_process_is_left_alone(monkeypatch):

@@ -152,6 +152,26 @@ def test_what_can_not_be_built_names_its_key(registry, part, message):
         registry.build(cfg.loaders[1].part)
 
 
+class Picky:
+    """Refuses its argument in one way or another."""
+
+    def __init__(self, size=1):
+        if size < 0:
+            raise ValueError(f'size is negative: {size}')
+        assert size, 'no size'
+
+
+@pytest.mark.parametrize(('size', 'reason'), [(-2, 'size is negative'), (0, 'no size')])
+def test_a_refused_value_names_the_part_that_has_it(size, reason):
+    if 'Picky' not in DATASETS:
+        DATASETS.register_module(module=Picky)
+    cfg = Config(dict(steps=[dict(type='Picky'), dict(type='Picky', size=size)]))
+    refused = pytest.raises(ConfigError, match=rf'^steps\.1: {reason}')
+    with refused, explain_build_errors(cfg):
+        for step in cfg.steps:
+            DATASETS.build(step)
+
+
 def test_defects_keep_their_traceback():
     class Broken:
         def __init__(self):
@@ -183,11 +203,31 @@ def test_ragged_batches(cfg, monkeypatch):
         check_config(cfg, 'train')
 
 
-@pytest.mark.parametrize('counts', [0, -1, 2.0, True, '4'])
-def test_accumulation_must_be_a_positive_integer(cfg, counts):
-    cfg['optim_wrapper']['accumulative_counts'] = counts
-    with pytest.raises(ConfigError, match='must be a positive integer'):
+@pytest.mark.parametrize(
+    ('key', 'value'),
+    [
+        *(
+            ('optim_wrapper.accumulative_counts', value)
+            for value in (0, -1, 2.0, True, '4')
+        ),
+        ('train_cfg.max_epochs', 0),
+        ('train_cfg.max_iters', -5),
+        ('train_cfg.val_interval', 0),
+        ('train_dataloader.batch_size', 0),
+        ('val_dataloader.batch_size', -1),
+        ('val_dataloader.num_workers', -1),
+        ('optim_wrapper.optimizer.lr', -0.1),
+        ('optim_wrapper.optimizer.lr', 'fast'),
+    ],
+)
+def test_numbers_that_mean_nothing(cfg, key, value):
+    cfg = Config(cfg)
+    cfg.merge_from_dict({key: value})
+    with pytest.raises(ConfigError, match=f'^{key} must be .* got {value!r}$'):
         check_config(cfg, 'train')
+    if not key.startswith('val'):
+        cfg.test_dataloader = cfg.val_dataloader
+        check_config(cfg, 'test')  # they are of no matter there
 
 
 def test_load_from_must_exist_unless_it_is_an_address(cfg):

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from cape_mm.apis.config_loading import (
+    count_in_iterations,
     load_config,
     set_amp,
     set_work_dir,
@@ -72,3 +73,25 @@ def test_amp_refuses_other_wrappers(toy_config):
     cfg = load_config(toy_config, {'optim_wrapper.type': 'ApexOptimWrapper'})
     with pytest.raises(ConfigError, match="--amp .*'ApexOptimWrapper'"):
         set_amp(cfg, True)
+
+
+@pytest.mark.parametrize(
+    'loop', [dict(type='IterBasedTrainLoop', max_iters=24), dict(by_epoch=False)]
+)
+def test_schedule_of_a_training_without_epochs(toy_config, loop):
+    """Its length is what MMEngine then sets: that of the training, in iterations."""
+    warm_up = dict(type='LinearLR', by_epoch=False, end=3)
+    bounded = dict(type='MultiStepLR', by_epoch=True, milestones=[2])
+    cosine = dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True)
+    cfg = load_config(toy_config)
+    cfg.param_scheduler = [warm_up, cosine, bounded]
+    cfg.train_cfg = dict(max_epochs=2)
+    count_in_iterations(cfg)
+    assert cfg.param_scheduler == [warm_up, cosine, bounded]
+    cfg.train_cfg = loop
+    count_in_iterations(cfg)
+    counted = dict(type='CosineAnnealingLR', by_epoch=False)
+    assert cfg.param_scheduler == [warm_up, counted, bounded]
+    cfg.param_scheduler = cosine
+    count_in_iterations(cfg)
+    assert cfg.param_scheduler == counted

@@ -7,7 +7,12 @@ import torch
 
 from cape_mm.apis import resuming
 from cape_mm.apis.config_loading import load_config
-from cape_mm.apis.resuming import find_last_checkpoint, list_checkpoints, set_resume
+from cape_mm.apis.resuming import (
+    describe_kept,
+    find_last_checkpoint,
+    list_checkpoints,
+    set_resume,
+)
 from cape_mm.errors import CheckpointError, UnsafeCheckpointError
 
 
@@ -141,3 +146,32 @@ def test_no_resume_leaves_load_from_alone(toy_config):
     set_resume(cfg, None)
     assert cfg.load_from == 'x.pth'
     assert not cfg.get('resume')
+
+
+@pytest.mark.parametrize(
+    ('options', 'said'),
+    [
+        ({}, ''),
+        ({'train_dataloader.batch_size': 1, 'train_cfg.val_interval': 2}, ''),
+        ({'optim_wrapper.accumulative_counts': 8}, ''),
+        ({'train_cfg.max_epochs': 9}, 'train_cfg.max_epochs=9 (was 4)'),
+        (
+            {'optim_wrapper.optimizer.lr': 0.01},
+            'optim_wrapper.optimizer.lr=0.01 (was 0.001)',
+        ),
+        ({'param_scheduler.0.end': 7}, 'param_scheduler.0.end=7 (was 100)'),
+        (
+            {'param_scheduler': [dict(type='ConstantLR')]},
+            "param_scheduler.0.type='ConstantLR' (was 'LinearLR')",
+        ),
+    ],
+)
+def test_what_a_resume_keeps(options, said):
+    meta = dict(cfg=load_config('configs/cape_tiny.py').pretty_text)
+    found = describe_kept(meta, load_config('configs/cape_tiny.py', options))
+    assert said in found and bool(found) == bool(said)
+
+
+@pytest.mark.parametrize('text', [None, 'x = ', "param_scheduler = open('x')", ''])
+def test_a_checkpoint_that_does_not_tell(text):
+    assert describe_kept(dict(cfg=text), load_config('configs/cape_tiny.py')) == ''

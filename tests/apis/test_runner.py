@@ -10,9 +10,11 @@ import sys
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.optim import OptimWrapper
 
 import cape_mm.engine  # noqa: F401  (registers the hooks)
 from cape_mm.apis import runner as api
+from cape_mm.apis.config_loading import load_config, set_work_dir
 from cape_mm.apis.resuming import describe_fit
 from cape_mm.compat.checkpoint import read_checkpoint
 from cape_mm.errors import CheckpointError, ConfigError, MissingDataError
@@ -47,6 +49,40 @@ def test_out_names_the_metrics_file(toy_config, tmp_path):
     out = tmp_path / 'deep' / 'm.json'
     api.test(toy_config, tmp_path / 'w' / 'epoch_1.pth', tmp_path / 't', out=out)
     assert json.loads(out.read_text())['num_pairs'] == 20
+
+
+@pytest.mark.parametrize('option', ['work_dir', 'out', 'dump', 'show_dir'])
+def test_output_that_can_not_be_written_is_known_before(
+    toy_config, tmp_path, monkeypatch, option
+):
+    (tmp_path / 'file').touch()
+    monkeypatch.setattr(api.Runner, 'test', lambda runner: pytest.fail('worked'))
+    monkeypatch.setattr(api.Runner, 'train', lambda runner: pytest.fail('worked'))
+    places = dict(work_dir=tmp_path / 't') | {option: tmp_path / 'file' / 'x'}
+    with pytest.raises(ConfigError, match=f'--{option.replace("_", "-")} .*/file'):
+        api.test(toy_config, **places)
+    if option == 'work_dir':
+        with pytest.raises(ConfigError, match='--work-dir .*/file/x'):
+            api.train(toy_config, **places)
+
+
+@pytest.mark.parametrize(('counts', 'rate'), [(1, 0.2), (4, 0.8)])
+def test_automatic_learning_rate_counts_accumulation(
+    toy_config, tmp_path, counts, rate
+):
+    """Two episodes at a time, where the rate of 0.1 is meant for one."""
+    cfg = load_config(toy_config, {'optim_wrapper.accumulative_counts': counts})
+    cfg.train_dataloader.batch_size = 2
+    set_work_dir(cfg, tmp_path)
+    runner = api.build_runner(cfg)
+    weights = [torch.nn.Parameter(torch.zeros(1))]
+    optimizer = torch.optim.SGD(weights, lr=0.1)
+    wrapper = OptimWrapper(optimizer, accumulative_counts=counts)
+    runner.scale_lr(wrapper, dict(enable=True, base_batch_size=1))
+    assert wrapper.param_groups[0]['lr'] == pytest.approx(rate)
+    runner.scale_lr(wrapper, dict(enable=False, base_batch_size=1))
+    runner.scale_lr(wrapper)
+    assert wrapper.param_groups[0]['lr'] == pytest.approx(rate)
 
 
 def test_without_a_checkpoint_the_model_is_untrained(toy_config, tmp_path):
@@ -173,12 +209,15 @@ def test_metrics_say_what_they_were_measured_on(toy_config, tmp_path):
     expected = dict(
         config=str(toy_config), checkpoint=str(path), cape_mm_version=__version__
     )
-    metrics = api.test(toy_config, path, tmp_path / 't')
+    options = {'randomness.seed': 3}
+    expected['cfg_options'] = options
+    metrics = api.test(toy_config, path, tmp_path / 't', cfg_options=options)
     environment = metrics['run'].pop('environment')
     assert environment['versions']['torch'] == torch.__version__
     assert metrics['run'] == expected
     assert 'trained_categories_in_test' not in metrics
 
+    del expected['cfg_options']
     add_categories(toy_config)
     sys.modules.pop('toy_parts_of_the_runner_test')
     api.test(toy_config, path, tmp_path / 't')

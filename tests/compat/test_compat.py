@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,7 @@ def test_working_packages_are_left_alone(tmp_path):
     )
     code = BARE_IMPORT + (
         'finders = list(sys.meta_path)\n'
-        'always = shims.checkpoint_types, shims.loading, shims.inherited_objects\n'
+        'always = shims.SHIMS[5:]\n'
         'shims = [s for s in shims.SHIMS if s not in always]\n'
         'assert len(shims) == 5\n'
         'assert [s() for s in shims] == [None] * 5, [s() for s in shims]\n'
@@ -289,3 +290,31 @@ def test_forked_processes_destroy_nothing_that_they_inherit(work, tmp_path):
         gc.enable()
     gc.collect()  # what was permanent while forking is not any more
     assert path.read_text() == f'{os.getpid()} '
+
+
+ORPHANED = """
+shims.orphaned_workers()
+import os, signal
+from torch.utils.data import DataLoader
+class Large:
+    def __len__(self):
+        return 100
+    def __getitem__(self, index):
+        return bytes(1_000_000)  # more than a pipe holds
+batches = iter(DataLoader(Large(), None, num_workers=1))
+next(batches)
+print(batches._workers[0].pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(not Path('/proc').is_dir(), reason='no /proc to look into')
+def test_no_worker_outlives_a_main_process_that_is_killed():
+    command = [sys.executable, '-c', BARE_IMPORT + ORPHANED]
+    run = subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, text=True)
+    worker = Path('/proc', run.stdout.readline().strip(), 'stat')
+    run.wait(timeout=30)
+    deadline = time.monotonic() + 12
+    while worker.exists() and worker.read_text().rpartition(')')[2].split()[0] != 'Z':
+        assert time.monotonic() < deadline
+        time.sleep(0.2)

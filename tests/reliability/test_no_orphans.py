@@ -14,7 +14,7 @@ from tool_calls import FAST, REPO, TINY
 
 PROC = Path('/proc')
 pytestmark = pytest.mark.skipif(not PROC.is_dir(), reason='no /proc to look into')
-CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 """After SIGKILL, which cannot be answered, workers notice within some 5 seconds."""
 
 
@@ -76,10 +76,10 @@ def test_no_worker_outlives_the_training(synthetic_root, tmp_path):
             wait_until(lambda: list(log.glob('epoch_*.pth')) or run.poll(), 120)  # noqa: B023
             workers = children_of(run.pid)
             assert len(workers) == 2
-            if kind == signal.SIGINT:
-                os.killpg(run.pid, kind)  # a terminal tells the workers too
-            else:
+            if kind == signal.SIGHUP:
                 os.kill(run.pid, kind)
+            else:
+                os.killpg(run.pid, kind)  # as terminals, timeout and systemd do
             run.wait(timeout=60)
             error = (tmp_path / f'{kind.name}.err').read_text()
             assert run.returncode == CODES[kind], error[-3000:]

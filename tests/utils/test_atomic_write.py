@@ -4,9 +4,12 @@ import os
 
 import pytest
 
+from cape_mm.errors import ConfigError
 from cape_mm.utils.atomic_write import (
     remove_partial_files,
     replacing,
+    try_file,
+    try_folder,
     write_bytes_atomically,
     write_text_atomically,
 )
@@ -77,3 +80,26 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
     removed = remove_partial_files(tmp_path, 'a_*.pth')
     assert [path.name for path in removed] == ['.a_1.pth.x1y2.partial']
     assert sorted(os.listdir(tmp_path)) == ['.a.txt.z.partial', '.a_1.pth', 'a_1.pth']
+
+
+@pytest.mark.parametrize('path', ['a/new/file.json', 'file', '.'])
+def test_places_that_can_be_written_to_are_known_before(tmp_path, path, monkeypatch):
+    (tmp_path / 'file').touch()
+    monkeypatch.chdir(tmp_path)
+    try_folder(tmp_path / 'folder')
+    if path == '.':
+        with pytest.raises(ConfigError, match=r'--out \.: this is a folder'):
+            try_file(path, '--out')
+    else:
+        try_file(path, '--out')
+    with pytest.raises(ConfigError, match='--dump file/x: no file can be'):
+        try_file('file/x/y.json', '--dump')
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
+        'file'
+    ]
+
+
+def test_the_earlier_place():
+    from cape_mm import atomic_write
+
+    assert atomic_write.write_text_atomically is write_text_atomically

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
@@ -35,6 +37,8 @@ class ValidationSummaryHook(Hook):
     Args:
         key: the metric.
         window: validations in the moving average.
+        train_side_interval: without effect, in configs of earlier versions; so is
+            ``num_episodes``.
 
     Raises:
         ConfigError: a window of no validation.
@@ -42,7 +46,20 @@ class ValidationSummaryHook(Hook):
 
     priority = 'ABOVE_NORMAL'
 
-    def __init__(self, key: str = 'PCK@0.2', window: int = 5) -> None:
+    def __init__(
+        self,
+        key: str = 'PCK@0.2',
+        window: int = 5,
+        train_side_interval: int = 0,
+        num_episodes: int | None = None,
+    ) -> None:
+        if train_side_interval or num_episodes:
+            print_log(
+                'ValidationSummaryHook: train_side_interval and num_episodes have no '
+                'effect any more; debug_single_category.py tests on trained categories',
+                'current',
+                logging.WARNING,
+            )
         if window < 1:
             raise ConfigError(f'window must be at least 1, got {window}')
         self.key = key

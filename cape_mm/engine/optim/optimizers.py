@@ -67,8 +67,12 @@ class MergedGroupsConstructor(DefaultOptimWrapperConstructor):
             model: the model, in a wrapper for distributed training or not.
 
         Raises:
-            ConfigError: a parameter is in two places of the model.
+            ConfigError: the optimizer is not registered, or a parameter is in two
+                places of the model.
         """
+        kind = self.optimizer_cfg.get('type')
+        if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
+            raise ConfigError(f'optim_wrapper.optimizer.type: there is no {kind!r}')
         if can_fuse(self.optimizer_cfg, model.parameters()):
             self.optimizer_cfg = {**self.optimizer_cfg, 'fused': True}
         return super().__call__(model)

@@ -34,6 +34,13 @@ def test_categories_that_are_trained_are_not_called_novel():
     assert describe_kind(two, {}) == describe_kind({}, two) == 'val'
 
 
+@pytest.mark.parametrize(('interval', 'is_said'), [(0, False), (2, True)])
+def test_arguments_of_earlier_configs(log_records, interval, is_said):
+    ValidationSummaryHook(train_side_interval=interval)
+    texts = [record.getMessage() for record in log_records]
+    assert any('train_side_interval' in text for text in texts) == is_said
+
+
 def read_scalars(work_dir: Path, key: str) -> dict[int, float]:
     """A validation's value by epoch; a later session's counts."""
     paths = sorted(work_dir.glob('*/vis_data/scalars.json'))

@@ -1,0 +1,3 @@
+"""The earlier place of :mod:`cape_mm.utils.atomic_write`."""
+
+from .utils.atomic_write import *  # noqa: F403

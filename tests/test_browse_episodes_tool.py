@@ -6,9 +6,7 @@ import json
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
-from PIL import ImageShow
 from tool_calls import REPO, TINY, Outcome, ToolCaller
 
 from cape_mm.apis.config_loading import load_config
@@ -117,7 +115,7 @@ def test_augmented_config_draws_every_augmentation(call, tmp_path, synthetic_roo
     browsed = browsing.browse_episodes(
         AUGMENTED, num=2, out=tmp_path, cfg_options=options
     )
-    assert browsed.num_episodes == 2
+    assert len(browsed.pictures) == 2
 
 
 def without_images_of(root: Path, source: Path, is_kept) -> str:
@@ -144,14 +142,6 @@ def test_episodes_without_images_are_named_and_the_rest_is_drawn(
     assert outcome.out.count('not drawn: episode') == 2
     assert 'support: image not found' in outcome.out
     assert '2 episodes, a file each' in outcome.out
-
-
-def test_show_opens_the_sheets(call, monkeypatch):
-    shown = []
-    monkeypatch.setattr(ImageShow, 'show', lambda image: shown.append(image) or True)
-    assert call('--num', '2', '--show').code == 0
-    assert len(shown) == 1
-    assert np.asarray(shown[0]).std() > 10
 
 
 @pytest.mark.parametrize('blocked', ['file', 'file/below'])
@@ -209,15 +199,14 @@ def test_split_of_which_no_episode_loads(call, tmp_path, synthetic_root):
     category = json.loads(path.read_text())['categories'][-1]['id']
     outcome = call(*arguments, '--category', str(category), options=(option,))
     assert outcome.code == 2
-    assert outcome.message.startswith('--split test: nothing could be loaded. episode')
+    assert outcome.message.startswith('split test: nothing could be loaded. episode')
 
 
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (('--num', '0'), '--num must be'),
-        (('--panel-size', '99999'), '--panel-size must be'),
-        (('--category', 'unicorn'), '--category unicorn: no such category'),
+        (('--num', '0'), 'num must be'),
+        (('--category', 'unicorn'), 'category unicorn: no such category'),
     ],
 )
 def test_refusals(call, tmp_path, arguments, message):

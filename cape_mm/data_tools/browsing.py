@@ -6,13 +6,11 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
-from PIL import Image, ImageShow
 from torch.utils.data import DataLoader
 
 from ..apis.config_checks import check_loader, explain_build_errors
@@ -25,8 +23,7 @@ from ..errors import ConfigError, MissingDataError
 from ..structures import Episode
 from ..utils.atomic_write import try_folder
 from ..visualization import contact_sheets, draw_loaded_episode
-from ..visualization.contact_sheet import PANEL_SIZE, write_png
-from ..visualization.drawing import CROWD
+from ..visualization.contact_sheet import write_png
 
 
 @dataclass(frozen=True)
@@ -34,38 +31,29 @@ class Browsed:
     """What :func:`browse_episodes` drew.
 
     Attributes:
-        sheets: contact sheets, files; empty without ``out``.
-        pictures: one file per episode; empty without ``out``.
-        num_episodes: how many were drawn.
+        sheets: contact sheets, files.
+        pictures: one file per episode.
         dropped: one line per episode of which nothing could be loaded.
-        was_shown: a viewer was found and opened; None if none was asked for.
     """
 
     sheets: tuple[Path, ...]
     pictures: tuple[Path, ...]
-    num_episodes: int
     dropped: tuple[str, ...]
-    was_shown: bool | None
 
     def __str__(self) -> str:
         lines = [f'not drawn: {line}' for line in self.dropped]
-        if self.was_shown is False:
-            lines.append('--show: no image viewer was found on this machine')
-        if self.sheets:
-            folder = self.sheets[0].parent
-            lines.append(f'{self.num_episodes} episodes, a file each, in {folder}')
+        folder = self.sheets[0].parent
+        lines.append(f'{len(self.pictures)} episodes, a file each, in {folder}')
         return '\n'.join([*lines, *(f'contact sheet: {path}' for path in self.sheets)])
 
 
 def browse_episodes(
     config: str | Path,
+    out: str | Path,
     split: str = 'train',
     num: int = 12,
-    out: str | Path | None = None,
     seed: int | None = None,
     category: Sequence[str] = (),
-    show: bool = False,
-    panel_size: int = PANEL_SIZE,
     cfg_options: Mapping | None = None,
 ) -> Browsed:
     """Load episodes through a config's own data loader and draw them.
@@ -75,48 +63,43 @@ def browse_episodes(
 
     Args:
         config: config file.
+        out: folder for the pictures.
         split: 'train', 'val' or 'test'.
         num: number of episodes.
-        out: folder for the pictures; None writes none.
         seed: of the training draw, default the config's; for val and test it picks
             other episodes of the fixed draw.
         category: ids or names to restrict the episodes to; a name may mean several.
-        show: open the sheets in the system's image viewer.
-        panel_size: side of one picture in pixels; twice that in the file of an episode
-            with many keypoints.
         cfg_options: overrides.
 
     Raises:
         ConfigError: an argument, a category or the folder is impossible.
         MissingDataError: the split's data is not there, or nothing of it loads.
     """
-    check_numbers(num, panel_size)
+    if num < 1:
+        raise ConfigError(f'num must be at least 1, got {num}')
     cfg = load_config(config, cfg_options)
     check_split(cfg, split)
-    folder = None if out is None else try_folder(out)
+    folder = try_folder(out)
     scope = cfg.get('default_scope', 'mmpose')
     with DefaultScope.overwrite_default_scope(scope), explain_build_errors(cfg):
         loader = build_loader(cfg, split, seed)
     sources = [source.dataset for source in sources_of(loader.dataset)]
     chosen = find_categories([source.categories for source in sources], category)
     episodes = choose_episodes(loader.sampler, num, chosen, seed)
-    drawn, dropped = draw_episodes(loader, episodes, panel_size)
-    if not drawn:
+    rows, dropped = draw_episodes(loader, episodes)
+    if not rows:
         raise MissingDataError(
-            f'--split {split}: nothing could be loaded. {"; ".join(dropped[:3])}'
+            f'split {split}: nothing could be loaded. {"; ".join(dropped[:3])}'
         )
-    sheets = contact_sheets([one.row for one in drawn])
-    written = write_pictures(folder, split, drawn, sheets) if folder else ((), ())
-    was_shown = open_in_viewer(sheets) if show else None
-    return Browsed(*written, len(drawn), dropped, was_shown)
-
-
-def check_numbers(num: int, panel_size: int) -> None:
-    """Refuse what can't be drawn."""
-    if num < 1:
-        raise ConfigError(f'--num must be at least 1, got {num}')
-    if not 64 <= panel_size <= 2048:
-        raise ConfigError(f'--panel-size must be from 64 to 2048, got {panel_size}')
+    sheets = tuple(
+        write_png(folder / f'{split}_sheet_{number:02d}.png', sheet)
+        for number, sheet in enumerate(contact_sheets(list(rows.values())), start=1)
+    )
+    pictures = tuple(
+        write_png(folder / f'{split}_episode_{name}.png', row)
+        for name, row in rows.items()
+    )
+    return Browsed(sheets, pictures, dropped)
 
 
 def check_split(cfg: Config, split: str) -> None:
@@ -125,7 +108,7 @@ def check_split(cfg: Config, split: str) -> None:
     if split not in LOADERS or cfg.get(name) is None:
         there = [s for s in LOADERS if cfg.get(f'{s}_dataloader') is not None]
         raise ConfigError(
-            f'--split {split}: {cfg.filename} has no {name}; it has data for '
+            f'split {split}: {cfg.filename} has no {name}; it has data for '
             f'{", ".join(there) or "no split"}'
         )
     check_loader(cfg, name)
@@ -161,7 +144,7 @@ def find_categories(
         if not any(word in pair for pair in known):
             listed = ', '.join(' '.join(pair) for pair in known)
             raise ConfigError(
-                f'--category {word}: no such category in this split'
+                f'category {word}: no such category in this split'
                 f'{suggest(word, {text for pair in known for text in pair})}. It has: '
                 f'{listed}.'
             )
@@ -197,7 +180,7 @@ def choose_episodes(
         drawable = any(not pools.keys().isdisjoint(ids) for pools, ids in pairs)
     if not drawable:
         raise ConfigError(
-            f'--category: no episode can be made of {sum(category_ids, [])}: too few '
+            f'no episode can be made of {sum(category_ids, [])}: too few '
             f'usable instances for the shots and queries of this config'
         )
     if is_random:
@@ -221,29 +204,16 @@ def _spread(groups: list[list[Episode]], seed: int | None) -> list[Episode]:
     return [episode for one in rounds for episode in one if episode is not None]
 
 
-class Drawn(NamedTuple):
-    """One drawn episode.
-
-    Attributes:
-        name: of its file, without suffix.
-        row: picture for the contact sheet.
-        single: picture for its own file, larger where the keypoints are many.
-    """
-
-    name: str
-    row: np.ndarray
-    single: np.ndarray
-
-
 def draw_episodes(
-    loader: DataLoader, episodes: Sequence[Episode], panel_size: int
-) -> tuple[list[Drawn], tuple[str, ...]]:
+    loader: DataLoader, episodes: Sequence[Episode]
+) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """Load and draw episodes.
 
     Returns:
-        What was drawn, and one line for every episode of which nothing could be loaded.
+        Pictures by name, and one line for every episode of which nothing could be
+        loaded.
     """
-    drawn, dropped = [], []
+    rows, dropped = {}, []
     batches = DataLoader(
         loader.dataset, batch_size=1, sampler=episodes, collate_fn=loader.collate_fn
     )
@@ -255,29 +225,7 @@ def draw_episodes(
             dropped.append(f'episode {name}: {", ".join(sorted(reasons))}')
             continue
         images = [batch['inputs'][side][0] for side in ('support', 'query')]
-        row = single = draw_loaded_episode(*images, sample, panel_size)
-        if sample.num_keypoints > CROWD:
-            single = draw_loaded_episode(*images, sample, 2 * panel_size)
-        drawn.append(Drawn(name, row, single))
-    return drawn, tuple(dropped)
-
-
-def write_pictures(
-    folder: Path, split: str, drawn: Sequence[Drawn], sheets: Sequence[np.ndarray]
-) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
-    """Write the sheets and the single episodes; returns both lists of files."""
-    sheet_files = tuple(
-        write_png(folder / f'{split}_sheet_{number:02d}.png', sheet)
-        for number, sheet in enumerate(sheets, start=1)
-    )
-    single_files = tuple(
-        write_png(folder / f'{split}_episode_{one.name}.png', one.single)
-        for one in drawn
-    )
-    return sheet_files, single_files
-
-
-def open_in_viewer(images: Sequence[np.ndarray]) -> bool:
-    """Open BGR pictures in the system's image viewer; False where there is none."""
-    pictures = [Image.fromarray(image[..., ::-1].copy()) for image in images]
-    return all(ImageShow.show(picture) for picture in pictures)
+        if name in rows:  # of another epoch
+            name = f'{name}_{len(rows)}'
+        rows[name] = draw_loaded_episode(*images, sample)
+    return rows, tuple(dropped)

@@ -30,7 +30,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--num', type=int, default=12, help='number of episodes (default: 12)'
     )
-    parser.add_argument('--out', help='folder for the pictures')
+    parser.add_argument('--out', required=True, help='folder for the pictures')
     parser.add_argument(
         '--seed',
         type=int,
@@ -44,20 +44,8 @@ def parse_args() -> argparse.Namespace:
         metavar='ID_OR_NAME',
         help='only episodes of these categories',
     )
-    parser.add_argument(
-        '--show', action='store_true', help="open the sheets in the system's viewer"
-    )
-    parser.add_argument(
-        '--panel-size',
-        type=int,
-        default=256,
-        help='side of one picture in pixels (default: 256)',
-    )
     add_cfg_options(parser, 'data_root=MY/DATA')
-    args = parser.parse_args()
-    if args.out is None and not args.show:
-        parser.error('give --out DIR, --show, or both')
-    return args
+    return parser.parse_args()
 
 
 def main() -> int:

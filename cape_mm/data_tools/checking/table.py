@@ -10,10 +10,10 @@ from .findings import SEVERITIES, Finding
 from .images import count_images
 from .report import DatasetReport, FileReport
 
-MAX_ROWS = 25
+MAX_ROWS = 50
 MAX_ITEMS = 3
 NAME_WIDTH = 34
-PLAIN = dict(tablefmt='plain', disable_numparse=True)
+PLAIN = dict(tablefmt='plain', disable_numparse=True, preserve_whitespace=True)
 
 
 def format_report(report: DatasetReport) -> str:
@@ -29,7 +29,6 @@ def format_report(report: DatasetReport) -> str:
         _files(report),
         _drops(report.files),
         _sources(report),
-        _missing(report),
         _findings(report),
         _verdict(report),
     ]
@@ -69,50 +68,25 @@ def _drops(files: list[FileReport]) -> str:
 
 
 def _sources(report: DatasetReport) -> str:
+    """Image files by source, and below it the categories that miss most."""
     if not report.images:
         return ''
     state = 'looked for and decoded' if report.is_decoded else 'looked for'
     rows = []
-    for row in count_images(report.images):
-        missing = sum(category['num_missing'] > 0 for category in row['categories'])
-        share = f'{missing:,} of {len(row["categories"]):,}'
-        numbers = f'{row["num_files"]:,}', f'{row["num_missing"]:,}'
-        rows.append((_cut(row['source']), *numbers, share))
-    totals = f'{len(report.images):,}', f'{len(report.missing_images):,}'
-    rows.append(('all', *totals, ''))
+    for source in count_images(report.images):
+        rows.append((source['source'], source))
+        worst = sorted(source['categories'], key=lambda row: -row['num_missing'])
+        rows += [
+            (f'  {row["id"]} {row["name"]}', row) for row in worst if row['num_missing']
+        ]
+    more = f'\n... and {len(rows) - MAX_ROWS:,} more' if len(rows) > MAX_ROWS else ''
+    totals = dict(num_files=len(report.images), num_missing=len(report.missing_images))
+    cells = [
+        (_cut(name), f'{row["num_files"]:,}', f'{row["num_missing"]:,}')
+        for name, row in [('all', totals), *rows[:MAX_ROWS]]
+    ]
     headers = [f'image source ({state})', 'files', 'missing']
-    headers.append('categories with missing files')
-    return tabulate(rows, headers, colalign=['left', *['right'] * 3], **PLAIN)
-
-
-def _missing(report: DatasetReport) -> str:
-    """Categories with missing files, the worst first, each with its first path."""
-    first: dict[tuple[str, int], str] = {}
-    for image in report.missing_images:
-        for key, _ in image.categories:
-            first.setdefault((image.source, key), image.path)
-    found = [
-        (row['source'], category)
-        for row in count_images(report.images)
-        for category in row['categories']
-        if category['num_missing']
-    ]
-    if not found:
-        return ''
-    found.sort(key=lambda item: (-item[1]['num_missing'], item[0], item[1]['id']))
-    rows = [
-        (
-            _cut(f'{source}: {category["id"]} {category["name"]}'),
-            f'{category["num_missing"]:,} of {category["num_files"]:,}',
-            first[source, category['id']],
-        )
-        for source, category in found[:MAX_ROWS]
-    ]
-    headers = ['missing images by category', 'missing', 'first path']
-    text = tabulate(rows, headers, colalign=['left', 'right', 'left'], **PLAIN)
-    if len(found) > MAX_ROWS:
-        text += f'\n... and {len(found) - MAX_ROWS:,} more categories'
-    return text
+    return tabulate(cells, headers, colalign=['left', 'right', 'right'], **PLAIN) + more
 
 
 def _findings(report: DatasetReport) -> str:

@@ -171,10 +171,9 @@ def test_table_stays_short_and_names_the_worst(coco_tree):
     lines = text.splitlines()
     assert len(lines) < 90
     assert max(map(len, lines)) < 400
-    assert any(
-        line.split()[:6] == ['cat2:', '2', 'cat2', '3', 'of', '3'] for line in lines
-    )
-    assert str(coco_tree.image_folder / 'cat2/0.jpg') in text
-    assert '... and 15 more categories' in text
+    rows = [line.split() for line in lines]
+    place = rows.index(['2', 'cat2', '3', '3'])
+    assert rows[place - 1] == ['cat2', '3', '3']
+    assert '... and 31 more' in text
     assert 'verdict: unusable (exit code 2)' in text
     assert 'gap          80  image: missing [files]: ' in text

@@ -46,6 +46,7 @@ def make_pair(
     points['index'] = np.arange(len(row))
     points['is_scored'] = ~np.isnan(row)
     points['distance'], points['visible'] = row, np.nan
+    points['is_shared'] = True
     points['score'] = np.nan if scores is None else scores
     known = np.zeros(len(row)) if visibility is None else np.array(visibility)
     points['visibility'] = np.where((known == 1) | (known == 2), known, 0)
@@ -54,10 +55,15 @@ def make_pair(
         episode_index=np.array([episode]),
         slot=np.array([slot]),
         category_id=np.array([category]),
+        ann_id=np.array([-1]),
         drop_reason=np.array(['']),
         values=_values(row),
         num_keypoints={category: len(row)},
-        floors={'copy_support': Floor(_values(floor_distance), floor_distance)},
+        floors={
+            'copy_support': Floor(
+                _values(floor_distance), floor_distance, np.zeros((len(row), 2))
+            )
+        },
         points=points,
         pair_of_point=np.zeros(len(row), np.int64),
         **names,

@@ -8,15 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmpose.registry import MODELS
 from tool_calls import FAST, TINY, Outcome, ToolCaller
 
 from cape_mm.apis import load_config, parse_cfg_options
-from cape_mm.apis.runner import add_dump, fixed_episodes
+from cape_mm.apis.runner import fixed_episodes
 from cape_mm.errors import ConfigError
-
-KEPT = {'type': 'PredictionDump'}
+from cape_mm.evaluation import EpisodePCK
 
 
 @pytest.fixture
@@ -90,25 +88,15 @@ def test_dump_is_scored_as_the_run_was(call, run_test, synthetic_root, tmp_path)
 
 def test_dump_needs_fixed_episodes():
     loader = SimpleNamespace(sampler=SimpleNamespace(episodes=[1, 2]))
-    toy = SimpleNamespace(test_loop=SimpleNamespace(dataloader=loader))
-    assert fixed_episodes(toy) == [1, 2]
-    del loader.sampler.episodes
-    with pytest.raises(ConfigError, match='--dump needs a test sampler of fixed'):
-        fixed_episodes(toy)
-
-
-@pytest.mark.parametrize(
-    ('given', 'expected'),
-    [
-        ({'type': 'A'}, [{'type': 'A'}, KEPT]),
-        ([{'type': 'A'}, {'type': 'B'}], [{'type': 'A'}, {'type': 'B'}, KEPT]),
-        ({'metrics': {'type': 'A'}}, {'metrics': [{'type': 'A'}, KEPT]}),
-    ],
-)
-def test_dump_stands_beside_the_metrics_of_a_config(given, expected):
-    cfg = Config(dict(test_evaluator=given))
-    add_dump(cfg)
-    assert cfg.test_evaluator == expected
+    metrics = [EpisodePCK()]
+    loop = SimpleNamespace(
+        dataloader=loader, evaluator=SimpleNamespace(metrics=metrics)
+    )
+    assert fixed_episodes(SimpleNamespace(test_loop=loop)) == [1, 2]
+    for breaks in (metrics.clear, lambda: delattr(loader.sampler, 'episodes')):
+        breaks()
+        with pytest.raises(ConfigError, match='--dump needs a test sampler of fixed'):
+            fixed_episodes(SimpleNamespace(test_loop=loop))
 
 
 def test_no_dump(call, tmp_path):

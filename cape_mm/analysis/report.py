@@ -17,7 +17,7 @@ from mmengine.runner import Runner
 
 from ..datasets import MP100EpisodeDataset
 from ..errors import ConfigError, MissingDataError
-from ..evaluation import EpisodePCK, PredictionDump
+from ..evaluation import EpisodePCK
 from ..evaluation.breakdowns import macro_key
 from ..evaluation.calibration import scored_confidences
 from ..evaluation.report import (
@@ -74,10 +74,10 @@ def check_report(runner: Runner, folder: str | Path | None) -> None:
     try_folder(folder, '--report')
     metrics = runner.test_loop.evaluator.metrics
     if not any(isinstance(metric, EpisodePCK) for metric in metrics):
-        found = [type(m).__name__ for m in metrics if not isinstance(m, PredictionDump)]
+        found = ', '.join(type(metric).__name__ for metric in metrics) or 'none'
         raise ConfigError(
             f"--report needs test_evaluator=dict(type='EpisodePCK'), whose numbers it "
-            f'shows; the config has {", ".join(found) or "none"}'
+            f'shows; the config has {found}'
         )
 
 
@@ -85,25 +85,23 @@ def report_test(runner: Runner, metrics: Metrics, folder: str | Path) -> Path:
     """Write the report of a finished test; on the main process only.
 
     Args:
-        runner: after its test, with an evaluator that kept the predictions.
+        runner: after its test.
         metrics: what the test returned, with its ``run``.
         folder: of the report.
 
     Returns:
         Path of the page.
     """
-    dataset = runner.test_loop.dataloader.dataset
-    parts = runner.test_evaluator.metrics
-    (kept, *_) = (part for part in parts if isinstance(part, PredictionDump))
-    (metric, *_) = (part for part in parts if isinstance(part, EpisodePCK))
+    loader, parts = runner.test_loop.dataloader, runner.test_evaluator.metrics
+    dataset, episodes = loader.dataset, getattr(loader.sampler, 'episodes', None)
+    table = next(part.pairs for part in parts if isinstance(part, EpisodePCK))
     pictures, names = {}, {}
-    if isinstance(dataset, MP100EpisodeDataset):
-        choices = choose_episodes(metric.pairs)
-        chosen = [one for some in choices.values() for one in some]
-        pictures = draw_chosen(chosen, kept.entries, dataset)
+    if isinstance(dataset, MP100EpisodeDataset) and episodes:
+        chosen = [one for some in choose_episodes(table).values() for one in some]
+        pictures = draw_chosen(chosen, table, dataset, episodes)
         categories = dataset.categories.values()
         names = {category.id: category.keypoint_names for category in categories}
-    text = render(metrics, metric.pairs, pictures, names, runner.cfg.pretty_text)
+    text = render(metrics, table, pictures, names, runner.cfg.pretty_text)
     return _write(folder, text)
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -13,7 +12,6 @@ from mmengine.structures import InstanceData
 
 from ..datasets import MP100EpisodeDataset
 from ..errors import CapeError
-from ..evaluation.prediction_dump import NO_CONFIDENCE
 from ..evaluation.results import PCK_COLUMN, VALUE_KEYS, ResultTable
 from ..structures import Episode
 from ..structures.geometry import apply_affine, invert_affine
@@ -21,8 +19,6 @@ from ..visualization import draw_episode
 
 NME_COLUMN = VALUE_KEYS.index('NME')
 JPEG_QUALITY = 85
-
-Entry = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -105,8 +101,9 @@ def _places(number: int) -> dict[str, int]:
 
 def draw_chosen(
     chosen: Iterable[ChosenPair],
-    entries: Sequence[Entry],
+    table: ResultTable,
     dataset: MP100EpisodeDataset,
+    episodes: Sequence[Episode],
 ) -> dict[tuple[int, int], bytes | str]:
     """Draw pairs as support | query with truth | query with prediction.
 
@@ -114,31 +111,39 @@ def draw_chosen(
 
     Args:
         chosen: the pairs.
-        entries: the predictions, as ``PredictionDump`` keeps them.
+        table: all pairs.
         dataset: what the predictions were made on.
+        episodes: the whole evaluation list.
 
     Returns:
         By (episode_index, slot) a JPEG file, or why the pair could not be drawn.
     """
-    by_key = {(entry['episode_index'], entry['slot']): entry for entry in entries}
-    return {one.key: _draw(by_key[one.key], dataset) for one in chosen}
+    rows = table.scored_rows()
+    return {
+        one.key: _draw(table, rows[one.key], dataset, episodes[one.episode_index])
+        for one in chosen
+    }
 
 
-def _draw(entry: Entry, dataset: MP100EpisodeDataset) -> bytes | str:
-    index, supports = entry['episode_index'], tuple(entry['support_ids'])
-    queries = (entry['ann_id'],)
+def _draw(
+    table: ResultTable, row: int, dataset: MP100EpisodeDataset, episode: Episode
+) -> bytes | str:
+    shown = replace(episode, query_ids=(int(table.ann_id[row]),))
     try:
-        item = dataset[Episode(entry['category_id'], supports, queries, index, index)]
+        item = dataset[shown]
     except CapeError as error:
         return str(error)
     sample = item['data_samples']
     if not len(sample.query_slots):
         return sample.dropped_pairs[0]['reason']
-    triplets = np.asarray(entry['keypoints'], np.float64).reshape(1, -1, 3)
-    points, scores = triplets[..., :2], triplets[..., 2]
+    own = table.points[table.pair_of_point == row]
+    points = np.zeros((1, sample.num_keypoints, 2))
+    scores = np.zeros(points.shape[:2])
+    points[0, own['index']] = np.stack([own['x'], own['y']], axis=1)
+    scores[0, own['index']] = own['score']
     on_crop = apply_affine(invert_affine(sample.crop_to_image[0]), points)
     fields = dict(keypoints=on_crop, keypoints_orig=points)
-    if not (scores == NO_CONFIDENCE).all():
+    if not np.isnan(own['score']).all():
         fields['keypoint_scores'] = scores
     sample.pred_instances = InstanceData(
         **{key: torch.from_numpy(value) for key, value in fields.items()}

@@ -23,7 +23,8 @@ from ..engine.trained_categories import (
     usable_categories,
 )
 from ..errors import ConfigError
-from ..evaluation.prediction_dump import PredictionDump, write_dump
+from ..evaluation.episode_pck import EpisodePCK
+from ..evaluation.prediction_dump import write_dump
 from ..evaluation.report import format_table, write_metrics
 from ..evaluation.result_file import write_all_results
 from ..structures import Episode
@@ -165,8 +166,6 @@ def test(
     if show_dir is not None:
         try_folder(show_dir, '--show-dir')
         set_pictures(cfg, show_dir, num_show)
-    if dump is not None or report is not None:
-        add_dump(cfg)
     with explain_build_errors(cfg):
         runner = build_runner(cfg)
         loop = runner.test_loop
@@ -195,8 +194,10 @@ def test(
         for results in write_all_results(parts, metrics['run'], out):
             print(f'results: {results}')
         if dump is not None:
-            (kept,) = (part for part in parts if isinstance(part, PredictionDump))
-            print(f'predictions: {write_dump(kept, episodes, metrics["run"], dump)}')
+            metric = next(part for part in parts if isinstance(part, EpisodePCK))
+            plan = (metric.dataset_meta or {}).get('evaluation_plan')
+            kept = loop.dataloader.dataset, episodes, metrics['run'], dump, plan
+            print(f'predictions: {write_dump(metric.pairs, *kept)}')
         if show_dir is not None:
             check_pictures(runner)
             print(f'pictures: {show_dir}')
@@ -284,27 +285,19 @@ def forget_visualizer(visualizer: Mapping) -> None:
         kind._instance_dict.pop(visualizer.get('name'), None)
 
 
-def add_dump(cfg: Config) -> None:
-    """Let the test keep the predictions, beside what the config measures."""
-    given = cfg.test_evaluator
-    is_evaluator = isinstance(given, dict) and 'metrics' in given
-    metrics = given['metrics'] if is_evaluator else given
-    metrics = list(metrics) if isinstance(metrics, (list, tuple)) else [metrics]
-    metrics.append(dict(type='PredictionDump'))
-    cfg.test_evaluator = {**given, 'metrics': metrics} if is_evaluator else metrics
-
-
 def fixed_episodes(runner: Runner) -> Sequence[Episode]:
     """The test's whole list of episodes, of all processes.
 
     Raises:
-        ConfigError: there is no such list.
+        ConfigError: there is no such list, or no metric that keeps the predictions.
     """
     episodes = getattr(runner.test_loop.dataloader.sampler, 'episodes', None)
-    if episodes is None:
+    metrics = runner.test_loop.evaluator.metrics
+    if episodes is None or not any(isinstance(one, EpisodePCK) for one in metrics):
         raise ConfigError(
             '--dump needs a test sampler of fixed episodes, such as '
-            "dict(type='FixedEpisodeSampler', ...)"
+            "dict(type='FixedEpisodeSampler', ...), and test_evaluator=dict("
+            "type='EpisodePCK')"
         )
     return episodes
 

@@ -3,13 +3,11 @@
 from .copy_support import copy_support
 from .episode_pck import EpisodePCK
 from .functional import auc, epe, nme, normalized_distances, pck
-from .prediction_dump import PredictionDump
 from .report import format_table, write_metrics
 from .results import ResultTable
 
 __all__ = [
     'EpisodePCK',
-    'PredictionDump',
     'ResultTable',
     'auc',
     'copy_support',

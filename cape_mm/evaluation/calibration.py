@@ -229,8 +229,9 @@ def confidence_metrics(table: ResultTable) -> dict:
 
 def visibility_metrics(table: ResultTable) -> dict[str, float]:
     """Whether predicted visibility tells seen from hidden; {} if that has no answer."""
-    visible = table.points['visible'].astype(np.float64)
+    points = table.points[table.points['is_shared']]
+    visible = points['visible'].astype(np.float64)
     if np.isnan(visible).any():
         return {}
-    area = auroc(visible, table.points['is_scored'])
+    area = auroc(visible, points['is_scored'])
     return {} if np.isnan(area) else {'visibility_AUROC': area}

@@ -15,7 +15,7 @@ from ..errors import AnnotationFormatError, ConfigError
 from ..structures import Episode
 from ..utils.json_file import read_json
 from .episode_pck import EpisodePCK
-from .prediction_dump import FORMAT, NO_CONFIDENCE, NUMBER_SIZES, Entry, key_of
+from .prediction_dump import FORMAT, NO_CONFIDENCE, NUMBER_SIZES, Entry
 from .report import format_table, write_metrics
 from .result_file import results_path, write_results
 
@@ -81,7 +81,7 @@ def read_dump(path: str | Path) -> Dump:
         problem = _problem_of(record, found)
         if problem is not None:
             raise AnnotationFormatError(f'{path}: entry {place} {problem}. {REMEDY}')
-        found.entries[key_of(record)] = record
+        found.entries[record['episode_index'], record['slot']] = record
     return found
 
 
@@ -220,6 +220,7 @@ def _stack(index: AnnotationIndex, ann_ids: Sequence[int]) -> dict[str, np.ndarr
         is_visible_orig=np.stack([instance.is_visible for instance in chosen]),
         bboxes=np.stack([instance.bbox for instance in chosen]).astype(np.float32),
         visibility=np.stack([instance.visibility for instance in chosen]),
+        ann_ids=np.array(ann_ids),
     )
 
 
@@ -227,7 +228,7 @@ def _predictions(entries: Sequence[Entry]) -> dict[str, np.ndarray]:
     triplets = np.array([entry['keypoints'] for entry in entries], np.float64)
     triplets = triplets.reshape(len(entries), -1, 3)
     predicted = dict(keypoints_orig=triplets[..., :2])
-    if not (triplets[..., 2] == NO_CONFIDENCE).all():
+    if not (triplets[..., 2] == NO_CONFIDENCE).any():
         predicted['keypoint_scores'] = triplets[..., 2]
     if 'keypoints_visible' in entries[0]:
         visible = [entry['keypoints_visible'] for entry in entries]

@@ -18,10 +18,10 @@ from ..utils.atomic_write import write_bytes_atomically
 from .episode_pck import EpisodePCK
 from .results import POINT_TYPE, VALUE_KEYS, Floor, ResultTable
 
-FORMAT = 'cape_mm results 1'
+FORMAT = 'cape_mm results 2'
 REMEDY = 'Write it afresh with tools/test.py or tools/analysis_tools/score_dump.py.'
 ARRAYS = (
-    *('episode_index', 'slot', 'category_id', 'drop_reason', 'values'),
+    *('episode_index', 'slot', 'category_id', 'ann_id', 'drop_reason', 'values'),
     *('points', 'pair_of_point'),
 )
 NAMES = ('category_names', 'supercategories', 'num_keypoints')
@@ -69,6 +69,7 @@ def write_results(
     for number, floor in enumerate(table.floors.values()):
         arrays[f'floor{number}_values'] = floor.values
         arrays[f'floor{number}_distance'] = floor.distance
+        arrays[f'floor{number}_predicted'] = floor.predicted
     header = dict(format=FORMAT, value_keys=VALUE_KEYS, run=dict(run or {}))
     header |= {name: getattr(table, name) for name in NAMES}
     header['floors'] = list(table.floors)
@@ -138,21 +139,25 @@ def _read_table(
         **{name: arrays[name] for name in ARRAYS},
         **{name: {int(k): v for k, v in header[name].items()} for name in NAMES},
         floors={
-            name: Floor(arrays[f'floor{i}_values'], arrays[f'floor{i}_distance'])
+            name: Floor(
+                *(arrays[f'floor{i}_{part}'] for part in ('values', 'distance')),
+                arrays[f'floor{i}_predicted'].reshape(-1, 2),
+            )
             for i, name in enumerate(header['floors'])
         },
     )
     num_pairs, owners = len(table), table.pair_of_point
-    columns = [*ARRAYS[:5], 'points', 'pair_of_point']
+    columns = list(ARRAYS)
     lengths = {name: len(getattr(table, name)) for name in columns}
     wanted = dict.fromkeys(columns, num_pairs)
     wanted |= dict(points=len(owners), pair_of_point=len(owners))
     values = [table.values, *(floor.values for floor in table.floors.values())]
-    distances = [floor.distance for floor in table.floors.values()]
+    floors = table.floors.values()
+    parts = [part for floor in floors for part in (floor.distance, floor.predicted)]
     if (
         lengths != wanted
         or {value.shape for value in values} != {(num_pairs, len(VALUE_KEYS))}
-        or any(distance.shape != owners.shape for distance in distances)
+        or any(len(part) != len(owners) for part in parts)
         or table.points.dtype != POINT_TYPE
     ):
         raise ValueError('its columns are of different lengths or types')

@@ -31,16 +31,22 @@ POINT_TYPE = np.dtype(
         ('distance', '<f8'),
         ('score', '<f4'),
         ('visible', '<f4'),
+        ('is_shared', '?'),
+        ('x', '<f4'),
+        ('y', '<f4'),
     ]
 )
-"""A keypoint that all supports show: its ``index`` in the category; v of the query's
-label (0 where the data do not tell); whether the query shows it, so that it is scored;
-its ``distance`` as a share of max(w, h), NaN if not scored; the model's confidence and
-its probability of being visible, NaN without."""
+"""A keypoint that some support shows: its ``index`` in the category; v of the query's
+label (0 where the data do not tell); whether query and all supports show it, so that it
+is scored; its ``distance`` as a share of max(w, h), NaN if not scored; the model's
+confidence and its probability of being visible, NaN without; whether all supports show
+it; where it was predicted, in pixels of the query's source image."""
 
 NOT_EVALUATED = 'not evaluated'
 """Why a pair is missing that was to be evaluated, yet never came."""
-PAIR_COLUMNS = ('episode_index', 'slot', 'category_id', 'drop_reason', 'values')
+PAIR_COLUMNS = (
+    *('episode_index', 'slot', 'category_id', 'ann_id', 'drop_reason', 'values'),
+)
 
 
 def _no_rows(dtype: object = np.int64) -> Any:
@@ -54,10 +60,12 @@ class Floor:
     Attributes:
         values: of every pair, as ``ResultTable.values``, float64 (N, V).
         distance: of every keypoint, NaN if not scored, float64 (P,).
+        predicted: (x, y) of every keypoint in pixels, float64 (P, 2).
     """
 
     values: np.ndarray
-    distance: np.ndarray = _no_rows(np.float64)
+    distance: np.ndarray
+    predicted: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,7 @@ class ResultTable:
         slot: place of the query in the episode; with ``episode_index`` the pair's key,
             int64 (N,).
         category_id: ids are unique, names may occur twice, int64 (N,).
+        ann_id: of the query; -1 where it is not known, int64 (N,).
         drop_reason: why a pair was not scored, '' for a scored one, str (N,).
         values: columns in the order of ``VALUE_KEYS``, NaN for a pair that was dropped
             or has no scorable keypoint, float64 (N, V).
@@ -76,14 +85,15 @@ class ResultTable:
         supercategories: group by category id; '' where the data name none.
         num_keypoints: K by category id; 0 where unknown.
         floors: by name, what needs no model.
-        points: keypoints that all supports show, pair after pair, see ``POINT_TYPE``,
-            (P,).
+        points: keypoints that some support shows, pair after pair, see
+            ``POINT_TYPE``, (P,).
         pair_of_point: row of the pair that each belongs to, ascending, int64 (P,).
     """
 
     episode_index: np.ndarray
     slot: np.ndarray
     category_id: np.ndarray
+    ann_id: np.ndarray
     drop_reason: np.ndarray
     values: np.ndarray
     category_names: dict[int, str]
@@ -140,7 +150,9 @@ class ResultTable:
         offset = np.repeat(first - (np.cumsum(picked) - picked), picked)
         points = offset + np.arange(picked.sum())
         floors = {
-            name: Floor(floor.values[rows], floor.distance[points])
+            name: Floor(
+                floor.values[rows], floor.distance[points], floor.predicted[points]
+            )
             for name, floor in self.floors.items()
         }
         return replace(
@@ -184,15 +196,17 @@ def join_tables(tables: Sequence[ResultTable]) -> ResultTable:
 
 
 def _join_floors(name: str, tables: Sequence[ResultTable]) -> Floor:
-    floors = [
-        table.floors.get(name)
-        or Floor(np.full_like(table.values, np.nan), np.full(len(table.points), np.nan))
+    columns = [
+        (floor.values, floor.distance, floor.predicted)
+        if (floor := table.floors.get(name)) is not None
+        else (
+            np.full_like(table.values, np.nan),
+            np.full(len(table.points), np.nan),
+            np.full((len(table.points), 2), np.nan),
+        )
         for table in tables
     ]
-    return Floor(
-        np.concatenate([floor.values for floor in floors]),
-        np.concatenate([floor.distance for floor in floors]),
-    )
+    return Floor(*map(np.concatenate, zip(*columns)))
 
 
 def each_once(table: ResultTable) -> ResultTable:
@@ -261,6 +275,7 @@ def dropped_pairs(
         episode_index=np.full(len(slots), episode_index, np.int64),
         slot=np.asarray(slots, np.int64),
         category_id=np.asarray(category_ids, np.int64),
+        ann_id=np.full(len(slots), -1, np.int64),
         drop_reason=np.array(reasons, np.str_).reshape(len(slots)),
         values=np.full((len(slots), len(VALUE_KEYS)), np.nan),
         category_names={},

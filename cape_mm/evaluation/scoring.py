@@ -129,12 +129,15 @@ def _score_loaded(data_sample: Mapping) -> ResultTable:
             f'expected predictions of shape (Q, K, 2) = {gt.shape} for {len(slots)} '
             f'queries, got {pred.shape}'
         )
-    is_known = np.broadcast_to(support['is_visible_orig'].all(axis=0), gt.shape[:2])
+    is_shown = support['is_visible_orig']
+    is_known = np.broadcast_to(is_shown.any(axis=0), gt.shape[:2])
     is_scored = scorable_keypoints(query['is_visible_orig'], support['is_visible_orig'])
     truth = gt, is_scored, query['bboxes'][:, 2:].max(axis=1)
     floors = {
         name: Floor(
-            pair_values(points, *truth), normalized_distances(points, *truth)[is_known]
+            pair_values(points, *truth),
+            normalized_distances(points, *truth)[is_known],
+            np.asarray(points, np.float64)[is_known],
         )
         for name, points in floor_predictions(support, query, predicted).items()
     }
@@ -154,10 +157,13 @@ def _score_loaded(data_sample: Mapping) -> ResultTable:
     points['score'] = scores.clip(0, 1)[is_known]
     visible = _read_scores('keypoints_visible', predicted, is_known)
     points['visible'] = visible[is_known]
+    points['is_shared'] = is_shown.all(axis=0)[points['index']]
+    points['x'], points['y'] = pred[is_known].T
     return ResultTable(
         episode_index=np.full(len(slots), int(data_sample['episode_index']), np.int64),
         slot=slots,
         category_id=np.full(len(slots), int(data_sample['category_id']), np.int64),
+        ann_id=query.get('ann_ids', np.full(len(slots), -1)),
         drop_reason=np.full(len(slots), ''),
         values=pair_values(pred, *truth),
         category_names={},

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 from episode_data import CocoTree, open_tree
+from mmengine.structures import InstanceData
 from report_cases import evaluate, make_pair
 
 from cape_mm.analysis import report_episodes
 from cape_mm.analysis.report_episodes import ChosenPair, choose_episodes, draw_chosen
-from cape_mm.evaluation.prediction_dump import NO_CONFIDENCE
+from cape_mm.evaluation.scoring import score_episode
+from cape_mm.structures import Episode
 
 NAN = float('nan')
 
@@ -62,21 +64,18 @@ def test_a_dropped_category_has_no_episode():
     assert choose(pair(1, 0, 4), make_pair(2, 0, 8, None), category=8) == {}
 
 
-def make_entry(dataset, support, query, score=0.5):
-    """A perfect prediction."""
-    points = dataset.index[query].keypoints
-    triplets = np.c_[points, np.full(len(points), score)]
-    return dict(
-        episode_index=4,
-        slot=2,
-        ann_id=query,
-        support_ids=[support],
-        category_id=dataset.index[query].category_id,
-        keypoints=triplets.reshape(-1),
-    )
+CHOSEN = ChosenPair('best', 1, 0, 0, 1.0, 1, 1.0)
 
 
-CHOSEN = ChosenPair('best', 1, 4, 2, 1.0, 3, 1.0)
+def predict(tree, support, query, has_scores=True):
+    """A perfect prediction: the table, its data set and the list of episodes."""
+    dataset = open_tree(tree)
+    episode = Episode(1, (support,), (query,))
+    sample = dataset[episode]['data_samples']
+    truth = sample.gt_instances.keypoints_orig
+    fields = dict(keypoint_scores=torch.full((1, 4), 0.5)) if has_scores else {}
+    sample.pred_instances = InstanceData(keypoints_orig=truth, **fields)
+    return score_episode(sample.to_dict()), dataset, [episode]
 
 
 @pytest.fixture
@@ -95,10 +94,8 @@ def shown(monkeypatch):
 
 def test_prediction_lies_on_the_crop(coco_tree, shown):
     ids = coco_tree.fill(1, 3)
-    dataset = open_tree(coco_tree)
-    entry = make_entry(dataset, ids[2], ids[1])
-    pictures = draw_chosen([CHOSEN], [entry], dataset)
-    image = cv2.imdecode(np.frombuffer(pictures[4, 2], np.uint8), cv2.IMREAD_COLOR)
+    pictures = draw_chosen([CHOSEN], *predict(coco_tree, ids[2], ids[1]))
+    image = cv2.imdecode(np.frombuffer(pictures[0, 0], np.uint8), cv2.IMREAD_COLOR)
     assert image.shape[1] == 3 * 262 + 6
     ((support, query, sample),) = shown
     for picture, ann_id in ((support, ids[2]), (query, ids[1])):
@@ -111,15 +108,14 @@ def test_prediction_lies_on_the_crop(coco_tree, shown):
 
 def test_no_confidence_is_no_confidence(coco_tree, shown):
     ids = coco_tree.fill(1, 2)
-    dataset = open_tree(coco_tree)
-    draw_chosen([CHOSEN], [make_entry(dataset, *ids, score=NO_CONFIDENCE)], dataset)
+    draw_chosen([CHOSEN], *predict(coco_tree, *ids, has_scores=False))
     assert 'keypoint_scores' not in shown[0][2].pred_instances
 
 
 @pytest.mark.parametrize('which', [0, 1])
 def test_an_image_that_vanished(coco_tree, which):
     ids = coco_tree.fill(1, 2)
-    dataset = open_tree(coco_tree)
+    predicted = predict(coco_tree, *ids)
     coco_tree.image_path(coco_tree.image_of(ids[which])).unlink()
-    (reason,) = draw_chosen([CHOSEN], [make_entry(dataset, *ids)], dataset).values()
+    (reason,) = draw_chosen([CHOSEN], *predicted).values()
     assert reason == ('support: ' if which == 0 else 'query: ') + 'image not found'

@@ -23,6 +23,7 @@ def make_table(pairs: dict[tuple[int, int], tuple[float, float] | None]) -> Resu
         episode_index=episodes,
         slot=np.array([slot for _, slot in pairs]),
         category_id=7 + episodes % 2,
+        ann_id=np.full(len(pairs), -1),
         drop_reason=np.array(['gone' if p is None else '' for p in pairs.values()]),
         values=values,
         category_names={7: 'seven', 8: 'eight'},

@@ -10,8 +10,8 @@ import torch
 from episode_data import CocoTree, open_tree
 from mmengine.structures import InstanceData
 
-from cape_mm.datasets.episode_samplers import FixedEpisodeSampler
-from cape_mm.evaluation import EpisodePCK, PredictionDump
+from cape_mm.datasets import FixedEpisodeSampler, MP100EpisodeDataset
+from cape_mm.evaluation import EpisodePCK
 from cape_mm.evaluation.prediction_dump import write_dump
 from cape_mm.structures import Episode, EpisodeDataSample
 
@@ -21,15 +21,20 @@ class Evaluated:
     """An evaluation on a tree.
 
     Attributes:
-        ann_file: annotation file.
+        dataset: of the tree.
         episodes: all episodes.
         samples: with predictions.
     """
 
-    ann_file: Path
+    dataset: MP100EpisodeDataset
     episodes: list[Episode]
     samples: list[EpisodeDataSample]
     run: dict = field(default_factory=lambda: {'checkpoint': 'w.pth'})
+
+    @property
+    def ann_file(self) -> Path:
+        """The annotation file."""
+        return Path(self.dataset.ann_file)
 
     def metric(self) -> EpisodePCK:
         """The metric after these episodes."""
@@ -37,16 +42,12 @@ class Evaluated:
         metric.process(None, self.samples)
         return metric
 
-    def keep(self) -> PredictionDump:
-        """Their predictions."""
-        kept = PredictionDump()
-        kept.process(None, self.samples)
-        assert kept.evaluate(len(self.samples)) == {}
-        return kept
-
     def dump(self, path: Path) -> Path:
         """The file of their predictions."""
-        return write_dump(self.keep(), self.episodes, self.run, path)
+        metric = self.metric()
+        metric.evaluate(1)
+        kept = self.dataset, self.episodes, self.run, path
+        return write_dump(metric.pairs, *kept)
 
 
 def fill_tree(tree: CocoTree) -> CocoTree:
@@ -86,4 +87,4 @@ def evaluate_tree(
             fields['matched_keypoints_orig'] = (truth - 0.7 * noise).float()
         sample.pred_instances = InstanceData(keypoints_orig=points, **fields)
         samples.append(sample)
-    return Evaluated(Path(dataset.ann_file), sampler.episodes, samples)
+    return Evaluated(dataset, sampler.episodes, samples)

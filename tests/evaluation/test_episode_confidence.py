@@ -3,6 +3,7 @@
 import pytest
 import torch
 from episode_samples import make_instances, make_sample
+from mmengine.structures import InstanceData
 
 from cape_mm.evaluation import EpisodePCK
 
@@ -57,6 +58,18 @@ def test_visibility_by_hand():
     metrics = evaluate(hand_sample(visibility=visibility))
     assert metrics['visibility_AUROC'] == pytest.approx((1 + 0 + 0.5) / 3)
     assert not CONFIDENCE_KEYS & metrics.keys()
+
+
+def test_visibility_is_asked_of_what_all_supports_show():
+    """Another support hides keypoint 1: 0.8 and 0.5 are left, both of seen ones."""
+    sample = hand_sample(visibility=torch.tensor([[0.8, 0.3, 9.0], [0.5, 0.5, 1.0]]))
+    shown = sample.support_instances
+    sample.support_instances = InstanceData.cat([shown, shown])
+    sample.support_instances.is_visible_orig[1, 1] = False
+    metric = EpisodePCK()
+    metric.process(None, [sample.to_dict()])
+    assert 'visibility_AUROC' not in metric.evaluate(1)
+    assert metric.pairs.points['is_shared'].tolist() == [True, False] * 2
 
 
 def test_visibility_of_one_kind_is_left_out():

@@ -15,13 +15,18 @@ from cape_mm.evaluation.result_file import (
     write_all_results,
     write_results,
 )
-from cape_mm.evaluation.results import each_once, join_tables, with_gaps
+from cape_mm.evaluation.results import (
+    PAIR_COLUMNS,
+    each_once,
+    join_tables,
+    with_gaps,
+)
 
 NAN = float('nan')
 
 
 def assert_same(first, second):
-    for name in ('episode_index', 'slot', 'category_id', 'drop_reason', 'values'):
+    for name in PAIR_COLUMNS:
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
     assert first.points.tobytes() == second.points.tobytes()
     np.testing.assert_array_equal(first.pair_of_point, second.pair_of_point)
@@ -29,6 +34,7 @@ def assert_same(first, second):
     for name, floor in second.floors.items():
         np.testing.assert_array_equal(first.floors[name].values, floor.values)
         np.testing.assert_array_equal(first.floors[name].distance, floor.distance)
+        np.testing.assert_array_equal(first.floors[name].predicted, floor.predicted)
 
 
 def test_rows_keep_their_keypoints():
@@ -125,6 +131,7 @@ def test_a_cut_file_is_refused(path, end):
         ('pair_of_point', np.array([1, 0, 0])),
         ('points', np.zeros(3)),
         ('floor0_distance', np.zeros(2)),
+        ('floor0_predicted', np.zeros((2, 2))),
         ('header', np.array('{"format": "other"}')),
         ('header', np.array('[')),
     ],

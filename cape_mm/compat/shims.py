@@ -29,6 +29,11 @@ _REQUIRED = {
     'pycocotools': 'pip install "pycocotools>=2.0.8" json_tricks munkres scipy six',
     'mmpose': 'pip install --no-deps mmpose==1.3.2',
 }
+_EARLIER = {
+    'cape_mm.atomic_write': 'cape_mm.utils.atomic_write',
+    'cape_mm.engine.tracking': 'cape_mm.analysis.run_logs',
+    'cape_mm.engine.tracking.run_logs': 'cape_mm.analysis.run_logs',
+}
 _placeholders = PlaceholderFinder()
 _keep_alive: list[object] = []  # a torch Library un-registers its ops when collected
 
@@ -218,6 +223,24 @@ def orphaned_workers() -> str | None:
     return 'a worker would outlive a killed main process'
 
 
+def earlier_names() -> str | None:
+    """Serve modules under the names that they had in the first release.
+
+    Symptom: ``No module named 'cape_mm.atomic_write'`` from scripts of that time.
+    Versions: cape_mm after 0.1.
+    Drop when: nobody has such scripts any more.
+    """
+
+    def fill(module: ModuleType) -> None:
+        found = vars(importlib.import_module(_EARLIER[module.__name__]))
+        names = [name for name in found if not name.startswith('__')]
+        vars(module).update({name: found[name] for name in names})
+
+    for name in _EARLIER:
+        _placeholders.serve(name, fill)
+    return None
+
+
 SHIMS: tuple[Callable[[], str | None], ...] = (
     torchvision_ops,
     pkg_resources,
@@ -228,6 +251,7 @@ SHIMS: tuple[Callable[[], str | None], ...] = (
     loading,
     inherited_objects,
     orphaned_workers,
+    earlier_names,
 )
 
 

@@ -27,6 +27,10 @@ Action = Callable[[DemoSession, object], Sequence[str] | None]
 PRIVATE = dict(api_visibility='private', show_progress='hidden')
 DOWNLOAD_NAME = 'keypoints_coco.json'
 EXPORTS = 'exports'
+DROPPED = (
+    'Your pictures and points are gone: others have used the page since, and it keeps '
+    'the work of a few users only. Please begin again.'
+)
 
 
 class Page:
@@ -124,6 +128,8 @@ class Page:
     def _handler(self, action: Action, shows: Sequence[str]) -> Callable:
         def handle(request: gr.Request, event: gr.EventData, *values: object) -> list:
             value = values[0] if values else _index_of(event)
+            if self.store.was_dropped(request.session_hash):
+                gr.Warning(DROPPED)
             with self.store.use(request.session_hash) as session:
                 try:
                     messages = action(session, value)

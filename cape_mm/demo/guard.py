@@ -55,6 +55,7 @@ class RequestGuard:
     ) -> None:
         self._app, self._max_upload, self._max_folder = app, max_upload, max_folder
         self._folder = os.path.realpath(folder)
+        self._num_uploads = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -68,12 +69,26 @@ class RequestGuard:
             await _refuse(scope, send, 403, b'sent by the page of another site')
             return
         limit = MAX_BODY
-        if str(scope['path']).rstrip('/') == UPLOAD_ROUTE:
+        is_upload = str(scope['path']).rstrip('/') == UPLOAD_ROUTE
+        if is_upload:
             limit = min(self._max_upload, self._max_folder - _size_of(self._folder))
         if _announced_length(scope) > limit:
             await _refuse(scope, send, 413, b'too large')
             return
-        await self._app(scope, _bounded(receive, limit), _with_headers(send))
+        self._num_uploads += is_upload
+        try:
+            await self._app(scope, _bounded(receive, limit), _with_headers(send))
+        finally:
+            self._num_uploads -= is_upload
+            if is_upload and not self._num_uploads:
+                self._remove_unfinished()
+
+    def _remove_unfinished(self) -> None:
+        """What an upload that was broken off left; whole files are in subfolders."""
+        for entry in os.scandir(self._folder):
+            if not entry.is_dir(follow_symlinks=False):
+                with suppress(FileNotFoundError):
+                    os.unlink(entry)
 
     def is_open(self, path: str) -> bool:
         """Whether a decoded path is one that the page needs."""

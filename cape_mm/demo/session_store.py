@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 
 from .session import DemoSession
 
+MAX_REMEMBERED = 1000
+"""Users who are told that their work made room."""
+
 
 @dataclass
 class _Entry:
@@ -28,6 +31,7 @@ class SessionStore:
     def __init__(self, make: Callable[[], DemoSession], limit: int) -> None:
         self._make, self._limit = make, limit
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._dropped: OrderedDict[str, None] = OrderedDict()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -41,11 +45,19 @@ class SessionStore:
             self._entries[key] = entry
             self._entries.move_to_end(key)
             while len(self._entries) > self._limit:
-                self._entries.popitem(last=False)
+                self._dropped[self._entries.popitem(last=False)[0]] = None
+                while len(self._dropped) > MAX_REMEMBERED:
+                    self._dropped.popitem(last=False)
         with entry.lock:
             yield entry.session
+
+    def was_dropped(self, key: str) -> bool:
+        """Whether a user's session made room for others; true once."""
+        with self._lock:
+            return self._dropped.pop(key, self) is None
 
     def drop(self, key: str) -> None:
         """Forget a user, who left."""
         with self._lock:
             self._entries.pop(key, None)
+            self._dropped.pop(key, None)

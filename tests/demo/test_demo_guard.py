@@ -117,3 +117,34 @@ def test_other_sites_can_link_to_the_page_but_send_it_nothing(guard, site):
     assert ask(guard, '/', [0], sec_fetch_site=site)[0] == 200
     assert ask(guard, upload, [10], sec_fetch_site=site)[0] == 403
     assert ask(guard, upload, [10], sec_fetch_site=b'same-origin')[0] == 200
+
+
+def test_what_a_broken_upload_leaves_is_removed_with_the_last_of_them(tmp_path):
+    folder, whole = tmp_path, tmp_path / 'ab' / 'whole.png'
+    whole.parent.mkdir()
+    whole.touch()
+
+    async def keep_parts(scope, receive, send):
+        part = folder / scope['name']
+        part.touch()
+        await receive()
+        assert part.exists()
+        raise ConnectionError
+
+    guard = RequestGuard(keep_parts, folder, LIMIT, LIMIT)
+
+    async def upload(name: str, seconds: float) -> None:
+        async def receive():
+            await asyncio.sleep(seconds)
+            return {'type': 'http.disconnect'}
+
+        path = '/gradio_api/upload'
+        scope = dict(type='http', method='POST', path=path, headers=[], name=name)
+        with pytest.raises(ConnectionError):
+            await guard(scope, receive, None)
+
+    async def both() -> None:
+        await asyncio.gather(upload('short', 0.0), upload('long', 0.1))
+
+    asyncio.run(both())
+    assert [path for path in folder.rglob('*') if path.is_file()] == [whole]

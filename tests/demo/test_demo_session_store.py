@@ -42,7 +42,9 @@ def test_store_keeps_the_sessions_that_were_used_last(inferencer):
     assert len(store) == 2
     with store.use('a') as session:
         assert session.category == 'a'
+    assert [store.was_dropped(key) for key in 'abcb'] == [False, True, False, False]
     with store.use('b') as session:
         assert session.category == 'object'
+    assert store.was_dropped('c')
     store.drop('b')
     assert len(store) == 1

@@ -97,9 +97,3 @@ def test_places_that_can_be_written_to_are_known_before(tmp_path, path, monkeypa
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
         'file'
     ]
-
-
-def test_the_earlier_place():
-    from cape_mm import atomic_write
-
-    assert atomic_write.write_text_atomically is write_text_atomically

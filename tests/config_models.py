@@ -60,7 +60,7 @@ def check_learning_rates(
     """
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
     lr = cfg.optim_wrapper.optimizer.lr
-    is_pretrained = bool(cfg.optim_wrapper.paramwise_cfg)
+    is_pretrained = bool(cfg.optim_wrapper.get('paramwise_cfg'))
     rates = {id(p): g['lr'] for g in wrapper.param_groups for p in g['params']}
     for name, parameter in model.named_parameters():
         is_backbone = name.split('.')[0] in BACKBONES and not name.startswith(fresh)

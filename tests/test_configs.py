@@ -25,11 +25,14 @@ from tiny_cape import make_episode, predict
 from cape_mm.apis.config_options import main_datasets
 from cape_mm.datasets.splits import files_of_config
 
-FOLDERS = ('', 'ablations', 'backbones', 'cross_category')
+FOLDERS = ('', 'ablations', 'backbones', 'cross_category', 'peers')
 CONFIGS = [name for folder in FOLDERS for name in find_configs(folder)]
 LAYOUT = ['cape_lite0', 'cape_lite2']
 REAL = [*LAYOUT, 'matching_lite0']
 """Those for photographs, on a frozen backbone."""
+
+PEERS = find_configs('peers')
+"""Published methods with their own recipe."""
 
 RECIPES = ['cape_mp100', 'cape_mp100_5shot']
 COARSEST = {'neck.fpn_convs.2.conv.weight', 'neck.fpn_convs.2.conv.bias'}
@@ -158,7 +161,9 @@ def test_a_variant_contains_only_what_differs(name):
     assert not same
 
 
-@pytest.mark.parametrize('name', [name for name in CONFIGS if name not in REAL])
+@pytest.mark.parametrize(
+    'name', [name for name in CONFIGS if name not in (*REAL, *PEERS)]
+)
 def test_episodes_and_accumulation(name):
     cfg = read_config(name)
     is_demo = name == 'cape_tiny'
@@ -307,3 +312,33 @@ def test_model_learns_and_predicts(name):
     check_learning_rates(model, cfg)
     check_frozen_statistics(model)
     check_step(cfg, model, IDLE.get(name, set()))
+
+
+@pytest.mark.parametrize('name', PEERS)
+def test_peers_have_the_published_recipe(name):
+    """Batches of 16 pairs, Adam 1e-5 for all, steps at 160 and 180 of 200 epochs."""
+    cfg = read_config(name)
+    episodes = cfg.train_dataloader
+    wrapper = cfg.optim_wrapper
+    assert episodes.batch_size * wrapper.accumulative_counts == 16
+    assert (episodes.sampler.num_shots, episodes.sampler.num_queries) == (1, 1)
+    assert wrapper.optimizer == dict(type='Adam', lr=1e-5)
+    assert 'paramwise_cfg' not in wrapper
+    warmup, steps = cfg.param_scheduler
+    assert (warmup.start_factor, warmup.end) == (0.001, 1000 * 4)
+    assert (steps.milestones, steps.gamma) == ([160, 180], 0.1)
+    assert cfg.train_cfg.max_epochs == 200
+    assert cfg.test_dataloader.sampler.episodes_per_category == 200
+    sigma = cfg.model.head.get('heatmap_sigma')
+    assert sigma is None  # 2 and 1, by the heads
+
+
+@pytest.mark.parametrize('name', ['peers/capeformer_r50', 'peers/graphcape_r50'])
+def test_peers_learn_and_predict(name):
+    """Smaller pictures; with SwinV2: test_peer_checkpoint.py."""
+    cfg = read_config(name)
+    cfg.model.head.input_size = 64
+    model = build_model(cfg)
+    check_learning_rates(model, cfg)
+    check_frozen_statistics(model)
+    check_step(cfg, model, idle=set())

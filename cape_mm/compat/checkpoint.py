@@ -79,25 +79,30 @@ def load_weights(model: nn.Module, checkpoint: Mapping, path: str | Path) -> Non
 
 def check_architecture(model: nn.Module, checkpoint: Mapping, path: str | Path) -> None:
     """Refuse weights that do not fit a model; arguments as :func:`load_weights`."""
-    expected, given = model.state_dict(), checkpoint['state_dict']
-    reshaped = [
-        f'{name} {_shape(given[name])} instead of {_shape(value)}'
-        for name, value in expected.items()
-        if name in given and given[name].shape != value.shape
-    ]
-    problems = {
-        'missing': [name for name in expected if name not in given],
-        'unexpected': [name for name in given if name not in expected],
-        'of another shape': reshaped,
-    }
-    if any(problems.values()):
-        lines = ''.join(_summary(kind, names) for kind, names in problems.items())
+    misfits = find_misfits(model, checkpoint['state_dict'])
+    if misfits:
         raise CheckpointError(
-            f'checkpoint {path} does not fit the model {type(model).__name__}:\n{lines}'
+            f'checkpoint {path} does not fit the model {type(model).__name__}:\n'
+            f'{misfits}'
             f'  the checkpoint was trained with config: {describe_origin(checkpoint)}\n'
             f'Use the config that the checkpoint was trained with (a copy lies in its '
             f'work directory).'
         )
+
+
+def find_misfits(model: nn.Module, given: Mapping[str, Tensor]) -> str:
+    """Lines that say what weights a model lacks, does not know or has otherwise."""
+    expected = model.state_dict()
+    problems = {
+        'missing': [name for name in expected if name not in given],
+        'unexpected': [name for name in given if name not in expected],
+        'of another shape': [
+            f'{name} {_shape(given[name])} instead of {_shape(value)}'
+            for name, value in expected.items()
+            if name in given and given[name].shape != value.shape
+        ],
+    }
+    return ''.join(_summary(kind, names) for kind, names in problems.items())
 
 
 def _shape(value: Tensor) -> str:

@@ -2,10 +2,12 @@
 
 from . import backbones
 from .data_preprocessor import EpisodeDataPreprocessor
-from .estimators import CAPE, MatchingCAPE
+from .estimators import CAPE, MatchingCAPE, SharedEncoderCAPE
 from .heads import (
     AutoregressiveHead,
     BaseHead,
+    CapeFormerHead,
+    GraphCapeHead,
     LayoutHead,
     MatchingHead,
     ProposalHead,
@@ -15,10 +17,13 @@ __all__ = [
     'AutoregressiveHead',
     'BaseHead',
     'CAPE',
+    'CapeFormerHead',
     'EpisodeDataPreprocessor',
+    'GraphCapeHead',
     'LayoutHead',
     'MatchingCAPE',
     'MatchingHead',
     'ProposalHead',
+    'SharedEncoderCAPE',
     'backbones',
 ]

@@ -21,6 +21,7 @@ from .timm_models import (
     choose_maps,
     create,
     is_plain,
+    normed_features,
     options_of_plain,
     split_modules,
 )
@@ -50,6 +51,9 @@ class TimmBackbone(BaseModule):
             size (Swin, ...); for others the size whose position embeddings are stored.
         frozen_stages: all up to this one of timm's feature maps learns nothing and
             stays in evaluation mode; -1 is none, ``'all'`` the whole backbone.
+        final_norm: the last map of a pyramid passes the norm that ends the model.
+        kept_buffers: names of buffers that timm computes (``relative_coords_table``,
+            ...) and that enter checkpoints all the same, as those of other projects do.
         norm_eval: BatchNorm keeps the statistics that it has.
         with_cp: recompute activations in the backward pass instead of storing them.
         options: further arguments of the timm model, e.g. ``patch_size`` or
@@ -78,6 +82,8 @@ class TimmBackbone(BaseModule):
         extra_modules: Sequence[str] = (),
         img_size: int | tuple[int, int] | None = None,
         frozen_stages: int | str = -1,
+        final_norm: bool = False,
+        kept_buffers: Sequence[str] = (),
         norm_eval: bool = True,
         with_cp: bool = False,
         options: dict | None = None,
@@ -90,12 +96,16 @@ class TimmBackbone(BaseModule):
         if img_size is not None:  # timm's order is (h, w)
             is_pair = isinstance(img_size, Sequence)
             options['img_size'] = tuple(img_size)[::-1] if is_pair else img_size
+        if final_norm:
+            options['feature_cls'] = normed_features()
         self.name = name
         self.norm_eval = norm_eval
         self.with_cp = with_cp
         maps = self._build(options, out_indices, out_strides)
         self._extra: dict[str, torch.Tensor] = {}
         self._keep_extra(extra_modules)
+        for module in self.net.modules() if kept_buffers else ():
+            module._non_persistent_buffers_set -= set(kept_buffers)
         weights = self.net.pretrained_cfg
         self.pixel_mean = tuple(255 * value for value in weights['mean'])
         self.pixel_std = tuple(255 * value for value in weights['std'])

@@ -105,6 +105,17 @@ def create(name: str, options: dict, **weights: Any) -> nn.Module:
         raise ConfigError(f'{name} has no feature maps in timm: {error}') from error
 
 
+def normed_features() -> type[nn.Module]:
+    """Feature extractor whose last map passes the norm that ends the model."""
+    from timm.models._features import FeatureGetterNet
+
+    class NormedFeatures(FeatureGetterNet):
+        def __init__(self, model: nn.Module, **options: Any) -> None:
+            super().__init__(model, norm=True, **options)
+
+    return NormedFeatures
+
+
 def options_of_plain(net: nn.Module) -> dict:
     """Any input size where the model can, and the norm that its weights expect."""
     if not isinstance(getattr(net, 'norm', None), bool):  # not timm's FeatureGetterNet

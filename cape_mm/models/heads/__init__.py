@@ -2,6 +2,8 @@
 
 from .autoregressive_head import AutoregressiveHead
 from .base import BaseHead, EpisodeContext, Estimate, Prediction, QueryTargets
+from .capeformer_head import CapeFormerHead
+from .graphcape_head import GraphCapeHead
 from .layout_head import LayoutHead
 from .matching_head import MatchingContext, MatchingHead
 from .proposal_head import ProposalHead
@@ -9,8 +11,10 @@ from .proposal_head import ProposalHead
 __all__ = [
     'AutoregressiveHead',
     'BaseHead',
+    'CapeFormerHead',
     'EpisodeContext',
     'Estimate',
+    'GraphCapeHead',
     'LayoutHead',
     'MatchingContext',
     'MatchingHead',

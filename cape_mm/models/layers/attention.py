@@ -19,12 +19,15 @@ class MultiHeadAttention(nn.Module):
     Args:
         embed_dims: C.
         num_heads: must divide ``embed_dims``.
+        value_dims: channels of what values are projected from; None: C.
 
     Raises:
         ConfigError: it does not.
     """
 
-    def __init__(self, embed_dims: int, num_heads: int) -> None:
+    def __init__(
+        self, embed_dims: int, num_heads: int, value_dims: int | None = None
+    ) -> None:
         super().__init__()
         check_at_least('num_heads', num_heads, 1)
         if embed_dims % num_heads:
@@ -34,7 +37,7 @@ class MultiHeadAttention(nn.Module):
         self.num_heads = num_heads
         self.query = nn.Linear(embed_dims, embed_dims)
         self.key = nn.Linear(embed_dims, embed_dims)
-        self.value = nn.Linear(embed_dims, embed_dims)
+        self.value = nn.Linear(value_dims or embed_dims, embed_dims)
         self.out = nn.Linear(embed_dims, embed_dims)
 
     def project_kv(
@@ -44,7 +47,7 @@ class MultiHeadAttention(nn.Module):
 
         Args:
             key: (N, L, C).
-            value: (N, L, C).
+            value: (N, L, C), or of ``value_dims`` channels.
 
         Returns:
             Both as (N, heads, L, C / heads).

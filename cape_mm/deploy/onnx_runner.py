@@ -105,9 +105,16 @@ class OnnxCape:
             units: (x, y) in [0, 1] of the crop, (S, K, 2).
             is_visible: bool (S, K).
             skeleton: 0-based pairs of keypoints.
+
+        Raises:
+            ValueError: more keypoints than the model takes.
         """
-        self.hops = np.array(graphs.hop_distances(skeleton, units.shape[1]))
-        self.is_known = is_visible.any(axis=0)
+        num, largest = units.shape[1], self.description.get('max_keypoints')
+        if largest is not None and num > largest:
+            raise ValueError(f'{num} keypoints, but this model takes {largest} at most')
+        self.hops = np.array(graphs.hop_distances(skeleton, num))
+        rule = np.all if self.description.get('shots') == 'all' else np.any
+        self.is_known = rule(is_visible, axis=0)
         (self.tokens,) = self._run(
             'support',
             images=crops,
@@ -121,7 +128,7 @@ class OnnxCape:
         images: Sequence[np.ndarray],
         boxes: Sequence[np.ndarray] | None = None,
         mode: str | None = None,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Find the keypoints in other pictures.
 
         Args:
@@ -131,7 +138,8 @@ class OnnxCape:
 
         Returns:
             Points in pixels of each picture (N, K, 2), confidence and visibility
-            (N, K); an unknown keypoint gets the crop's centre and zeros.
+            (N, K); an unknown keypoint gets the crop's centre and zeros. None for a
+            visibility that the model does not tell.
 
         Raises:
             ValueError: no support was set, or the model has no such mode.
@@ -145,7 +153,7 @@ class OnnxCape:
 
     def predict_crops(
         self, crops: np.ndarray, mode: str | None = None
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """As :meth:`predict`, of crops uint8 BGR (N, 3, H, W), points in [0, 1]."""
         mode = mode or self.description['mode']
         if self.tokens is None:
@@ -153,7 +161,12 @@ class OnnxCape:
         if mode not in self.description['modes']:
             raise ValueError(f'mode {mode!r} is none of {self.description["modes"]}')
         known = self.is_known[None]
-        made = self._run('query', images=crops, tokens=self.tokens, is_known=known)
+        made = self._run(
+            'query', images=crops, tokens=self.tokens, is_known=known, hops=self.hops
+        )
+        if 'judge' not in self.sessions:
+            points, scores = made
+            return points, scores, None
         points, scores, tokens, fine_map, *rest = made
         proposed = dict(proposed_points=points, proposed_scores=scores)
         if mode == 'ar':
@@ -206,7 +219,9 @@ class OnnxCape:
         return tokens, points, found_scores
 
     def _run(self, stage: str, **inputs: np.ndarray) -> list[np.ndarray]:
-        return self.sessions[stage].run(None, inputs)
+        session = self.sessions[stage]
+        names = [given.name for given in session.get_inputs()]
+        return session.run(None, {name: inputs[name] for name in names})
 
     def _crop(self, images, boxes) -> tuple[np.ndarray, list[np.ndarray]]:
         """Crops uint8 (N, 3, H, W), and the map of each picture to its crop."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ..models import CAPE
+from ..models import CAPE, SharedEncoderCAPE
 from ..models.heads import Estimate
 from ..models.heads.base import EpisodeContext
 from ..models.heads.prefix_mix import History
@@ -175,6 +175,59 @@ class JudgeStage(nn.Module):
         proposal = Estimate(None, proposed_points, proposed_scores)
         confidence, visibility = self.reliability(context, tokens, found, proposal)
         return confidence.sigmoid(), visibility.sigmoid()
+
+
+class PoolStage(nn.Module):
+    """Support pictures and their keypoints to tokens, of a :class:`SharedEncoderCAPE`.
+
+    Args:
+        model: a trained model.
+    """
+
+    def __init__(self, model: SharedEncoderCAPE) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, images: torch.Tensor, keypoints: torch.Tensor, is_visible: torch.Tensor
+    ) -> torch.Tensor:
+        """(S, 3, H, W), (S, K, 2), bool (S, K) -> tokens (1, K, C)."""
+        model = self.model
+        feature_map = model.extract_map(normalise(model, images))
+        pooled = model.head.pool(feature_map, keypoints)
+        return model.head.merge_shots(pooled[None], is_visible[None])
+
+
+class RefineStage(nn.Module):
+    """Query pictures and tokens to the result, of a :class:`SharedEncoderCAPE`.
+
+    Args:
+        model: a trained model.
+    """
+
+    def __init__(self, model: SharedEncoderCAPE) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self,
+        images: torch.Tensor,
+        tokens: torch.Tensor,
+        is_known: torch.Tensor,
+        hops: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """(N, 3, H, W), (1, K, C), bool (1, K), int64 (K, K) to points and scores."""
+        query_map = self.model.extract_map(normalise(self.model, images))
+        num = images.shape[0]
+        context = EpisodeContext(
+            keypoint_tokens=tokens.expand(num, -1, -1),
+            query_tokens=None,
+            fine_map=query_map,
+            hops=hops.expand(num, -1, -1),
+            is_known=is_known.expand(num, -1),
+            num_steps=0,
+        )
+        return self.model.head.predict(context)[:2]
 
 
 class _OpenCache:

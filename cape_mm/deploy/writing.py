@@ -13,12 +13,19 @@ import torch
 from torch import nn
 
 from ..errors import ConfigError, MissingDataError
-from ..models import CAPE
+from ..models import CAPE, SharedEncoderCAPE
 from ..models.heads import AutoregressiveHead, ProposalHead
 from ..structures import geometry, skeleton
 from ..utils.atomic_write import replacing
 from ..version import __version__
-from .stages import DecodeStage, JudgeStage, QueryStage, SupportStage
+from .stages import (
+    DecodeStage,
+    JudgeStage,
+    PoolStage,
+    QueryStage,
+    RefineStage,
+    SupportStage,
+)
 
 OPSET = 17
 DESCRIPTION = 'cape.json'
@@ -53,7 +60,7 @@ AXES: dict[str, dict[int, str]] = {
 
 
 def export_onnx(
-    model: CAPE,
+    model: CAPE | SharedEncoderCAPE,
     out_dir: str | Path,
     input_size: tuple[int, int],
     padding: float = geometry.BOX_PADDING,
@@ -61,10 +68,10 @@ def export_onnx(
 ) -> Path:
     """Write a model as ONNX files beside a runner for them.
 
-    The folder holds ``support.onnx``, ``query.onnx``, ``decode.onnx`` (not for a head
-    without a decoder) and ``judge.onnx``, ``cape.json`` which describes them, and the
-    Python files of the runner, which need numpy, OpenCV and onnxruntime alone. It is
-    written beside its place and renamed.
+    The folder holds ``support.onnx``, ``query.onnx``, ``decode.onnx`` (for a head that
+    decodes step by step) and ``judge.onnx`` (for one that judges its points apart),
+    ``cape.json`` which describes them, and the Python files of the runner, which need
+    numpy, OpenCV and onnxruntime alone. It is written beside its place and renamed.
 
     Args:
         model: a trained model.
@@ -100,7 +107,7 @@ def export_onnx(
     return out_dir
 
 
-def describe(model: CAPE, input_size: tuple[int, int], padding: float) -> dict:
+def describe(model: nn.Module, input_size: tuple[int, int], padding: float) -> dict:
     """What the runner must know of a model."""
     head = model.head
     decodes = isinstance(head, AutoregressiveHead)
@@ -113,6 +120,8 @@ def describe(model: CAPE, input_size: tuple[int, int], padding: float) -> dict:
         modes=['parallel', 'ar'] if decodes else ['parallel'],
         mode='ar' if decodes and model.test_cfg['mode'] != 'parallel' else 'parallel',
     )
+    if isinstance(model, SharedEncoderCAPE):
+        described |= dict(shots=head.shots, max_keypoints=head.max_keypoints)
     if decodes:
         attention = head.decoder.layers[0].self_attention
         described |= dict(
@@ -125,10 +134,13 @@ def describe(model: CAPE, input_size: tuple[int, int], padding: float) -> dict:
 
 def _check_head(model: nn.Module) -> None:
     head = getattr(model, 'head', None)
+    if isinstance(model, SharedEncoderCAPE):
+        return
     if not isinstance(model, CAPE) or not isinstance(head, ProposalHead):
         raise ConfigError(
-            f'only CAPE models with a ProposalHead or an AutoregressiveHead can be '
-            f'exported, this is a {type(model).__name__} with a {type(head).__name__}. '
+            f'only CAPE models with a ProposalHead or an AutoregressiveHead and '
+            f'SharedEncoderCAPE models can be exported, this is a '
+            f'{type(model).__name__} with a {type(head).__name__}. '
             f'Train one, e.g. with configs/cape_custom.py, and name its checkpoint'
         )
     if isinstance(head, AutoregressiveHead):
@@ -156,10 +168,13 @@ def _write_runner(folder: Path) -> None:
 
 
 @torch.no_grad()
-def _write_stages(model: CAPE, input_size: tuple[int, int], folder: Path) -> None:
+def _write_stages(model: nn.Module, input_size: tuple[int, int], folder: Path) -> None:
     rng = torch.Generator().manual_seed(0)
     shots, num = EXAMPLE['shots'], EXAMPLE['queries']
     support = _example_support(rng, shots, EXAMPLE['keypoints'], input_size)
+    if isinstance(model, SharedEncoderCAPE):
+        _write_shared(model, support, _pictures(rng, num, input_size), folder)
+        return
     (tokens,) = _write(
         SupportStage(model), support, ('tokens',), folder / 'support.onnx'
     )
@@ -176,6 +191,19 @@ def _write_stages(model: CAPE, input_size: tuple[int, int], folder: Path) -> Non
     _write(
         JudgeStage(model), judged, ('confidence', 'visibility'), folder / 'judge.onnx'
     )
+
+
+def _write_shared(
+    model: SharedEncoderCAPE,
+    support: dict[str, torch.Tensor],
+    pictures: torch.Tensor,
+    folder: Path,
+) -> None:
+    hops = support.pop('hops')
+    (tokens,) = _write(PoolStage(model), support, ('tokens',), folder / 'support.onnx')
+    known = support['is_visible'][:1]
+    query = dict(images=pictures, tokens=tokens, is_known=known, hops=hops)
+    _write(RefineStage(model), query, ('points', 'scores'), folder / 'query.onnx')
 
 
 def _example_support(
@@ -225,6 +253,7 @@ def _write(
 ) -> tuple[torch.Tensor, ...]:
     """Trace a stage into a file; returns what it gives for the example."""
     arguments = tuple(given.values())
+    stage.eval()  # as what it holds: the export leaves both as the stage was
     options = dict(
         input_names=list(given),
         output_names=list(outputs),

@@ -11,6 +11,7 @@ import pytest
 import torch
 from mmpose.registry import MODELS
 from tiny_cape import INPUT_SIZE, build_cape, cape_config, tiny_backbone
+from tiny_peers import PEERS, build_peer
 
 from cape_mm.deploy import export_onnx
 from cape_mm.deploy.exporting import check_export
@@ -142,3 +143,29 @@ def test_what_has_no_export_is_refused(head, message, tmp_path):
     with pytest.raises(ConfigError, match='only CAPE models'):
         export_onnx(torch.nn.Linear(1, 1), tmp_path / 'out', INPUT_SIZE)
     assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize('head', PEERS)
+@pytest.mark.parametrize('shots', ['all', 'any'])
+def test_peers_equal_their_model(head, shots, onnx, tmp_path):
+    model = build_peer(head, torch.float32, shots=shots, max_keypoints=9).eval()
+    folder = export_onnx(model, tmp_path / 'out', INPUT_SIZE)
+    assert {path.name for path in folder.glob('*.onnx')} == {
+        *('support.onnx', 'query.onnx')
+    }
+    records = check_export(model, folder, sizes=((1, 3, 1), (3, 9, 4), (2, 5, 2)))
+    assert all(record['mode'] == 'parallel' for record in records)
+    assert max(record['difference'] for record in records) < 1e-5, records
+    assert max(record['confidence'] for record in records) < 1e-5, records
+
+
+def test_peers_runner_says_what_it_does_not_know(onnx, tmp_path):
+    from cape_mm.deploy.onnx_runner import OnnxCape
+
+    model = build_peer(dtype=torch.float32, max_keypoints=6).eval()
+    cape = OnnxCape(export_onnx(model, tmp_path / 'out', INPUT_SIZE))
+    image = np.zeros((50, 50, 3), np.uint8)
+    cape.set_support([image], [np.full((4, 2), 9)])
+    assert cape.predict([image])[2] is None
+    with pytest.raises(ValueError, match='7 keypoints, but this model takes 6'):
+        cape.set_support([image], [np.ones((7, 2))])

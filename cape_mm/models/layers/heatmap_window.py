@@ -24,7 +24,7 @@ def window_profiles(
     Returns:
         Profiles along x and along y, each (..., size); the heat map is their product.
     """
-    cells = ((points * input_size - 0.5) * (size / input_size) + 0.5).trunc()
+    cells = ((points * input_size - 0.5) * (size / input_size) + 0.5).long()
     offsets = torch.arange(size, device=points.device) - cells[..., None]
     heights = (-offsets.square() / (2 * sigma**2)).exp()
     profiles = heights * (offsets.abs() <= 3 * sigma)

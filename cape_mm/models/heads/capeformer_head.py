@@ -121,6 +121,9 @@ class CapeFormerHead(BaseHead):
             )
             for _ in range(num_layers)
         )
+        for weight in self.parameters():
+            if weight.dim() > 1:
+                nn.init.xavier_uniform_(weight)
         self.norm = nn.LayerNorm(embed_dims)
         self.moves = nn.ModuleList(
             _mlp(embed_dims, [embed_dims] * 3 + [2]) for _ in range(num_layers)

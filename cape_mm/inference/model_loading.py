@@ -14,7 +14,7 @@ from torch import nn
 from ..compat.checkpoint import load_weights, read_checkpoint
 from ..compat.stored_config import read_stored_config, without_initialisation
 from ..errors import CheckpointError, ConfigError
-from ..models import CAPE, AutoregressiveHead
+from ..models import CAPE, SharedEncoderCAPE
 from ..utils.devices import check_device
 
 WEIGHTS_IN_THE_BOX = Path(__file__).resolve().parents[1] / 'weights/cape_lite0.pth'
@@ -126,8 +126,5 @@ def override(cfg: Config, options: Mapping) -> None:
 
 def _suit_a_cpu(model: ConfigDict) -> None:
     """Choose what is faster there and answers the same, where the config is silent."""
-    if MODELS.get(model.get('type')) is CAPE:
+    if MODELS.get(model.get('type')) in (CAPE, SharedEncoderCAPE):
         model.setdefault('channels_last', True)
-        head = model.get('head') or {}
-        if MODELS.get(head.get('type')) is AutoregressiveHead:
-            head.setdefault('test_decoding', 'passes')

@@ -2,7 +2,8 @@
 
 from . import backbones
 from .data_preprocessor import EpisodeDataPreprocessor
-from .estimators import CAPE, MatchingCAPE, SharedEncoderCAPE
+from .estimators import CAPE, MatchingCAPE
+from .estimators.shared_encoder_cape import SharedEncoderCAPE
 from .heads import (
     AutoregressiveHead,
     BaseHead,

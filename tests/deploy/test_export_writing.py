@@ -24,7 +24,11 @@ RUNNER = {'onnx_runner.py', 'geometry.py', 'skeleton.py'}
 @pytest.fixture(scope='module')
 def model():
     """With an encoder of its own for supports."""
-    return build_cape(dtype=torch.float32, support_backbone=tiny_backbone()).eval()
+    return build_cape(
+        dtype=torch.float32,
+        support_backbone=tiny_backbone(),
+        head=dict(test_decoding='steps'),  # as the runner decodes
+    ).eval()
 
 
 @pytest.fixture(scope='module')

@@ -292,15 +292,6 @@ def test_a_cpu_convolves_in_channels_last_unless_told(checkpoint, inferencer):
     np.testing.assert_allclose(one.keypoints, other.keypoints, atol=1e-3)
 
 
-def test_a_cpu_decodes_in_passes_unless_told(checkpoint, inferencer):
-    assert inferencer.model.head.test_decoding == 'passes'
-    options = {'model.head.test_decoding': 'steps'}
-    steps = CapeInferencer(checkpoint=checkpoint, device='cpu', cfg_options=options)
-    assert steps.model.head.test_decoding == 'steps'
-    (one,), (other,) = marked(steps)(make_picture(5)), inferencer(make_picture(5))
-    np.testing.assert_allclose(one.keypoints, other.keypoints, atol=0.05)
-
-
 def test_two_encoders(tmp_path):
     model = dict(support_backbone=cape_backbone())
     path = write_checkpoint(tmp_path / 'two.pth', **model)

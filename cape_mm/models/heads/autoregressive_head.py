@@ -42,8 +42,9 @@ class AutoregressiveHead(ProposalHead):
         test_order: 'skeleton', or 'random' (one draw for all queries, for ablation).
         test_decoding: 'steps', one after the other with a key-value cache; or 'passes',
             all at once until the points no longer move: the same points, more to
-            compute and less to wait for. Pays for a single query on a CPU; waits for a
-            GPU once in every pass, so it is never recorded as a CUDA graph.
+            compute and less to wait for. None: passes on a CPU, where they pay, and
+            steps on a GPU, which they would wait for once in every pass, so that they
+            are never recorded as a CUDA graph.
         use_proposals: the decoder is told the proposals, and they are trained. Without
             (for ablation), it has nothing but the keypoints and the history.
         **kwargs: arguments of :class:`ProposalHead`.
@@ -65,19 +66,20 @@ class AutoregressiveHead(ProposalHead):
         prefix_mix: dict | None = None,
         random_order_prob: float = 0.5,
         test_order: str = 'skeleton',
-        test_decoding: str = 'steps',
+        test_decoding: str | None = None,
         use_proposals: bool = True,
         **kwargs,
     ) -> None:
         super().__init__(embed_dims, **kwargs)
         check_choice('test_order', test_order, TEST_ORDERS)
-        check_choice('test_decoding', test_decoding, TEST_DECODINGS)
+        if test_decoding is not None:
+            check_choice('test_decoding', test_decoding, TEST_DECODINGS)
         check_probability('random_order_prob', random_order_prob)
         self.random_order_prob = random_order_prob
         self.test_order = test_order
         self.test_decoding = test_decoding
         # a graph can't take numbers from the CPU, nor decide that it is done
-        self.capturable = test_order != 'random' and test_decoding == 'steps'
+        self.capturable = test_order != 'random' and test_decoding != 'passes'
         self.use_proposals = use_proposals
         self.prefix_mix = PrefixMix(
             **check_options('prefix_mix', prefix_mix, PrefixMix)
@@ -175,7 +177,8 @@ class AutoregressiveHead(ProposalHead):
         proposal = self.propose(context)
         first = proposal.points if self.use_proposals else None
         order = self._test_order(context, proposal)
-        if self.test_decoding == 'steps':
+        on_cpu = context.fine_map.device.type == 'cpu'
+        if (self.test_decoding or TEST_DECODINGS[on_cpu]) == 'steps':
             tokens, found = self.decode(context, first, order)
         else:
             tokens, found = decode_in_passes(

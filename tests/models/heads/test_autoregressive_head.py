@@ -67,7 +67,7 @@ def test_filled_decoder_does_not(context):
 
 @torch.no_grad()
 def test_one_step_per_known_keypoint(context, monkeypatch):
-    head = make_head()
+    head = make_head(test_decoding='steps')
     answers = record_steps(head, monkeypatch)
     head.predict(context, 'ar')
     assert len(answers) == context.is_known.sum(dim=1).max() == 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -38,11 +38,13 @@ class RunLog:
         name: of the run's folder.
         curves: by key.
         notes: what a reader of the curves should know.
+        num_replaced: rows that a resume has computed again.
     """
 
     name: str
     curves: dict[str, Curve] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    num_replaced: int = 0
 
 
 class _Row(NamedTuple):
@@ -67,15 +69,12 @@ def read_run(run_dir: str | Path) -> RunLog:
     folder = path.resolve() if path.is_dir() else path.resolve().parent
     log = RunLog(folder.parent.name if folder.name == 'vis_data' else folder.name)
     rows: list[_Row] = []
-    num_damaged = num_replaced = 0
     files = _find_files(path)
-    for file in files:
-        new, damaged = _read_rows(file)
+    sessions = [_read_rows(file) for file in files]
+    num_damaged = sum(damaged for _, damaged in sessions)
+    for new in _in_order([session for session, _ in sessions]):
         kept = _before(rows, new)
-        num_damaged, num_replaced = (
-            num_damaged + damaged,
-            num_replaced + len(rows) - len(kept),
-        )
+        log.num_replaced += len(rows) - len(kept)
         rows = kept + new
     if not rows:
         raise MissingDataError(
@@ -86,8 +85,8 @@ def read_run(run_dir: str | Path) -> RunLog:
         log.notes.append(f'{num_damaged} damaged line(s) left out')
     if len(files) > 1:
         log.notes.append(
-            f'{len(files)} sessions joined, {num_replaced} row(s) of an earlier one '
-            f'computed again by a later one'
+            f'{len(files)} sessions joined, {log.num_replaced} row(s) of an earlier '
+            f'one computed again by a later one'
         )
     points: dict[tuple[str, bool], dict[float, float]] = {}
     for row in rows:
@@ -99,6 +98,27 @@ def read_run(run_dir: str | Path) -> RunLog:
         steps, numbers = zip(*sorted(values.items()))
         log.curves[name] = Curve(steps, numbers, is_training)
     return log
+
+
+def _in_order(sessions: Sequence[list[_Row]]) -> list[list[_Row]]:
+    """Sessions such that each begins where those before it have been.
+
+    Their files' times are not enough: a clock may have been put back, or a copy may
+    have made all of them new.
+    """
+    steps = [[row.step for row in rows if row.is_training] for rows in sessions]
+    spacing = max((b - a for one in steps for a, b in zip(one, one[1:])), default=0.0)
+    waiting, ordered, reached = list(range(len(sessions))), [], 0.0
+    while waiting:
+        # one that no other leads up to has lost its beginning: the lowest comes next
+        chosen = next(
+            (i for i in waiting if min(steps[i], default=0.0) <= reached + spacing),
+            min(waiting, key=lambda i: min(steps[i], default=0.0)),
+        )
+        waiting.remove(chosen)
+        ordered.append(sessions[chosen])
+        reached = max([reached, *steps[chosen]])
+    return ordered
 
 
 def _find_files(path: Path) -> list[Path]:

@@ -154,7 +154,6 @@ def test_messages(predict, tmp_path):
     assert outcome.code == 2 and 'no file can be written there' in outcome.message
     outcome = predict('--out', '/proc/nowhere')
     assert outcome.code == 2 and 'no file can be written there' in outcome.message
-    assert 'MMDetection' in predict('--detector', 'rtmdet').message
     assert predict('--skeleton', '0:1').code == 2
 
 

@@ -93,8 +93,6 @@ def add_query_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         '--truth', help='labels of the queries: says how near the predictions are'
     )
-    group.add_argument('--detector', help="MMDetection's config or model name")
-    group.add_argument('--detector-checkpoint', help='its weights')
     group.add_argument(
         '--every', type=int, default=1, help='of videos, every n-th frame (1)'
     )

@@ -3,7 +3,7 @@
 Nothing here imports Gradio but :mod:`~cape_mm.demo.app`.
 """
 
-from .limits import Limits
+from .pictures import Limits
 from .serving import serve
 from .session import DemoSession
 

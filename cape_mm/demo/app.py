@@ -17,10 +17,9 @@ from . import actions, views
 from . import page_assets as assets
 from .clicks import click_query, click_support
 from .layout import Layout
-from .limits import Limits
+from .pictures import Limits
 from .session import DemoSession
 from .session_store import SessionStore
-from .tables import apply_rows
 
 Action = Callable[[DemoSession, object], Sequence[str] | None]
 
@@ -74,7 +73,7 @@ class Page:
             page.support_drag.change, actions.drag_on_support, both, page.support_drag
         )
         self._on(page.names.submit, actions.set_names, both, page.names)
-        self._on(page.support_table.input, apply_rows, both, page.support_table)
+        self._on(page.support_table.input, actions.apply_rows, both, page.support_table)
         self._on(page.support_table.select, actions.select_row, ('support picture',))
         self._on(page.undo.click, lambda s, _: s.undo(), both)
         self._on(page.delete.click, actions.delete_point, both)

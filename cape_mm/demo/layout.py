@@ -9,8 +9,8 @@ import gradio as gr
 from gradio.data_classes import FileData, ListFiles
 
 from . import page_assets as assets
-from .limits import Limits
 from .marking import MODES
+from .pictures import Limits
 
 
 def picture_files(name: str, count: str) -> gr.File:

@@ -11,7 +11,6 @@ import numpy as np
 
 from ..errors import ImageDecodeError
 from ..inference.pictures import decode_picture
-from .limits import Limits
 
 MAX_SIDE = 1280
 """Kept pictures are no larger: the model sees a few hundred pixels of them."""
@@ -20,6 +19,38 @@ MIN_VIEW = 640
 """The page shows smaller pictures enlarged to this side, so that clicks are exact."""
 
 MAX_NAME = 120
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of memory and disk.
+
+    Attributes:
+        max_file_bytes: of one uploaded file.
+        max_pixels: of one picture, checked before it is decoded.
+        min_side: of a picture in pixels.
+        max_queries: pictures to predict, per user.
+        max_shots: support pictures, per user.
+        max_points: keypoints.
+        max_folder_bytes: of all that was uploaded and is still there.
+        max_sessions: users whose work is kept at the same time.
+        max_undo: steps that can be taken back.
+    """
+
+    max_file_bytes: int = 20 * 2**20
+    max_pixels: int = 60_000_000
+    min_side: int = 16
+    max_queries: int = 40
+    max_shots: int = 8
+    max_points: int = 100
+    max_folder_bytes: int = 4 * 2**30
+    max_sessions: int = 8
+    max_undo: int = 50
+
+    @property
+    def max_request_bytes(self) -> int:
+        """Of one upload: all queries at their largest, and what is around them."""
+        return self.max_queries * self.max_file_bytes + 2**20
 
 
 @dataclass(frozen=True, eq=False)

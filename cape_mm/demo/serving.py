@@ -15,7 +15,7 @@ from ..inference import CapeInferencer
 from ..inference.model_loading import find_checkpoint
 from . import page_assets as assets
 from .guard import RequestGuard
-from .limits import Limits
+from .pictures import Limits
 from .session import DemoSession
 from .session_store import SessionStore
 

@@ -11,13 +11,11 @@ import numpy as np
 
 from ..errors import ConfigError, InstanceLoadError
 from ..formats.coco import write_coco
+from ..formats.labels import LabelledInstance, LabelledPicture, LabelSet
 from ..inference import CapeInferencer
-from .checks import check_inside, clean_label
-from .export import to_label_set
 from .labels import Labels, Pose, empty_pose
-from .limits import Limits
-from .marking import Marking
-from .pictures import read_upload, unique_name
+from .marking import Marking, check_inside, clean_label
+from .pictures import Limits, read_upload, unique_name
 
 BATCH_SIZE = 4
 
@@ -199,3 +197,40 @@ class DemoSession(Marking):
     def _basis(self) -> tuple:
         """What a prediction depends on."""
         return self.labels.shots, self.labels.edges
+
+
+def to_label_set(labels: Labels, category: str, threshold: float) -> LabelSet:
+    """Support pictures as they are marked, then the predictions as they are shown.
+
+    A support picture that was taken from the predictions is there once, as a query.
+    Points that are not shown get v = 0.
+
+    Args:
+        labels: the work.
+        category: name of what the pictures show.
+        threshold: see :meth:`~.labels.Pose.is_shown`.
+
+    Raises:
+        ConfigError: no picture shows a point.
+    """
+    queries = {id(pose.picture) for pose in labels.queries}
+    own = [pose for pose in labels.shots if id(pose.picture) not in queries]
+    pictures = [
+        _to_picture(pose, threshold)
+        for pose in (*own, *labels.queries)
+        if pose.is_shown(threshold).any()
+    ]
+    if not pictures:
+        raise ConfigError('nothing to download yet: mark points, then predict')
+    return LabelSet(category, labels.names, labels.edges, pictures)
+
+
+def _to_picture(pose: Pose, threshold: float) -> LabelledPicture:
+    is_shown = pose.is_shown(threshold)
+    points = np.where(is_shown[:, None], pose.points, 0.0)
+    # what the model saw of support and query alike; a tighter box is another crop
+    box = np.array([0, 0, *pose.picture.size], dtype=np.float64)
+    instance = LabelledInstance(
+        points, np.where(is_shown, 2, 0), pose.confidence * is_shown, box
+    )
+    return LabelledPicture(pose.picture.name, pose.picture.size, (instance,))

@@ -246,9 +246,8 @@ class CapeInferencer:
                 ``'frames/*.png'``, a video, or a list of these.
             bboxes: instances, (x, y, w, h): (N, 4) for one input; a list with one entry
                 per input; a dictionary by path, of every input; or a function from a
-                BGR picture to (N, 4), such as :func:`~.boxes.build_detector` gives.
-                None, also as an entry, is the whole picture. Boxes of a video hold in
-                every frame.
+                BGR picture to (N, 4), as a detector is. None, also as an entry, is the
+                whole picture. Boxes of a video hold in every frame.
             batch_size: instances per batch.
             every: of a video, predict every n-th frame.
             keep_images: hand the pictures out in ``InferenceResult.image``.

@@ -35,8 +35,6 @@ class PredictRequest:
         adapt: steps of training on the support; None does not train.
         boxes: COCO file with the boxes of the queries.
         truth: labels of the queries, to say how near the predictions are.
-        detector: MMDetection's config or model name, finds the boxes.
-        detector_checkpoint: its weights.
         formats: names of the formats to write.
         overlay: draw the predictions on copies of the pictures and videos.
         min_confidence: overlays leave out keypoints below this.
@@ -62,8 +60,6 @@ class PredictRequest:
     adapt: int | None = None
     boxes: str | Path | None = None
     truth: str | Path | None = None
-    detector: str | None = None
-    detector_checkpoint: str | None = None
     formats: Sequence[str] = ('coco', 'csv')
     overlay: bool = True
     min_confidence: float = 0.0
@@ -92,8 +88,6 @@ class PredictRequest:
                 )
         if self.smooth is not None and self.smooth not in METHODS:
             raise ConfigError(f'--smooth must be one of {METHODS}, got {self.smooth!r}')
-        if self.boxes is not None and self.detector is not None:
-            raise ConfigError('--boxes and --detector exclude each other')
 
     def settings(
         self, sources: Sequence[Source], support: LabelledSupport
@@ -107,7 +101,6 @@ class PredictRequest:
             support=support.key(),
             adapt=self.adapt,
             boxes=self.boxes and _sha256(Path(self.boxes)),
-            detector=self.detector,
             overlay=self.min_confidence if self.overlay else None,
             every=self.every,
             batch_size=self.batch_size,

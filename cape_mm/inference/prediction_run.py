@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from ..errors import ConfigError, InstanceLoadError
 from ..formats import FORMATS, read_labels
-from .boxes import Boxes, build_detector
+from .boxes import Boxes
 from .inferencer import CapeInferencer
 from .labelled_support import choose_support, is_small
 from .overlays import FOLDER as OVERLAYS
@@ -103,7 +103,7 @@ def predict_files(request: PredictRequest) -> Predicted:
     if boxes is None and is_small(inferencer.support.shots):
         notes.append(
             'the support is a small part of its picture, but the queries are taken as '
-            'a whole: --boxes or --detector says where the objects are'
+            'a whole: --boxes says where the objects are'
         )
     print('\n'.join([str(support), *(f'note: {note}' for note in notes)]), flush=True)
     if request.adapt is not None:
@@ -152,14 +152,11 @@ def name_pictures(sources: Sequence[Source]) -> dict[str, str]:
 def find_boxes(
     request: PredictRequest, names: Mapping[str, str]
 ) -> tuple[Boxes | None, list[str]]:
-    """Boxes by source, or who finds them, and what to say of them.
+    """Boxes by source, where a file has them, and what to say of them.
 
     Raises:
-        ConfigError: the boxes can't be used, or there is no detector.
+        ConfigError: the boxes can't be used.
     """
-    if request.detector is not None:
-        weights = request.detector_checkpoint
-        return build_detector(request.detector, weights, request.device), []
     if request.boxes is None:
         return None, []
     known, notes = read_boxes(request.boxes, request.category)

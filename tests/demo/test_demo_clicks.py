@@ -8,10 +8,10 @@ import pytest
 from predict_cases import make_picture
 
 from cape_mm.demo import actions, views
+from cape_mm.demo.actions import apply_rows
 from cape_mm.demo.clicks import click_query, click_support, drag_query
 from cape_mm.demo.marking import ADD, CONNECT, MOVE
 from cape_mm.demo.session import DemoSession
-from cape_mm.demo.tables import apply_rows
 from cape_mm.errors import ConfigError
 from cape_mm.visualization import keypoint_colors
 

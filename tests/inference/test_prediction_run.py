@@ -108,8 +108,8 @@ def test_one_bad_box_of_a_video_leaves_its_other_frames(request_, monkeypatch, q
         seen.append(0)
         return [[500, 500, 5, 5]] if len(seen) == 2 else [[0, 0, 30, 30]]
 
-    monkeypatch.setattr(prediction_run, 'build_detector', lambda *given: detect)
-    clip = replace(request_, queries=[queries / 'mid clip.mp4'], detector='x')
+    monkeypatch.setattr(prediction_run, 'find_boxes', lambda *given: (detect, []))
+    clip = replace(request_, queries=[queries / 'mid clip.mp4'])
     done = predict_files(replace(clip, overlay=True))
     assert done.num_pictures == 3
     ((frame, reason),) = [(one.frame, one.reason) for one in done.skipped]
@@ -181,8 +181,6 @@ def test_boxes_of_a_file(request_, queries, tmp_path):
     done = predict_files(replace(other, queries=[queries / 'z', queries / PICTURES[0]]))
     (bad, _) = sorted(done.skipped, key=lambda one: 'no area' not in one.reason)
     assert 'has no area inside the picture' in bad.reason
-    with pytest.raises(ConfigError, match='exclude each other'):
-        predict_files(replace(request_, boxes=path, detector='x'))
     with pytest.raises(ConfigError, match="no box of category 'rat'; .* 1 'mouse'"):
         read_boxes(path, 'rat')
     content['annotations'][1]['bbox'] = [1, 2, 3]

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from tabulate import tabulate
+
 from ...errors import ConfigError
 from ..mp100_sources import CATEGORY_FOLDERS, SOURCES, UNKNOWN_SOURCE, split_name
 from .matching import (
@@ -202,11 +204,13 @@ def _refuse_linked_folders(plan: Plan) -> None:
             )
 
 
-COLUMNS = ('images', 'there', 'to make', 'missing', 'ambiguous', 'in the way')
+COLUMNS = {
+    'there': (Action.KEEP,),
+    'to make': WRITING,
+    **{action.value: (action,) for action in GAPS},
+}
 MAX_LISTED = 50
 """Images listed per kind of trouble; what is left out is counted."""
-
-Row = tuple[str, Counter[Action]]
 
 
 def format_plan(plan: Plan) -> str:
@@ -214,34 +218,63 @@ def format_plan(plan: Plan) -> str:
 
     A broken link counts as 'to make'.
     """
+    ambiguous = [
+        f'{e.wanted.file_name} ({e.match.reason}): {", ".join(e.match.candidates)}'
+        for e in plan.entries
+        if e.action is Action.AMBIGUOUS
+    ]
+    blocked = [
+        f'{e.target} differs from {e.match.path}'
+        for e in plan.entries
+        if e.action is Action.BLOCKED
+    ]
     parts = [
-        _table(_rows(plan)),
-        _ambiguous(plan.entries),
-        _blocked(plan.entries),
-        _notes(plan),
+        _table(plan),
+        _listing(
+            'ambiguous, none was taken; keep the right one in the source folder',
+            ambiguous,
+        ),
+        _listing(
+            'in the way, left as it is; remove what is wrong and run this again',
+            blocked,
+        ),
+        '\n'.join(f'note: {note}' for note in _notes(plan)),
     ]
     return '\n\n'.join(part for part in parts if part)
 
 
-def _rows(plan: Plan) -> list[Row]:
-    rows: list[Row] = []
+def _table(plan: Plan) -> str:
+    """Images by source and, below it, by category."""
+    groups: dict[str, dict[tuple[int, str], list[PlanEntry]]] = {}
+    for entry in plan.entries:
+        image = entry.wanted
+        number = -1 if image.category_id is None else image.category_id
+        key = (number, split_name(image.file_name)[0])
+        groups.setdefault(image.source, {}).setdefault(key, []).append(entry)
+    rows = []
     for source in (*SOURCES, UNKNOWN_SOURCE):
-        entries = [e for e in plan.entries if e.wanted.source == source]
-        if not entries:
-            continue
-        index = plan.indices.get(source)
-        where = index.root if index else _option(source)
-        rows.append((f'{source} ({where})', _count(entries)))
-        groups: dict[tuple[int, str], list[PlanEntry]] = {}
-        for entry in entries:
-            category_id = entry.wanted.category_id
-            folder = split_name(entry.wanted.file_name)[0]
-            key = (-1 if category_id is None else category_id, folder)
-            groups.setdefault(key, []).append(entry)
-        for (category_id, folder), group in sorted(groups.items()):
-            number = '-' if category_id < 0 else category_id
-            rows.append((f'  {number:>3} {folder}', _count(group)))
-    return [*rows, ('all', _count(plan.entries))]
+        if own := groups.get(source):
+            index = plan.indices.get(source)
+            where = index.root if index else _option(source)
+            rows.append(_row(f'{source} ({where})', sum(own.values(), [])))
+            rows += [
+                _row(
+                    f'  {"-" if number < 0 else number:>3} {folder}',
+                    own[number, folder],
+                )
+                for number, folder in sorted(own)
+            ]
+    rows.append(_row('all', plan.entries))
+    headers = ['source and category', 'images', *COLUMNS]
+    align = ['left', *['right'] * (len(headers) - 1)]
+    options = dict(tablefmt='plain', preserve_whitespace=True)
+    return tabulate(rows, headers, colalign=align, **options)
+
+
+def _row(title: str, entries: Sequence[PlanEntry]) -> list[object]:
+    counts = Counter(entry.action for entry in entries)
+    numbers = (sum(counts[action] for action in own) for own in COLUMNS.values())
+    return [title, *(number or '-' for number in (len(entries), *numbers))]
 
 
 def _option(source: str) -> str:
@@ -250,79 +283,33 @@ def _option(source: str) -> str:
     return f'--{SOURCES[source].key} not given'
 
 
-def _count(entries: Iterable[PlanEntry]) -> Counter[Action]:
-    return Counter(entry.action for entry in entries)
-
-
-def _table(rows: Sequence[Row]) -> str:
-    width = max(len(title) for title, _ in rows)
-    header = 'source and category'.ljust(width)
-    lines = [header + ''.join(f'{name:>12}' for name in COLUMNS)]
-    for title, counts in rows:
-        values = (
-            counts.total(),
-            counts[Action.KEEP],
-            counts[Action.LINK] + counts[Action.REPLACE],
-            counts[Action.MISSING],
-            counts[Action.AMBIGUOUS],
-            counts[Action.BLOCKED],
-        )
-        cells = ''.join(f'{value or "-":>12}' for value in values)
-        lines.append(title.ljust(width) + cells)
-    return '\n'.join(lines)
-
-
-def _ambiguous(entries: Iterable[PlanEntry]) -> str:
-    chosen = [e for e in entries if e.action is Action.AMBIGUOUS]
-    lines = [
-        f'  {e.wanted.file_name} ({e.match.reason}): {", ".join(e.match.candidates)}'
-        for e in chosen
-    ]
-    title = 'ambiguous, none was taken; keep the right one in the source folder'
-    return _listing(title, lines)
-
-
-def _blocked(entries: Iterable[PlanEntry]) -> str:
-    chosen = [e for e in entries if e.action is Action.BLOCKED]
-    lines = [f'  {e.target} differs from {e.match.path}' for e in chosen]
-    title = 'in the way, left as it is; remove what is wrong and run this again'
-    return _listing(title, lines)
-
-
 def _listing(title: str, lines: Sequence[str]) -> str:
     if not lines:
         return ''
-    shown = list(lines[:MAX_LISTED])
-    if len(lines) > MAX_LISTED:
-        shown.append(f'  ... and {len(lines) - MAX_LISTED:,} more')
-    return '\n'.join([f'{title}:', *shown])
+    more = [f'... and {len(lines) - MAX_LISTED:,} more'] * (len(lines) > MAX_LISTED)
+    return '\n  '.join([f'{title}:', *lines[:MAX_LISTED], *more])
 
 
-def _notes(plan: Plan) -> str:
+def _notes(plan: Plan) -> list[str]:
     notes = []
-    for source in plan.indices:
-        notes += [f'note: {source}: {text}' for text in _source_notes(plan, source)]
+    for source, index in plan.indices.items():
+        entries = [entry for entry in plan.entries if entry.wanted.source == source]
+        missing = [entry for entry in entries if entry.action is Action.MISSING]
+        notes += [f'{source}: unreadable folder {text}' for text in index.unreadable]
+        if missing:
+            first = missing[0]
+            notes.append(
+                f'{source}: {len(missing):,} images missing, the first is '
+                f'{first.wanted.file_name}: {first.match.reason}'
+            )
+        if index.packed and missing and len(missing) == len(entries):
+            download = SOURCES[source].download
+            notes.append(f'{source}: still packed? {index.packed[0]} ({download})')
     renamed = sum(entry.match.reason == BY_NAME_ALONE for entry in plan.entries)
     if renamed:
         notes.append(
-            f'note: CarFusion: {renamed:,} images were taken by their renamed files. '
-            f'Such names depend on the machine that made them; give the published '
-            f'scenes (images_jpg and gt) to have every picture verified by its labels.'
+            f'CarFusion: {renamed:,} images were taken by their renamed files. Such '
+            f'names depend on the machine that made them; give the published scenes '
+            f'(images_jpg and gt) to have every picture verified by its labels.'
         )
-    return '\n'.join(notes)
-
-
-def _source_notes(plan: Plan, source: str) -> list[str]:
-    index = plan.indices[source]
-    entries = [entry for entry in plan.entries if entry.wanted.source == source]
-    notes = [f'unreadable folder {text}' for text in index.unreadable]
-    missing = [entry for entry in entries if entry.action is Action.MISSING]
-    if missing:
-        first = missing[0]
-        notes.append(
-            f'{len(missing):,} images missing, the first is '
-            f'{first.wanted.file_name}: {first.match.reason}'
-        )
-    if index.packed and missing and len(missing) == len(entries):
-        notes.append(f'still packed? {index.packed[0]} ({SOURCES[source].download})')
     return notes

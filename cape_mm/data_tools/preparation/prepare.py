@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmengine.utils import ProgressBar
+from rich.console import Console
+from rich.progress import track
 
 from ...errors import ConfigError
 from ..checking import DatasetReport, check_dataset, format_report
@@ -27,12 +28,9 @@ MODES = tuple(_MAKERS)
 
 _ADVICE = {
     errno.ENOSPC: 'The disk is full: make room',
-    errno.EDQUOT: 'The disk quota is used up: make room',
     errno.EXDEV: 'The source is on another file system: use --mode symlink or copy',
-    errno.EROFS: 'The folder is read-only: choose another --data-root',
-    errno.EACCES: 'Get the right to read the one and write the other',
-    errno.EPERM: 'This file system allows no such link: try another --mode',
     errno.EEXIST: 'Something appeared there meanwhile: look at it',
+    errno.EPERM: 'This file system allows no such link: try another --mode',
 }
 
 
@@ -97,15 +95,11 @@ def prepare_mp100(
         return Preparation(plan)
     num_made = make_files(plan, mode)
     echo(f'\nmade {num_made:,} files ({mode}) in {plan.image_root}\n')
-    report = _check(list(contents), plan.image_root)
+    report = None
+    if plan.image_root.is_dir():
+        report = check_dataset(list(contents), image_folder=plan.image_root)
     echo(format_report(report) if report else 'no image is there: nothing to check')
     return Preparation(plan, num_made, report)
-
-
-def _check(ann_files: Sequence[Path], image_root: Path) -> DatasetReport | None:
-    if not image_root.is_dir():
-        return None
-    return check_dataset(ann_files, image_folder=image_root)
 
 
 def make_files(plan: Plan, mode: str = 'symlink') -> int:
@@ -127,17 +121,20 @@ def make_files(plan: Plan, mode: str = 'symlink') -> int:
     if mode not in MODES:
         raise ConfigError(f'mode {mode!r} is none of {", ".join(MODES)}')
     todo = plan.to_write
-    bar = ProgressBar(len(todo)) if mode == 'copy' and todo else None
-    for num_done, entry in enumerate(todo):
+    for num_done, entry in enumerate(
+        track(todo, 'making files', console=Console(stderr=True))
+    ):
         try:
             entry.target.parent.mkdir(parents=True, exist_ok=True)
             _make(entry, mode)
         except OSError as error:
-            if bar is not None:
-                print()  # the message is no part of the bar's line
-            raise ConfigError(_explain(error, entry, num_done, len(todo))) from error
-        if bar is not None:
-            bar.update()
+            advice = _ADVICE.get(error.errno, 'Mend the cause')
+            raise ConfigError(
+                f'{entry.target} could not be made from {entry.match.path}: '
+                f'{error.strerror or error}. {advice}, then run the same command '
+                f'again: the {num_done:,} of {len(todo):,} files made so far are '
+                f'complete, and it goes on from there.'
+            ) from error
     return len(todo)
 
 
@@ -167,13 +164,3 @@ def _via_partial(source: str, target: Path, mode: str, may_replace_link: bool) -
         os.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _explain(error: OSError, entry: PlanEntry, num_done: int, num_all: int) -> str:
-    advice = _ADVICE.get(error.errno or 0, 'Mend the cause')
-    return (
-        f'{entry.target} could not be made from {entry.match.path}: '
-        f'{error.strerror or error}. {advice}, then run the same command again: the '
-        f'{num_done:,} of {num_all:,} files made so far are complete, and it goes on '
-        f'from there.'
-    )

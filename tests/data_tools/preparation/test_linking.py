@@ -116,7 +116,7 @@ def test_file_that_appears_after_the_plan_is_not_overwritten(bench):
     'code, advice',
     [
         (errno.ENOSPC, 'The disk is full: make room'),
-        (errno.EROFS, 'read-only: choose another --data-root'),
+        (errno.EROFS, 'Mend the cause'),
         (errno.EXDEV, 'another file system: use --mode symlink or copy'),
     ],
 )

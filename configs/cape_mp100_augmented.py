@@ -20,7 +20,7 @@ train_pipeline = [
     dict(type='EpisodeFlip', prob=0.5),  # all instances of an episode, or none
     dict(type='LoadInstanceImage', reduce_to=(256, 256)),
     dict(type='WarpInstance', input_size=(256, 256)),
-    dict(type='RandomOcclusion', prob=0.3, hide_covered=False),
+    dict(type='RandomOcclusion', prob=0.3),
     dict(type='RandomPhotometric', prob=0.8),
     dict(type='RandomGaussianBlur', prob=0.15),
     dict(type='RandomMotionBlur', prob=0.15),

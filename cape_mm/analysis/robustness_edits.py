@@ -179,7 +179,7 @@ def _queries(make: Callable[[float], dict], before_warp: bool = False) -> Callab
 
 def _occlusion(share: float) -> dict:
     sizes = dict(num_patches=(1, 1), area=(share, share), aspect=(1.0, 1.0))
-    return dict(type='RandomOcclusion', fills=('color',), prob=1.0, **sizes)
+    return dict(type='RandomOcclusion', prob=1.0, **sizes)
 
 
 def _affine(key: str) -> Callable:

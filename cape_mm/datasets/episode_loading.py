@@ -58,7 +58,6 @@ def load_or_redraw(
     load: Callable[[int], dict],
     image_of: Callable[[int], int],
     seed: int,
-    max_redraws: int | None,
     what: str,
 ) -> tuple[list[dict], list[dict]]:
     """Load the instances of a training episode; replace those that can't be.
@@ -73,7 +72,6 @@ def load_or_redraw(
         load: loads an annotation id.
         image_of: image id of an annotation id.
         seed: the episode's seed.
-        max_redraws: tries before giving up; None tries the whole category.
         what: the category, for the message.
 
     Returns:
@@ -81,8 +79,7 @@ def load_or_redraw(
         of every instance that was replaced.
 
     Raises:
-        MissingDataError: no replacement is left: the category starves; or too many were
-            needed.
+        MissingDataError: no replacement is left: the category starves.
     """
     wanted, loaded, failed = list(wanted), [], []
     candidates: list[int] | None = None
@@ -94,12 +91,12 @@ def load_or_redraw(
             failed.append(dict(ann_id=wanted[slot], reason=error.reason))
             if candidates is None:  # hardly ever needed
                 candidates = _shuffle_others(pool, wanted, seed)
-                limit = len(candidates) if max_redraws is None else max_redraws
+                limit = len(candidates)
             others = wanted[num_shots:] if slot < num_shots else wanted[:num_shots]
             images = {image_of(ann_id) for ann_id in others}
             allowed = (i for i in candidates if image_of(i) not in images)
             chosen = next(allowed, None)
-            if chosen is None or len(failed) > limit:
+            if chosen is None:
                 reasons = Counter(entry['reason'] for entry in failed).most_common()
                 counts = ', '.join(f'{count} {reason}' for reason, count in reasons)
                 raise MissingDataError(

@@ -73,8 +73,6 @@ class MP100EpisodeDataset(Dataset):
             official preparation lays them out.
         pipeline: transforms of one instance, ending with ``PackInstance``.
         test_mode: evaluation: drop and count instead of redrawing.
-        max_redraws: tries to complete one episode before giving up; None tries all
-            instances of its category.
         check_images: look for every image file when the index is built.
         metainfo: further meta information.
         split: 1 to 5 for MP-100.
@@ -100,7 +98,6 @@ class MP100EpisodeDataset(Dataset):
         data_prefix: dict | None = None,
         pipeline: Sequence[dict | Callable] = (),
         test_mode: bool = False,
-        max_redraws: int | None = None,
         check_images: bool = True,
         metainfo: dict | None = None,
         split: int | None = None,
@@ -120,7 +117,6 @@ class MP100EpisodeDataset(Dataset):
         self.metainfo = {**METAINFO, **(metainfo or {})}
         self.pipeline = Compose(pipeline)
         self.test_mode = test_mode
-        self.max_redraws = max_redraws
         self.index = self._read_index(
             read_category_choice(include_categories, 'include_categories'),
             read_category_choice(exclude_categories, 'exclude_categories'),
@@ -273,7 +269,6 @@ class MP100EpisodeDataset(Dataset):
             load=lambda ann_id: self.load_instance(ann_id, episode.seed),
             image_of=lambda ann_id: self.index[ann_id].img_id,
             seed=episode.seed,
-            max_redraws=self.max_redraws,
             what=f'category {category.id} ({category.name}) of {self.ann_file}',
         )
         supports += loaded[: len(wanted)]

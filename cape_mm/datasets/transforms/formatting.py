@@ -20,8 +20,7 @@ def is_inside(keypoints: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 class PackInstance(BaseTransform):
     """Turn one instance into tensors and settle which keypoints are visible.
 
-    Keeps the order and the number of keypoints: what is invisible is masked, as is what
-    :class:`RandomOcclusion` covered where it was told to hide that.
+    Keeps the order and the number of keypoints: what is invisible is masked.
 
     Returns a dictionary with ``image`` uint8 BGR (3, h, w), ``keypoints`` and
     ``keypoints_orig`` float32 (K, 2), ``is_visible`` and ``is_visible_orig`` bool (K,),
@@ -47,8 +46,6 @@ class PackInstance(BaseTransform):
         is_visible = is_visible_orig.copy()
         if self.hide_outside:
             is_visible &= is_inside(keypoints, results['input_size'])
-        if 'is_covered' in results:
-            is_visible &= ~results['is_covered']
         if not is_visible.any():
             raise EmptyAnnotationError(
                 f'annotation {results["ann_id"]} has no visible keypoint in its crop: '

@@ -15,7 +15,7 @@ LEVELS = np.arange(256, dtype=np.float64)
 
 @TRANSFORMS.register_module()
 class RandomPhotometric(BaseTransform):
-    """Brightness, contrast, saturation, hue and grey, drawn per instance.
+    """Brightness, contrast, saturation and hue, drawn per instance.
 
     Support and query are drawn independently: a model must not rely on equal light.
 
@@ -24,7 +24,6 @@ class RandomPhotometric(BaseTransform):
         contrast: largest relative change of contrast around the mean.
         saturation: largest relative change of saturation.
         hue: largest turn of hue in degrees.
-        grey_prob: share of images that lose their colour.
         prob: share of instances that are augmented at all.
     """
 
@@ -34,23 +33,18 @@ class RandomPhotometric(BaseTransform):
         contrast: float = 0.25,
         saturation: float = 0.25,
         hue: float = 8.0,
-        grey_prob: float = 0.0,
         prob: float = 0.8,
     ) -> None:
         self.brightness = brightness
         self.contrast = contrast
         self.saturation = saturation
         self.hue = hue
-        self.grey_prob = grey_prob
         self.prob = prob
 
     def transform(self, results: dict) -> dict:
         rng: np.random.Generator = results['rng']
         if rng.random() < self.prob:
             results['img'] = self._jitter(results['img'], rng)
-        if rng.random() < self.grey_prob:
-            grey = cv2.cvtColor(results['img'], cv2.COLOR_BGR2GRAY)
-            results['img'] = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
         return results
 
     def _jitter(self, img: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 import cv2
 import numpy as np
-import pytest
 
 from cape_mm.datasets.transforms import RandomPhotometric
 
@@ -61,12 +60,3 @@ def test_grey_stays_grey():
     grey = NOISE[..., :1].repeat(3, axis=2)
     out = run(grey, saturation=0.9, hue=90, prob=1)
     assert (out == out[..., :1]).all()
-
-
-@pytest.mark.parametrize('prob', [0, 1])
-def test_grey_takes_the_colour_away(prob):
-    out = run(NOISE, prob=prob, grey_prob=1)
-    assert (out == out[..., :1]).all()
-    if not prob:
-        expected = cv2.cvtColor(NOISE, cv2.COLOR_BGR2GRAY)
-        np.testing.assert_array_equal(out[..., 0], expected)

@@ -60,7 +60,7 @@ class Floor:
     Attributes:
         values: of every pair, as ``ResultTable.values``, float64 (N, V).
         distance: of every keypoint, NaN if not scored, float64 (P,).
-        predicted: (x, y) of every keypoint in pixels, float64 (P, 2).
+        predicted: (x, y) of every keypoint in pixels, float32 (P, 2).
     """
 
     values: np.ndarray
@@ -202,7 +202,7 @@ def _join_floors(name: str, tables: Sequence[ResultTable]) -> Floor:
         else (
             np.full_like(table.values, np.nan),
             np.full(len(table.points), np.nan),
-            np.full((len(table.points), 2), np.nan),
+            np.full((len(table.points), 2), np.nan, np.float32),
         )
         for table in tables
     ]

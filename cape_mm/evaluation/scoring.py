@@ -137,7 +137,7 @@ def _score_loaded(data_sample: Mapping) -> ResultTable:
         name: Floor(
             pair_values(points, *truth),
             normalized_distances(points, *truth)[is_known],
-            np.asarray(points, np.float64)[is_known],
+            np.asarray(points, np.float32)[is_known],
         )
         for name, points in floor_predictions(support, query, predicted).items()
     }

@@ -1,5 +1,5 @@
 # cape_mm: `make demo` and `make test` do everything on a plain Linux with Python 3.10
-# to 3.12. A second call re-installs nothing. `make help` lists the targets.
+# to 3.13. A second call re-installs nothing. `make help` lists the targets.
 
 PYTHON      ?= python3
 VENV        ?= .venv
@@ -55,8 +55,8 @@ $(STAMP): setup.py Makefile requirements/openmmlab.txt requirements/runtime.txt
 
 install-fresh:
 	@echo '[1/5] environment $(VENV) ...'
-	@$(PYTHON) -c 'import sys; v = sys.version_info; ok = (3, 10) <= v[:2] <= (3, 12); \
-	    ok or sys.exit("cape_mm is made for Python 3.10 to 3.12, but $(PYTHON) is " \
+	@$(PYTHON) -c 'import sys; v = sys.version_info; ok = (3, 10) <= v[:2] <= (3, 13); \
+	    ok or sys.exit("cape_mm is made for Python 3.10 to 3.13, but $(PYTHON) is " \
 	    + sys.version.split()[0] + ". Try: make install PYTHON=python3.11")'
 	@$(PIP) --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) || { \
 	    echo 'Could not create $(VENV). On Debian or Ubuntu: apt install python3-venv';\

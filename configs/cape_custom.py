@@ -11,7 +11,8 @@ Run:    python tools/train.py configs/cape_custom.py --cfg-options data_root=MY/
             train_ann_file=annotations/train.json val_ann_file=annotations/val.json \
             test_ann_file=annotations/val.json
 Start from a trained model instead of ImageNet: load_from=CHECKPOINT
-model.backbone.init_cfg=None. Without ImageNet weights: cape_custom_scratch.py.
+model.backbone.init_cfg=None, if it is a model of this config; train another's on with
+its own config and the options above. Without ImageNet weights: cape_custom_scratch.py.
 Result: your own.
 """
 

@@ -15,7 +15,7 @@ from types import ModuleType
 
 import pytest
 from mmpose import registry as mmpose_registry
-from tool_calls import REPO, TOOLS
+from tool_calls import FAST, REPO, TINY, TOOLS, ToolCaller
 
 import cape_mm
 import cape_mm.inference
@@ -173,3 +173,23 @@ def test_no_path_of_one_machine_anywhere():
     pattern = re.compile(r'(?<![\w.>-])/(?:work|root|home)\b(?![-_])')
     sources = (p for p in texts if p.suffix not in ('.pyc', '.png'))
     assert not [str(p.relative_to(REPO)) for p in sources if pattern.search(texts[p])]
+
+
+def test_a_head_of_ones_own_trains_as_documented(
+    synthetic_root, tmp_path, monkeypatch, capfd
+):
+    text = (REPO / 'docs/extending.md').read_text()
+    for _, code in BLOCK.findall(text):
+        name = re.match(r'# (my_\w+\.py)\n', code)
+        if name:
+            code = code.replace('./configs/cape_synthetic.py', str(TINY))
+            (tmp_path / name[1]).write_text(code)
+    config, data = tmp_path / 'my_config.py', f'data_root={synthetic_root}'
+    call = ToolCaller(monkeypatch, capfd)
+    arguments = ('train', config, '--work-dir', tmp_path / 'w', *FAST, data)
+    outcome = call(*arguments)
+    assert outcome.code == 2 and 'my_head' in outcome.message
+    monkeypatch.syspath_prepend(tmp_path)
+    outcome = call(*arguments)
+    assert outcome.code == 0, outcome.err
+    assert 'loss_l1' in outcome.out

@@ -95,7 +95,7 @@ def test_dump_needs_fixed_episodes():
     assert fixed_episodes(SimpleNamespace(test_loop=loop)) == [1, 2]
     for breaks in (metrics.clear, lambda: delattr(loader.sampler, 'episodes')):
         breaks()
-        with pytest.raises(ConfigError, match='--dump needs a test sampler of fixed'):
+        with pytest.raises(ConfigError, match='dump needs a test sampler of fixed'):
             fixed_episodes(SimpleNamespace(test_loop=loop))
 
 

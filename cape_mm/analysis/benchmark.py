@@ -110,7 +110,7 @@ def benchmark(
     """
     if not 1 <= len(configs) <= 2:
         raise ConfigError(f'name one config, or two to compare; got {len(configs)}')
-    try_file(out, '--out')
+    try_file(out, 'out')
     records, models = {}, {}
     for name, config in zip('AB', configs):
         records[name], models[name] = _prepare(config, settings, cfg_options)

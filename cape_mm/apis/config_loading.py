@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from mmengine.config.utils import ConfigParsingError
 from mmengine.logging import print_log
 
 from ..errors import ConfigError
@@ -28,8 +29,9 @@ def load_config(path: str | Path, cfg_options: Mapping | None = None) -> Config:
     an override of any other variable is refused.
 
     Raises:
-        ConfigError: the file is missing or unreadable, or an override names an unknown
-            top-level key or a variable, or does not fit the config's structure.
+        ConfigError: the file, or a module that it imports, is missing or unreadable;
+            an override names an unknown top-level key or a variable, or does not fit
+            the config's structure.
     """
     path = Path(path)
     if not path.is_file():
@@ -38,14 +40,23 @@ def load_config(path: str | Path, cfg_options: Mapping | None = None) -> Config:
         raise ConfigError(f'config file {path} does not exist.{hint}')
     try:
         cfg = Config.fromfile(path)
-    except (SyntaxError, OSError) as error:
+    except (SyntaxError, OSError, ConfigParsingError) as error:
         raise ConfigError(f'config file {path} can not be read: {error}') from error
+    except ImportError as error:
+        while error.__context__ is not None:
+            error = error.__context__
+        if not isinstance(error, ModuleNotFoundError):
+            raise  # of the module itself
+        raise ConfigError(
+            f'{path}: custom_imports: {error}. Put the folder of your own modules on '
+            f'PYTHONPATH: PYTHONPATH=FOLDER python tools/...'
+        ) from error
     options = dict(cfg_options or {})
     check_option_names(cfg, options)
     try:
         cfg.merge_from_dict(options)
     except (TypeError, KeyError) as error:
-        raise ConfigError(f'--cfg-options do not fit {path}: {error}') from error
+        raise ConfigError(f'cfg_options do not fit {path}: {error}') from error
     spread_data_options(cfg, options)
     warn_data_roots(cfg, options)
     return cfg
@@ -75,7 +86,7 @@ def set_amp(cfg: Config, amp: bool) -> None:
     if not amp and kind != 'AmpOptimWrapper':
         return
     if kind not in ('OptimWrapper', 'AmpOptimWrapper', 'CpuAmpOptimWrapper'):
-        raise ConfigError(f'--amp does not know how to change optim_wrapper {kind!r}')
+        raise ConfigError(f'amp does not know how to change optim_wrapper {kind!r}')
     if torch.cuda.is_available():
         wrapper.type = 'AmpOptimWrapper'
         has_bfloat16 = torch.cuda.get_device_capability() >= BFLOAT16_CAPABILITY

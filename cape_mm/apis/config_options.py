@@ -41,7 +41,7 @@ def parse_cfg_options(pairs: Sequence[str] | None) -> dict:
     """
     for pair in pairs or ():
         if '=' not in pair:
-            raise ConfigError(f'--cfg-options: expected key=value, got {pair!r}')
+            raise ConfigError(f'cfg_options: expected key=value, got {pair!r}')
     parser = argparse.ArgumentParser()
     parser.add_argument('--options', nargs='*', action=DictAction, default={})
     return parser.parse_args(['--options', *(pairs or ())]).options
@@ -69,14 +69,14 @@ def check_option_names(cfg: Config, options: Iterable[str]) -> None:
         places = name_places(cfg, head, read)
         if head not in cfg:
             raise ConfigError(
-                f'--cfg-options: {cfg.filename} has no top-level key {head!r}'
+                f'cfg_options: {cfg.filename} has no top-level key {head!r}'
                 f'{suggest(head, read)}. {places}'.rstrip(' .')
             )
         places = places or (
             'Set the keys that use it, e.g. train_dataloader.dataset.pipeline....'
         )
         raise ConfigError(
-            f'--cfg-options: {head!r} is a variable of {cfg.filename}, and MMEngine '
+            f'cfg_options: {head!r} is a variable of {cfg.filename}, and MMEngine '
             f'does not recompute what the config derived from it, so nothing would '
             f'change. {places}'
         )
@@ -141,7 +141,7 @@ def set_split(dataset: dict, split: int, loader: str) -> None:
     """
     if not uses_split(dataset):
         raise ConfigError(
-            f'--cfg-options split={split}: nothing would change in {loader}, whose '
+            f'cfg_options split={split}: nothing would change in {loader}, whose '
             f"ann_file is {dataset.get('ann_file')!r}. Put '{{split}}' into that name, "
             f'or set the file itself: {loader.split("_")[0]}_ann_file=...'
         )

@@ -83,9 +83,9 @@ def check_launched(launcher: str) -> int:
     missing = [name for name in needed if name not in os.environ]
     if missing:
         raise ConfigError(
-            f'--launcher {launcher}: {" and ".join(missing)} not set, so nothing '
+            f'launcher {launcher}: {" and ".join(missing)} not set, so nothing '
             f'launched this process. Start it by {STARTERS[launcher]}, or leave '
-            f'--launcher out for a single process.'
+            f'launcher out for a single process.'
         )
     return int(os.environ.get(SOURCES[launcher]['LOCAL_RANK'], 0))
 

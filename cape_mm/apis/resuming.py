@@ -101,15 +101,15 @@ def find_last_checkpoint(work_dir: str | Path) -> Path | None:
             reasons.append(str(error))
         else:
             for reason in reasons:
-                print_log(f'--resume: {reason}', 'current', level=30)
+                print_log(f'resume: {reason}', 'current', level=30)
             if reasons:
-                print_log(f'--resume: falling back to {path}', 'current', level=30)
+                print_log(f'resume: falling back to {path}', 'current', level=30)
             return path
     if not reasons:
         return None
     raise CheckpointError(
-        f'--resume: no checkpoint in {work_dir} is whole. Nothing was started; use '
-        f'another --work-dir to start afresh.\n  ' + '\n  '.join(reasons)
+        f'resume: no checkpoint in {work_dir} is whole. Nothing was started; use '
+        f'another work_dir to start afresh.\n  ' + '\n  '.join(reasons)
     )
 
 
@@ -149,7 +149,7 @@ def set_resume(cfg: Config, resume: str | Path | bool | None) -> None:
         if path is None:
             cfg.resume = False
             print_log(
-                f'--resume: no checkpoint in {cfg.work_dir}, starting from scratch',
+                f'resume: no checkpoint in {cfg.work_dir}, starting from scratch',
                 'current',
             )
             return
@@ -157,7 +157,7 @@ def set_resume(cfg: Config, resume: str | Path | bool | None) -> None:
         path = Path(resume)
         if not path.is_file():
             raise CheckpointError(
-                f'--resume: checkpoint {path} does not exist. Nothing was started; '
+                f'resume: checkpoint {path} does not exist. Nothing was started; '
                 f'leave the path out to take the latest one in {cfg.work_dir}.'
             )
         check_integrity(path)
@@ -191,8 +191,8 @@ def check_start(runner: Runner, path: str | None, resume: bool) -> None:
         remember_training(runner.message_hub, checkpoint)
     elif not {'meta', 'optimizer', 'message_hub'} <= checkpoint.keys():
         raise CheckpointError(
-            f'--resume: {path} holds weights, but no state of a training. Start a new '
-            f'one from these weights with --cfg-options load_from={path}.'
+            f'resume: {path} holds weights, but no state of a training. Start a new '
+            f'one from these weights with load_from={path}.'
         )
     else:
         kept = describe_kept(checkpoint['meta'], runner.cfg)
@@ -200,7 +200,7 @@ def check_start(runner: Runner, path: str | None, resume: bool) -> None:
             runner.logger.warning(
                 f'resume: the optimizer, its learning rate and the schedule go on as '
                 f'{path} has them, whatever the config says now: {kept}. To train '
-                f'under these, start from its weights: --cfg-options load_from={path}'
+                f'under these, start from its weights: load_from={path}'
             )
 
 

@@ -95,7 +95,7 @@ def train(
     with trusting(trust_checkpoint):
         set_resume(cfg, resume)
         check_config(cfg, 'train')
-        try_folder(cfg.work_dir, '--work-dir')
+        try_folder(cfg.work_dir, 'work_dir')
         set_amp(cfg, amp)
         count_in_iterations(cfg)
         with locked_work_dir(cfg.work_dir, launcher), explain_build_errors(cfg):
@@ -160,11 +160,11 @@ def test(
     if checkpoint is not None:
         content = read_checkpoint(checkpoint, trust_checkpoint)
     out = Path(out) if out is not None else Path(cfg.work_dir) / 'metrics.json'
-    try_folder(cfg.work_dir, '--work-dir')
-    try_file(out, '--out')
-    try_file(dump, '--dump')
+    try_folder(cfg.work_dir, 'work_dir')
+    try_file(out, 'out')
+    try_file(dump, 'dump')
     if show_dir is not None:
-        try_folder(show_dir, '--show-dir')
+        try_folder(show_dir, 'show_dir')
         set_pictures(cfg, show_dir, num_show)
     with explain_build_errors(cfg):
         runner = build_runner(cfg)
@@ -295,7 +295,7 @@ def fixed_episodes(runner: Runner) -> Sequence[Episode]:
     metrics = runner.test_loop.evaluator.metrics
     if episodes is None or not any(isinstance(one, EpisodePCK) for one in metrics):
         raise ConfigError(
-            '--dump needs a test sampler of fixed episodes, such as '
+            'dump needs a test sampler of fixed episodes, such as '
             "dict(type='FixedEpisodeSampler', ...), and test_evaluator=dict("
             "type='EpisodePCK')"
         )
@@ -309,7 +309,7 @@ def set_pictures(cfg: Config, show_dir: str | Path, num_show: int) -> None:
         ConfigError: fewer than one episode.
     """
     if num_show < 1:
-        raise ConfigError(f'--num-show must be at least 1, got {num_show}')
+        raise ConfigError(f'num_show must be at least 1, got {num_show}')
     settings = dict(
         type='EpisodePicturesHook',
         out_dir=str(show_dir),

@@ -43,7 +43,7 @@ def locked_work_dir(work_dir: str | Path, launcher: str = 'none') -> Iterator[No
         return
     path = Path(work_dir) / LOCK_NAME
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     try:
         _lock(handle, path)
         yield
@@ -67,7 +67,7 @@ def _lock(handle: int, path: Path) -> None:
         raise WorkDirInUseError(
             f'another run is training in {path.parent} ({holder or "no name left"}). '
             f'Two would overwrite each other: wait for it, end it, or use another '
-            f'--work-dir.'
+            f'work_dir.'
         ) from error
     os.ftruncate(handle, 0)
     os.write(handle, f'process {os.getpid()} on {socket.gethostname()}'.encode())

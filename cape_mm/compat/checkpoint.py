@@ -86,7 +86,8 @@ def check_architecture(model: nn.Module, checkpoint: Mapping, path: str | Path) 
             f'{misfits}'
             f'  the checkpoint was trained with config: {describe_origin(checkpoint)}\n'
             f'Use the config that the checkpoint was trained with (a copy lies in its '
-            f'work directory).'
+            f'work directory), also for data of your own: --cfg-options data_root=... '
+            f'train_ann_file=... val_ann_file=... test_ann_file=...'
         )
 
 

@@ -83,7 +83,8 @@ def remove_partial_files(folder: str | Path, name_pattern: str) -> list[Path]:
     Returns:
         What was removed.
     """
-    found = list(Path(folder).glob(f'.{name_pattern}.*{PARTIAL_SUFFIX}'))
+    found = Path(folder).glob(f'.{name_pattern}.*{PARTIAL_SUFFIX}')
+    found = [path for path in found if not path.is_symlink()]
     for path in found:
         shutil.rmtree(path)
     return found
@@ -101,7 +102,7 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def try_folder(out: str | Path, option: str = '--out') -> Path:
+def try_folder(out: str | Path, option: str = 'out') -> Path:
     """A folder for results, made where needed, in which a file can be written.
 
     Meant to be called before the results are made, which takes long.

@@ -43,7 +43,7 @@ def check_device(name: str | None) -> torch.device:
     """The device of a name; None is the GPU if there is one.
 
     Raises:
-        ConfigError: neither CPU nor CUDA, or a GPU that is not there.
+        ConfigError: neither CPU nor CUDA nor Apple's ``mps``, or it is not there.
     """
     has_gpu = torch.cuda.is_available()
     if name is None:
@@ -53,11 +53,16 @@ def check_device(name: str | None) -> torch.device:
     except RuntimeError:
         device = None
     # PyTorch takes a number behind 'cpu' too, where it has no meaning
-    if device is None or name != 'cpu' and device.type != 'cuda':
-        raise ConfigError(f'device must be cpu, cuda or cuda:<n>, got {name!r}')
-    if device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count():
+    if device is None or name != 'cpu' and device.type not in ('cuda', 'mps'):
+        raise ConfigError(f'device must be cpu, cuda, cuda:<n> or mps, got {name!r}')
+    number = {
+        'cpu': 1,
+        'cuda': torch.cuda.device_count(),
+        'mps': int(torch.backends.mps.is_available()),
+    }[device.type]
+    if (device.index or 0) >= number:
         raise ConfigError(
             f'device {name} is not available: PyTorch {torch.__version__} sees '
-            f'{torch.cuda.device_count()} GPUs. Use device cpu.'
+            f'{number} of that kind here. Use cpu.'
         )
     return device

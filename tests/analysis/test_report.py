@@ -203,7 +203,7 @@ def test_numbers_alone(result, tmp_path):
 def test_files_that_no_report_can_be_made_of(result, tmp_path):
     with pytest.raises(MissingDataError, match='metrics.json. tools/test.py writes'):
         report_stored(tmp_path)
-    with pytest.raises(ConfigError, match='--out .*below: no file can be written'):
+    with pytest.raises(ConfigError, match='out .*below: no file can be written'):
         report_stored(result, result / 'below')
     result.write_text(json.dumps({'loss': 0.5}))
     with pytest.raises(ConfigError, match='metrics.json does not have them all'):

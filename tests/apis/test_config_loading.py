@@ -71,7 +71,7 @@ def test_amp_with_gpu(toy_config, monkeypatch, capability, dtype, loss_scale):
 
 def test_amp_refuses_other_wrappers(toy_config):
     cfg = load_config(toy_config, {'optim_wrapper.type': 'ApexOptimWrapper'})
-    with pytest.raises(ConfigError, match="--amp .*'ApexOptimWrapper'"):
+    with pytest.raises(ConfigError, match="amp .*'ApexOptimWrapper'"):
         set_amp(cfg, True)
 
 

@@ -48,7 +48,7 @@ def environment(monkeypatch):
 
 @pytest.mark.parametrize('launcher', SOURCES)
 def test_a_launcher_that_launched_nothing(environment, launcher):
-    with pytest.raises(ConfigError, match=f'--launcher {launcher}: .* not set'):
+    with pytest.raises(ConfigError, match=f'launcher {launcher}: .* not set'):
         join_processes(Config(dict(launcher=launcher)))
     assert not torch_dist.is_initialized()
 

@@ -78,7 +78,7 @@ def test_damaged_last_one_falls_back_and_says_so(work_dir, logged, damage):
     damage(work_dir / 'epoch_10.pth')
     assert find_last_checkpoint(work_dir) == work_dir / 'epoch_9.pth'
     assert 'epoch_10.pth' in logged[0]
-    assert logged[1] == f'--resume: falling back to {work_dir / "epoch_9.pth"}'
+    assert logged[1] == f'resume: falling back to {work_dir / "epoch_9.pth"}'
     empty(work_dir / 'epoch_9.pth')
     assert find_last_checkpoint(work_dir) == work_dir / 'epoch_8.pth'
 
@@ -138,7 +138,7 @@ def test_auto_starts_afresh_only_without_any_checkpoint(toy_config, tmp_path, lo
     cfg = load_config(toy_config, {'work_dir': str(tmp_path)})
     set_resume(cfg, 'auto')
     assert cfg.resume is False
-    assert logged == [f'--resume: no checkpoint in {tmp_path}, starting from scratch']
+    assert logged == [f'resume: no checkpoint in {tmp_path}, starting from scratch']
 
 
 def test_no_resume_leaves_load_from_alone(toy_config):

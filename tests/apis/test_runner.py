@@ -59,10 +59,10 @@ def test_output_that_can_not_be_written_is_known_before(
     monkeypatch.setattr(api.Runner, 'test', lambda runner: pytest.fail('worked'))
     monkeypatch.setattr(api.Runner, 'train', lambda runner: pytest.fail('worked'))
     places = dict(work_dir=tmp_path / 't') | {option: tmp_path / 'file' / 'x'}
-    with pytest.raises(ConfigError, match=f'--{option.replace("_", "-")} .*/file'):
+    with pytest.raises(ConfigError, match=f'{option} .*/file'):
         api.test(toy_config, **places)
     if option == 'work_dir':
-        with pytest.raises(ConfigError, match='--work-dir .*/file/x'):
+        with pytest.raises(ConfigError, match='work_dir .*/file/x'):
             api.train(toy_config, **places)
 
 

@@ -44,9 +44,7 @@ def holder(tmp_path):
 
 def test_second_run_is_refused_until_the_first_is_killed(holder, tmp_path, toy_config):
     before = sorted(os.listdir(tmp_path))
-    with pytest.raises(
-        WorkDirInUseError, match=r'\(process 7 on another\).*--work-dir'
-    ):
+    with pytest.raises(WorkDirInUseError, match=r'\(process 7 on another\).*work_dir'):
         train(toy_config, tmp_path)
     assert sorted(os.listdir(tmp_path)) == before
     holder.kill()  # its child lives on
@@ -90,3 +88,12 @@ def test_file_system_without_locks_is_said_and_no_error(tmp_path, monkeypatch):
     with locked_work_dir(tmp_path):
         assert Path(tmp_path / LOCK_NAME).is_file()
     assert 'No locks available' in logged[0]
+
+
+def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path):
+    target = tmp_path / 'precious'
+    target.write_text('data')
+    (tmp_path / LOCK_NAME).symlink_to(target)
+    with pytest.raises(OSError), locked_work_dir(tmp_path):
+        pass
+    assert target.read_text() == 'data'

@@ -97,3 +97,14 @@ def test_places_that_can_be_written_to_are_known_before(tmp_path, path, monkeypa
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
         'file'
     ]
+
+
+def test_a_link_is_replaced_or_left_alone_never_followed(tmp_path):
+    (tmp_path / 'kept').mkdir()
+    target = tmp_path / 'kept' / 'file'
+    target.write_text('data')
+    (tmp_path / 'link').symlink_to(target)
+    (tmp_path / '.a.pth.x.partial').symlink_to(target.parent)
+    write_text_atomically(tmp_path / 'link', 'new')
+    assert remove_partial_files(tmp_path, '*.pth') == []
+    assert target.read_text() == 'data'

@@ -1,4 +1,4 @@
-"""One OpenCV thread inside, as many as before outside."""
+"""Devices by name; one OpenCV thread inside, as many as before outside."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import threading
 import cv2
 import numpy as np
 import pytest
+import torch
 from predict_cases import KEYPOINTS, make_picture, write_checkpoint
 
+from cape_mm.errors import ConfigError
 from cape_mm.inference import CapeInferencer
-from cape_mm.utils.devices import one_opencv_thread
+from cape_mm.utils.devices import check_device, one_opencv_thread
 
 
 @pytest.fixture
@@ -62,3 +64,23 @@ def test_pictures_are_cropped_by_one_thread(two_threads, tmp_path, monkeypatch):
     cape([picture])
     assert set(seen) == {1}
     assert cv2.getNumThreads() == 2
+
+
+@pytest.mark.parametrize(
+    ('name', 'has_metal', 'said'),
+    [
+        ('cpu', False, None),
+        ('mps', True, None),
+        ('mps', False, 'device mps is not available: PyTorch .* sees 0 of that kind'),
+        ('cuda:9999', False, 'device cuda:9999 is not available'),
+        ('cpu:1', False, "device must be cpu, cuda, cuda:<n> or mps, got 'cpu:1'"),
+        ('tpu', False, "got 'tpu'"),
+    ],
+)
+def test_devices_by_name(monkeypatch, name, has_metal, said):
+    monkeypatch.setattr(torch.backends.mps, 'is_available', lambda: has_metal)
+    if said is None:
+        assert check_device(name) == torch.device(name)
+        return
+    with pytest.raises(ConfigError, match=said):
+        check_device(name)

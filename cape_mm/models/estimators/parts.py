@@ -52,7 +52,9 @@ def build_part(key: str, config: Mapping | None, **defaults: Any) -> nn.Module:
         raise ConfigError(f'model.{key}: {problem}') from error
     except AssertionError as error:  # how MMCV and MMPose refuse, often without a word
         line = traceback.extract_tb(error.__traceback__)[-1].line
-        raise ConfigError(f'model.{key}: {str(error) or line}') from error
+        given = {**defaults, **(config or {})}
+        reason = str(error) or f'{line} does not hold for {given}'
+        raise ConfigError(f'model.{key}: {reason}') from error
 
 
 def build_image_part(

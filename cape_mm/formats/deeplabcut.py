@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import csv
 import itertools
-import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from ..errors import AnnotationFormatError
 from .files import cell_value, expecting, open_for_writing, read_rows, rounded
@@ -24,14 +22,6 @@ from .marks import MarkedObject, MarkedPicture, collect
 HEADER = ('scorer', 'individuals', 'bodyparts', 'coords')
 COORDS = ('x', 'y', 'likelihood')
 SCORER = 'cape_mm'
-
-
-class _Column(NamedTuple):
-    """What a column holds."""
-
-    individual: str
-    bodypart: str
-    coord: str
 
 
 def is_deeplabcut(path: Path) -> bool:
@@ -62,58 +52,62 @@ def read_deeplabcut(path: str | Path, category: str | None = None) -> LabelSet:
         raise AnnotationFormatError(
             f"{path} is not DeepLabCut's: no header rows bodyparts and coords"
         )
-    bodyparts, coords = header['bodyparts'], header['coords']
-    individuals = header.get('individuals', [''] * len(coords))
-    columns = {
-        place: _Column(*cells)
-        for place, cells in enumerate(zip(individuals, bodyparts, coords))
-        if cells[2] in COORDS
-    }
-    _check_columns(list(columns.values()), path)
-    num_index = min(columns)  # a path may be in three cells
+    places = _places(header, path)
+    num_index = min(min(own.values()) for own in places.values())
     first = 1 + max(rows.index(row) for row in header.values())
     with expecting('DeepLabCut', path):
         pictures = [
-            _read_row(row, columns, num_index, path)
+            _read_row(row, places, num_index, path)
             for row in rows[first:]
             if any(row[:num_index])
         ]
     return collect(pictures, category, 'animal', path)
 
 
-def _check_columns(columns: list[_Column], path: object) -> None:
-    axes: dict[tuple[str, str], list[str]] = {}
-    for individual, bodypart, coord in columns:
-        axes.setdefault((individual, bodypart), []).append(coord)
-    for (individual, bodypart), own in axes.items() or [(('', ''), [])]:
-        if own.count('x') != 1 or own.count('y') != 1:
-            what = f'{individual} {bodypart}'.strip() or 'the header'
+def _places(
+    header: dict[str, list[str]], path: object
+) -> dict[tuple[str, str], dict[str, int]]:
+    """Columns of x, y and likelihood by individual and bodypart."""
+    places: dict[tuple[str, str], dict[str, int]] = {}
+    individuals = header.get('individuals', [''] * len(header['coords']))
+    columns = zip(individuals, header['bodyparts'], header['coords'])
+    for place, (individual, bodypart, coord) in enumerate(columns):
+        if coord in COORDS:
+            own = places.setdefault((individual, bodypart), {})
+            if own.setdefault(coord, place) != place:
+                raise AnnotationFormatError(
+                    f'{path}: {bodypart!r} has more than one column {coord}'
+                )
+    for bodypart, own in places.items() or [('the header', {})]:
+        if not {'x', 'y'} <= own.keys():
             raise AnnotationFormatError(
-                f'{path}: {what!r} has {len(own)} columns, named {own}: one x and one '
-                f'y are expected of every keypoint'
+                f'{path}: {bodypart[-1] if own else bodypart!r} has the columns '
+                f'{sorted(own)}, but x and y are expected of every keypoint'
             )
+    return places
 
 
 def _read_row(
-    row: list[str], columns: dict[int, _Column], num_index: int, path: str | Path
+    row: list[str],
+    places: dict[tuple[str, str], dict[str, int]],
+    num_index: int,
+    path: str | Path,
 ) -> MarkedPicture:
-    cells: dict[str, dict[str, dict[str, float]]] = {}
-    for place, column in columns.items():
-        value = cell_value(row[place]) if place < len(row) else math.nan
-        parts = cells.setdefault(column.individual, {})
-        parts.setdefault(column.bodypart, {})[column.coord] = value
-    objects = []
-    for parts in cells.values():
-        one = MarkedObject(path)
-        for name, own in parts.items():
-            one.add(name, (own['x'], own['y']), 2, own.get('likelihood'))
-        objects += [one] if any(mark.visibility for mark in one.marks.values()) else []
+    values = dict(enumerate(row))
+    objects: dict[str, MarkedObject] = {}
+    for (individual, bodypart), own in places.items():
+        one = objects.setdefault(individual, MarkedObject(path))
+        cells = [cell_value(values.get(own.get(coord), '')) for coord in COORDS]
+        one.add(bodypart, cells[:2], 2, cells[2])
+    labelled = [
+        o for o in objects.values() if any(m.visibility for m in o.marks.values())
+    ]
     index = '/'.join(cell for cell in row[:num_index] if cell)
     if frame := re.fullmatch(r'(\d+)(\.0)?', index):
         # DeepLabCut names its result after the video: <video>DLC_<network>...csv
         video = Path(path).stem.split('DLC')[0]
-        return MarkedPicture(video, None, objects, int(frame[1]))
-    return MarkedPicture(index, None, objects)
+        return MarkedPicture(video, None, labelled, int(frame[1]))
+    return MarkedPicture(index, None, labelled)
 
 
 def write_deeplabcut(
@@ -138,7 +132,7 @@ def write_deeplabcut(
         has_scores |= any(one.confidence is not None for one in picture.instances)
     coords = COORDS if has_scores else COORDS[:2]
     columns = [
-        _Column(f'individual{number}', name, coord)
+        (f'individual{number}', name, coord)
         for number in range(1, num_instances + 1)
         for name in labels.keypoint_names
         for coord in coords
@@ -153,12 +147,13 @@ def write_deeplabcut(
     return [Path(path)]
 
 
-def _header(columns: list[_Column], scorer: str) -> Iterator[list[str]]:
+def _header(columns: list[tuple[str, str, str]], scorer: str) -> Iterator[list[str]]:
+    individuals, bodyparts, coords = zip(*columns)
     yield ['scorer', *[scorer] * len(columns)]
-    if len({column.individual for column in columns}) > 1:
-        yield ['individuals', *(column.individual for column in columns)]
-    yield ['bodyparts', *(column.bodypart for column in columns)]
-    yield ['coords', *(column.coord for column in columns)]
+    if len(set(individuals)) > 1:
+        yield ['individuals', *individuals]
+    yield ['bodyparts', *bodyparts]
+    yield ['coords', *coords]
 
 
 def _cells(instance: LabelledInstance, has_scores: bool) -> list[object]:

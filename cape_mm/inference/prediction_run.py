@@ -124,7 +124,8 @@ def predict_files(request: PredictRequest) -> Predicted:
     )
     if request.overlay:
         files += draw_videos(results, names, out, request.every, style, _track)
-    scores = truth and score_results(results, truth, support, names)
+    shots = inferencer.support.shots
+    scores = truth and score_results(results, truth, support, shots, names)
     return _summarise(results, files, scores)
 
 

@@ -15,11 +15,10 @@ from ..evaluation.copy_support import copy_support
 from ..evaluation.functional import fraction_below, normalized_distances
 from ..formats import LabelledInstance, LabelledPicture, LabelSet
 from ..formats.files import shorten
-from .boxes import clean_boxes
 from .labelled_support import LabelledSupport
 from .picture_names import PictureNames
-from .pictures import read_picture
 from .results import InferenceResult
+from .support import Shot
 
 THRESHOLDS = (0.05, 0.1, 0.2)
 
@@ -76,6 +75,7 @@ def score_results(
     results: Iterable[InferenceResult],
     truth: LabelSet,
     support: LabelledSupport,
+    shots: Sequence[Shot],
     pictures: Mapping[str, str],
 ) -> Scores:
     """Compare results with labels; pictures that were the support are left out.
@@ -84,6 +84,7 @@ def score_results(
         results: of all inputs.
         truth: labels of pictures.
         support: what was marked.
+        shots: the same, read.
         pictures: of all inputs, see :class:`~.picture_names.PictureNames`.
     """
     places, notes = match_keypoints(truth.keypoint_names, support.labels.keypoint_names)
@@ -93,7 +94,11 @@ def score_results(
     names = PictureNames({name for name, _ in known}, pictures)
     notes = [*truth.notes, *notes, *names.notes()]
     own = {os.path.realpath(path) for path in support.paths}
-    shots = _shots(support)
+    marks = (
+        np.stack([shot.keypoints for shot in shots]),
+        np.stack([shot.is_visible for shot in shots]),
+        np.stack([shot.bbox for shot in shots]),
+    )
     rows, resized = [], []
     num_missed = 0
     for result in results:
@@ -106,9 +111,9 @@ def score_results(
             continue
         matches = match_boxes(result.boxes, np.array([one.box() for one in instances]))
         num_missed += len(instances) - len(matches)
-        copied = copy_support(*shots, result.boxes)
+        copied = copy_support(*marks, result.boxes)
         for row, column in matches:
-            true = _true_keypoints(instances[column], places, shots[1].any(axis=0))
+            true = _true_keypoints(instances[column], places, marks[1].any(axis=0))
             if true is not None:
                 rows.append((result.keypoints[row], copied[row], *true))
     if resized:
@@ -156,20 +161,6 @@ def match_keypoints(
     places = np.arange(len(support))
     note = 'it shares no keypoint name with the support: compared by their order'
     return np.where(places < len(truth), places, -1), [note]
-
-
-def _shots(support: LabelledSupport) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Keypoints (S, K, 2), which are marked (S, K), and boxes (S, 4)."""
-    instances = [instance for _, instance in support.shots]
-    boxes = [
-        clean_boxes(one.bbox, read_picture(path).image.shape[1::-1])[0]
-        for path, one in zip(support.paths, instances)
-    ]
-    return (
-        np.stack([one.keypoints for one in instances]),
-        np.stack([one.visibility > 0 for one in instances]),
-        np.stack(boxes),
-    )
 
 
 def match_boxes(predicted: np.ndarray, true: np.ndarray) -> list[tuple[int, int]]:

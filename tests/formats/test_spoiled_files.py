@@ -70,9 +70,12 @@ def test_deeplabcut_saved_again(text, tmp_path):
 @pytest.mark.parametrize(
     ('rows', 'message'),
     [
-        ([row[:-1] for row in PLAIN], "'tail' has 1 columns, named \\['x'\\]"),
-        ([*PLAIN[:2], ['coords', '', '', '', '', '', '']], "'the header' has 0"),
-        ([[*row, row[3]] for row in PLAIN], "'snout' has 3 columns"),
+        ([row[:-1] for row in PLAIN], r"'tail' has the columns \['x'\], but x and y"),
+        (
+            [*PLAIN[:2], ['coords', '', '', '', '', '', '']],
+            r"header' has the columns \[\]",
+        ),
+        ([[*row, row[3]] for row in PLAIN], "'snout' has more than one column x"),
         (PLAIN[:3], 'marks no keypoint'),
         ([*PLAIN[:3], ['a.png', '', '', 'left', '1', '2', '3']], 'could not convert'),
     ],

@@ -14,6 +14,7 @@ from cape_mm.formats import LabelledInstance, LabelledPicture, LabelSet
 from cape_mm.inference import InferenceResult, predict_files
 from cape_mm.inference.labelled_support import LabelledSupport
 from cape_mm.inference.picture_names import PictureNames
+from cape_mm.inference.support import read_shots
 from cape_mm.inference.truth_scores import match_boxes, match_keypoints, score_results
 
 BOX = np.array([0.0, 0.0, *SIZE])
@@ -43,7 +44,9 @@ def truth(name: str, points: np.ndarray, visibility=(2, 2, 2, 2)) -> LabelSet:
 
 def score(found, labels, chosen):
     names = {one.source: Path(one.source).name for one in found}
-    return score_results(found, labels, chosen, names)
+    instances = [instance.keypoints for _, instance in chosen.shots]
+    shots = read_shots([*map(str, chosen.paths)], instances, None, [BOX])
+    return score_results(found, labels, chosen, shots, names)
 
 
 def test_distances_are_shares_of_the_longer_side(tmp_path):

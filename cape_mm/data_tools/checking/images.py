@@ -5,15 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmengine.utils import ProgressBar
 from pycocotools.coco import COCO
+from rich.console import Console
+from rich.progress import track
 
 from ...datasets.categories import Category
 from ...datasets.image_files import count_by_folder, image_path, is_cut_off
@@ -22,6 +22,9 @@ from ...errors import ImageDecodeError, InstanceLoadError
 from ...utils.processes import map_over_processes, num_available_cores
 from ..mp100_sources import UNKNOWN_SOURCE, source_of_image
 from .findings import GAP, Finding, found
+
+CHUNK = 8
+"""Images that a decoding process takes at a time."""
 
 CategoryKey = tuple[int, str]
 """Id and name: files of different data sets may use an id twice."""
@@ -202,10 +205,6 @@ def _category_rows(cells: dict[CategoryKey, list[int]]) -> list[dict[str, Any]]:
     ]
 
 
-CHUNK = 8
-"""Images that a worker takes at a time."""
-
-
 def decode_images(images: Sequence[ImageFile], num_workers: int | None = None) -> None:
     """Decode image files and note in each what came out.
 
@@ -216,19 +215,27 @@ def decode_images(images: Sequence[ImageFile], num_workers: int | None = None) -
     Raises:
         ImageDecodeError: a worker process died, as a broken image can make it do.
     """
-    if not images:
-        return
-    num_workers = min(num_workers or num_available_cores(), len(images))
-    print(f'Decoding {len(images):,} images:', file=sys.stderr, flush=True)
-    bar = ProgressBar(len(images), file=sys.stderr)
-    # in a log file every step is a line of its own
-    step = max(1, len(images) // (100 if sys.stderr.isatty() else 5))
-    results = _map([image.path for image in images], num_workers)
-    for place, (image, result) in enumerate(zip(images, results), start=1):
-        image.decode_problem, image.size_on_disk = result
-        if place % step == 0 or place == len(images):
-            bar.update(place - bar.completed)
-    print(file=sys.stderr, flush=True)
+    num_workers = min(num_workers or num_available_cores(), max(1, len(images)))
+    paths = [image.path for image in images]
+    results = map_over_processes(decode_image, paths, num_workers, CHUNK)
+    bar = track(
+        zip(images, results),
+        f'decoding {len(images):,} images',
+        total=len(images),
+        console=Console(stderr=True),
+    )
+    num_done = 0
+    try:
+        for image, result in bar:
+            image.decode_problem, image.size_on_disk = result
+            num_done += 1
+    except BrokenProcessPool as error:
+        suspects = paths[num_done : num_done + CHUNK * (num_workers + 1)]
+        raise ImageDecodeError(
+            f'a worker process died while decoding, probably on one of these images: '
+            f'{", ".join(suspects)}. Look at them one by one, or give the machine more '
+            f'memory.'
+        ) from error
 
 
 def decode_image(path: str) -> tuple[str | None, tuple[int, int] | None]:
@@ -253,19 +260,3 @@ def decode_image(path: str) -> tuple[str | None, tuple[int, int] | None]:
         return f'can not be read: {error.strerror}', None
     height, width = results['img_shape']
     return None, (width, height)
-
-
-def _map(paths: Sequence[str], num_workers: int) -> Iterator:
-    """:func:`decode_image` of every path in order."""
-    num_done = 0
-    try:
-        for result in map_over_processes(decode_image, paths, num_workers, CHUNK):
-            yield result
-            num_done += 1
-    except BrokenProcessPool as error:
-        suspects = paths[num_done : num_done + CHUNK * (num_workers + 1)]
-        raise ImageDecodeError(
-            f'a worker process died while decoding, probably on one of these images: '
-            f'{", ".join(suspects)}. Look at them one by one, or give the machine more '
-            f'memory.'
-        ) from error

@@ -179,9 +179,8 @@ def test_results_keep_their_order(tmp_path, num_workers, capsys):
     assert [i for i, im in enumerate(images) if im.decode_problem] == [10]
     streams = capsys.readouterr()
     assert streams.out == ''
-    assert 'Decoding 30 images' in streams.err
-    assert '30/30' in streams.err
-    assert streams.err.count('/30,') <= 7  # a log file, not a screen
+    assert 'decoding 30 images' in streams.err
+    assert len(streams.err.splitlines()) < 7  # a log file, not a screen
 
 
 def die_on_bad(path):

@@ -30,32 +30,23 @@ def test_clean(call, tree):
     assert 'looked for and decoded' in outcome.out
     assert 'note          1  skeleton counts from 1 [categories]: 1 cat1' in outcome.out
     assert outcome.out.rstrip().endswith('verdict: clean (exit code 0)')
-    assert 'Decoding 11 images' in outcome.err
+    assert 'decoding 11 images' in outcome.err
 
 
 def test_gaps_report_and_reduced_files(call, tree, tmp_path):
     tree.image_path(2).unlink()
-    arguments = ('--out', tmp_path / 'r/check.json', '--fix-skeletons')
+    arguments = ('--out', tmp_path / 'r/check.json')
     arguments += ('--write-available', tmp_path / 'available')
     outcome = call('check_dataset', tree.root, *FEW, *arguments)
     assert outcome.code == 1
     assert f'report: {tmp_path}/r/check.json' in outcome.out
     report = json.loads((tmp_path / 'r/check.json').read_text())
     assert report['images']['missing'][0]['path'] == str(tree.image_path(2))
-    fixed = tree.root / 'annotations/toy_train_fixed_skeletons.json'
-    assert f'fixed: {fixed}' in outcome.out
     reduced = tmp_path / 'available/toy_train.json'
     assert f'reduced to what is available: {reduced}' in outcome.out
     assert len(json.loads(reduced.read_text())['annotations']) == 10
     outcome = call('check_dataset', tree.root, '--ann-file', reduced, *FEW)
     assert outcome.code == 0
-
-
-def test_nothing_to_fix(call, tree):
-    tree.content['categories'][0]['skeleton'] = [[0, 1]]
-    tree.write('annotations/toy_train.json')
-    outcome = call('check_dataset', tree.root, '--fix-skeletons', *FEW)
-    assert 'nothing to fix' in outcome.out
 
 
 @pytest.mark.parametrize(

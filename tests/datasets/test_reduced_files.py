@@ -7,7 +7,7 @@ import json
 import pytest
 from episode_data import open_tree
 
-from cape_mm.data_tools.checking import check_dataset, fix_skeletons, write_available
+from cape_mm.data_tools.checking import check_dataset, write_available
 from cape_mm.datasets import FixedEpisodeSampler
 from cape_mm.datasets.annotation_file import read_annotation_file, read_annotation_files
 from cape_mm.datasets.evaluation_plan import NOT_IN_FILE, dataset_meta
@@ -64,9 +64,8 @@ def test_reduced_again_still_knows_the_first(tree):
     tree.content['categories'][0]['skeleton'] = [[1, 2], [3, 4]]
     tree.write()
     first = reduce(tree)
-    (fixed,) = fix_skeletons(check_dataset(first, tree.image_folder, **FEW)).values()
     tree.image_path(4).unlink()
-    again = reduce(tree, f'out/{fixed.name}', 'again')
+    again = reduce(tree, f'out/{first.name}', 'again')
     found = read_reductions(read_annotation_file(again).dataset, '')
     assert [(r.num_instances, r.num_kept) for r in found.values()] == [
         *((6, 4), (4, 4), (3, 0))

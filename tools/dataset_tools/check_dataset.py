@@ -53,11 +53,6 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--out', help='write the whole report as JSON')
     parser.add_argument(
-        '--fix-skeletons',
-        action='store_true',
-        help='write <name>_fixed_skeletons.json beside each file that needs it',
-    )
-    parser.add_argument(
         '--write-available',
         metavar='OUT',
         help='write the files, reduced to what can be used, into this folder',
@@ -102,16 +97,10 @@ def check(args: argparse.Namespace) -> int:
 
 def write_outputs(report: DatasetReport, args: argparse.Namespace) -> None:
     """Write the files that were asked for, and say where they are."""
-    from cape_mm.data_tools.checking import fix_skeletons, write_available
+    from cape_mm.data_tools.checking import write_available
 
     if args.out:
         print(f'report: {write_report(report, args.out)}')
-    if args.fix_skeletons:
-        written = fix_skeletons(report)
-        for original, path in written.items():
-            print(f'skeletons of {original} fixed: {path}')
-        if not written:
-            print('every skeleton counts from 0: nothing to fix')
     if args.write_available:
         for original, path in write_available(report, args.write_available).items():
             print(f'{original} reduced to what is available: {path}')

@@ -1,9 +1,9 @@
 """Checking a data set before anybody trusts it."""
 
 from .check import check_dataset
-from .corrected_files import fix_skeletons, write_available
 from .files import image_folder_of
 from .findings import Finding
+from .reduced_files import write_available
 from .report import DatasetReport, FileReport
 from .table import format_report
 
@@ -12,7 +12,6 @@ __all__ = [
     'FileReport',
     'Finding',
     'check_dataset',
-    'fix_skeletons',
     'format_report',
     'image_folder_of',
     'write_available',

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import track
 
 from ...errors import ConfigError
+from ...utils.atomic_write import replacing
 from ..checking import DatasetReport, check_dataset, format_report
 from ..checking.files import find_annotation_files
 from ..checking.report import EXIT_CLEAN, EXIT_GAPS, EXIT_UNUSABLE
@@ -22,9 +23,8 @@ from .wanted import list_wanted_images, read_coco_files
 _MAKERS: dict[str, Callable[[str, Path], object]] = {
     'symlink': lambda source, target: os.symlink(source, target),
     'hardlink': lambda source, target: os.link(os.path.realpath(source), target),
-    'copy': lambda source, target: shutil.copy2(source, target),
 }
-MODES = tuple(_MAKERS)
+MODES = (*_MAKERS, 'copy')
 
 _ADVICE = {
     errno.ENOSPC: 'The disk is full: make room',
@@ -139,28 +139,14 @@ def make_files(plan: Plan, mode: str = 'symlink') -> int:
 
 
 def _make(entry: PlanEntry, mode: str) -> None:
+    """Make one file; fails where something is there, but for a broken link."""
     source, target = str(entry.match.path), entry.target
-    if entry.action is Action.REPLACE:
-        _via_partial(source, target, mode, may_replace_link=True)
-    elif mode == 'copy':
-        _via_partial(source, target, mode, may_replace_link=False)
-    else:
-        _MAKERS[mode](source, target)  # atomic, and fails where something is there
-
-
-def _via_partial(source: str, target: Path, mode: str, may_replace_link: bool) -> None:
-    """Make a file beside the target and rename it.
-
-    The name beside is always the same, so that what a killed run left there is gone
-    once the run is repeated.
-    """
-    partial = target.with_name(f'.{target.name}.partial')
-    partial.unlink(missing_ok=True)
-    try:
-        _MAKERS[mode](source, partial)
-        is_free = not os.path.lexists(target)
-        if not is_free and not (may_replace_link and target.is_symlink()):
+    if entry.action is Action.REPLACE and target.is_symlink():
+        target.unlink()
+    if mode != 'copy':
+        _MAKERS[mode](source, target)
+        return
+    with replacing(target) as partial:
+        shutil.copy2(source, partial)
+        if os.path.lexists(target):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)

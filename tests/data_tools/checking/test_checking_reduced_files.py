@@ -1,4 +1,4 @@
-"""Corrected and reduced files: beside the originals, whole or not at all."""
+"""Reduced files: never over the originals, whole or not at all."""
 
 import errno
 import json
@@ -7,9 +7,8 @@ import shutil
 
 import pytest
 
-from cape_mm.data_tools.checking import check_dataset, fix_skeletons, write_available
+from cape_mm.data_tools.checking import check_dataset, write_available
 from cape_mm.datasets.annotation_file import read_annotation_file
-from cape_mm.datasets.categories import read_categories
 from cape_mm.errors import ConfigError
 
 FEW = dict(num_shots=1, num_queries=2)
@@ -27,38 +26,6 @@ def tree(coco_tree):
 
 def files_in(folder):
     return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
-
-
-def test_skeletons_are_fixed_beside_the_original(tree):
-    path = tree.write()
-    before = path.read_bytes()
-    written = fix_skeletons(check_dataset(path, **FEW))
-    assert written == {path: tree.root / 'data_fixed_skeletons.json'}
-    assert path.read_bytes() == before
-    content = json.loads(written[path].read_text())
-    assert [c['skeleton'] for c in content['categories']] == [
-        [[0, 1], [3, 1]],
-        [[0, 1], [1, 2], [2, 3]],
-        [[0, 1]],
-    ]
-    assert content['annotations'] == tree.content['annotations']
-    assert content['images'] == tree.content['images']
-    assert content['info']['year'] == 2022
-    assert check_dataset(written[path], **FEW).exit_code == 0
-
-
-def test_real_first_release_becomes_the_updated_one(mp100_annotations, tmp_path):
-    """Both releases hold the same categories; one of them is 0-based everywhere."""
-    for name in ('mp100_split1_val.json', 'mp100_split3_test.json'):
-        path = tmp_path / name
-        shutil.copyfile(mp100_annotations / 'original' / name, path)
-        (fixed,) = fix_skeletons(check_dataset(path)).values()
-        updated = json.loads((mp100_annotations / name).read_text())['categories']
-        expected = read_categories(updated, [], name)
-        for raw in json.loads(fixed.read_text())['categories']:
-            edges = {frozenset(edge) for edge in raw['skeleton']}
-            if edges:
-                assert edges == set(map(frozenset, expected[raw['id']].skeleton))
 
 
 def test_available_are_exactly_those_with_an_image(tree, tmp_path):
@@ -101,15 +68,8 @@ def test_an_original_is_never_replaced(tree):
     assert files_in(tree.root) == before
 
 
-def test_other_files_are_not_replaced_but_our_own_are(tree, tmp_path):
+def test_our_own_files_are_replaced(tree, tmp_path):
     report = check_dataset(tree.write(), **FEW)
-    target = tree.root / 'data_fixed_skeletons.json'
-    target.write_text('{"mine": 1}')
-    with pytest.raises(ConfigError, match='was not written by an earlier run'):
-        fix_skeletons(report)
-    assert target.read_text() == '{"mine": 1}'
-    target.unlink()
-    assert fix_skeletons(report) == fix_skeletons(report)
     out = tmp_path / 'out'
     assert write_available(report, out) == write_available(report, out)
 
@@ -145,10 +105,9 @@ def test_full_disk_and_read_only_folder_leave_nothing(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr('os.replace', fail)
-    with pytest.raises(ConfigError, match=os.strerror(number)):
+    message = f'{os.strerror(number)}. The originals are untouched'
+    with pytest.raises(ConfigError, match=message):
         write_available(report, out)
-    with pytest.raises(ConfigError, match='The originals are untouched'):
-        fix_skeletons(report)
     monkeypatch.undo()
     assert files_in(out) == {}
     assert list(files_in(tree.root)) == ['data.json']

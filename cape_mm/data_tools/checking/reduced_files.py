@@ -1,4 +1,4 @@
-"""Corrected and reduced annotation files, beside the originals and never over them."""
+"""Reduced annotation files, never over the originals."""
 
 from __future__ import annotations
 
@@ -8,44 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...datasets.categories import BASE_KEY
 from ...datasets.reduced_files import Reduction, read_reductions, with_reductions
 from ...errors import ConfigError
 from ...utils.atomic_write import write_text_atomically
 from .files import read_leniently
 from .report import DatasetReport, FileReport
-from .skeletons import check_edges, read_categories_leniently
-
-FIXED_SUFFIX = '_fixed_skeletons'
 
 MARK = 'made_by_check_dataset'
 """Key of ``info`` that tells a file of ours, which a later run may replace."""
-
-
-def fix_skeletons(report: DatasetReport) -> dict[Path, Path]:
-    """Write files whose skeletons all count from 0.
-
-    Edges out of range, repeated edges and self-loops are left out, as are entries that
-    the reader refuses. Everything else stays, ids included.
-
-    Args:
-        report: what :func:`~.check.check_dataset` returned.
-
-    Returns:
-        The new file ``<name>_fixed_skeletons.json`` by the original, for the files
-        that needed one.
-
-    Raises:
-        ConfigError: a new file would replace one that is none of ours, or can't be
-            written.
-    """
-    contents = {}
-    for file in report.files:
-        target = file.path.with_name(f'{file.path.stem}{FIXED_SUFFIX}.json')
-        fixed = _with_fixed_skeletons(file)
-        if fixed is not None:
-            contents[file.path] = (target, fixed)
-    return _write_all(contents)
 
 
 def write_available(report: DatasetReport, out: str | os.PathLike) -> dict[Path, Path]:
@@ -80,26 +50,6 @@ def write_available(report: DatasetReport, out: str | os.PathLike) -> dict[Path,
     return _write_all(contents)
 
 
-def _with_fixed_skeletons(file: FileReport) -> dict[str, Any] | None:
-    """Content with 0-based skeletons, None where they are so already."""
-    coco = read_leniently(file.path).coco
-    if coco is None:
-        return None
-    categories, _, _ = read_categories_leniently(coco, file.path.name)
-    fixed = []
-    for raw in coco.dataset['categories']:
-        num_keypoints = categories[raw['id']].num_keypoints
-        skeleton = check_edges(raw.get('skeleton'), num_keypoints, raw.get(BASE_KEY, 0))
-        edges = [list(edge) for edge in skeleton.edges]
-        fixed.append({**raw, 'skeleton': edges, BASE_KEY: 0})
-    if all(
-        new['skeleton'] == (old.get('skeleton') or [])
-        for new, old in zip(fixed, coco.dataset['categories'])
-    ):
-        return None
-    return {**_marked(coco.dataset, file, 'skeletons fixed'), 'categories': fixed}
-
-
 def _reduced(file: FileReport) -> dict[str, Any]:
     usable = file.usable_category_ids
     coco = read_leniently(file.path).coco
@@ -114,7 +64,12 @@ def _reduced(file: FileReport) -> dict[str, Any]:
         if ann['image_id'] in file.available_image_ids and ann['category_id'] in usable
     ]
     needed = {ann['image_id'] for ann in annotations}
-    content = _marked(coco.dataset, file, 'available images only')
+    info = coco.dataset.get('info')
+    info = info if isinstance(info, dict) else {}
+    content = {
+        **coco.dataset,
+        'info': {**info, MARK: f'{file.path.name}: available images only'},
+    }
     content['images'] = [im for im in coco.dataset['images'] if im['id'] in needed]
     content['info'] = with_reductions(content['info'], _reductions(file, coco.dataset))
     content['annotations'] = annotations
@@ -137,12 +92,6 @@ def _reductions(file: FileReport, content: dict) -> dict[int, Reduction]:
             num_kept=row.num_available if row.is_enough else 0,
         )
     return left
-
-
-def _marked(content: dict, file: FileReport, change: str) -> dict[str, Any]:
-    info = content.get('info')
-    info = info if isinstance(info, dict) else {}
-    return {**content, 'info': {**info, MARK: f'{file.path.name}: {change}'}}
 
 
 def _write_all(contents: dict[Path, tuple[Path, dict]]) -> dict[Path, Path]:

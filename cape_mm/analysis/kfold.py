@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from mmengine.dist import is_main_process
-from tabulate import tabulate
 
 from ..apis import config_loading, runner
 from ..apis.config_checks import iterate_datasets
@@ -22,7 +21,12 @@ from ..apis.config_options import LOADERS, parse_cfg_options
 from ..apis.resuming import list_checkpoints
 from ..datasets.splits import uses_split
 from ..errors import CheckpointError, ConfigError, MissingDataError
-from ..evaluation.report import OVERALL_ROWS, show_number, write_metrics
+from ..evaluation.report import (
+    OVERALL_ROWS,
+    format_columns,
+    show_number,
+    write_metrics,
+)
 from ..utils.atomic_write import try_folder, write_text_atomically
 from ..utils.json_file import read_json
 
@@ -313,8 +317,7 @@ def format_table(summary: Mapping[str, Any], style: str) -> str:
         values = [*entry['values'].values(), *(entry[key] for key in STATISTICS)]
         values += [(entry.get(floor) or {}).get('mean') for floor in floors]
         rows.append([name, *(show_number(value, scale) for value in values)])
-    align = ('left', *['right'] * (len(header) - 1))
-    return tabulate(rows, header, style, colalign=align, disable_numparse=True)
+    return format_columns(rows, header, style=style)
 
 
 def describe_notes(summary: Mapping[str, Any]) -> list[str]:

@@ -18,7 +18,6 @@ from matplotlib.figure import Figure
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
-from tabulate import tabulate
 from torch.utils.data import DataLoader
 
 from ..apis.config_checks import check_config
@@ -31,7 +30,7 @@ from ..datasets.frozen_episodes import episodes_sha256
 from ..errors import ConfigError
 from ..evaluation import EpisodePCK
 from ..evaluation.bootstrap import LEVEL, NUM_RESAMPLES, compare_pairs
-from ..evaluation.report import write_metrics
+from ..evaluation.report import format_columns, write_metrics
 from ..evaluation.results import PCK_COLUMN, VALUE_KEYS, ResultTable
 from ..utils.atomic_write import replacing, try_folder, write_text_atomically
 from .robustness_edits import Edit, EvaluationData, choose_edits
@@ -246,17 +245,7 @@ def format_result(result: Mapping[str, Any], style: str) -> str:
     dropped = clean['num_pairs_dropped']
     drawn = 'categories' if clean['num_categories'] > 1 else 'episodes'
     rows = [format_row(record) for record in result['perturbations']]
-    header = (
-        'perturbation',
-        'PCK@0.2',
-        'clean',
-        'change',
-        'interval',
-        'p',
-        '',
-        'pairs',
-    )
-    align = ('left', *['right'] * (len(header) - 1))
+    head = ('perturbation', 'PCK@0.2', 'clean', 'change', 'interval', 'p', '', 'pairs')
     notes = [
         f'- {r["label"]}: {"; ".join(r["notes"])}'
         for r in result['perturbations']
@@ -271,7 +260,7 @@ def format_result(result: Mapping[str, Any], style: str) -> str:
         f'in percent; "interval" is that of the change ({100 * run["level"]:g} %, '
         f'paired, {drawn} drawn again, {run["num_resamples"]:,} resamples, seed '
         f'{run["seed"]})',
-        tabulate(rows, header, style, colalign=align, disable_numparse=True),
+        format_columns(rows, head, style=style),
         '\n'.join(notes),
     ]
     return '\n\n'.join(part for part in parts if part)

@@ -20,8 +20,7 @@ from ..errors import MissingDataError
 from ..structures import Episode, EpisodeDataSample
 from .annotation_index import AnnotationIndex
 from .categories import GUESSED_BASE, Category
-from .episode_loading import load_or_drop, load_or_redraw
-from .episode_packing import pack_episode
+from .episode_packing import load_or_drop, load_or_redraw, pack_episode
 from .image_files import image_path, look_for_images
 from .instance_filters import Instance
 from .splits import read_category_choice, split_files
@@ -201,29 +200,27 @@ class MP100EpisodeDataset(Dataset):
             changed.pipeline = Compose(pipeline)
         return changed
 
-    def describe_instance(self, ann_id: int, episode_seed: int) -> dict:
-        """What the pipeline starts from: one annotation and its randomness."""
-        instance = self.index[ann_id]
-        return dict(
-            img_path=self.image_path(instance),
-            ann_id=instance.ann_id,
-            img_id=instance.img_id,
-            twin_of=instance.twin_of,
-            bbox=instance.bbox.copy(),
-            keypoints_orig=instance.keypoints.copy(),
-            is_visible=instance.is_visible.copy(),
-            visibility=instance.visibility,
-            episode_seed=episode_seed,
-            rng=np.random.default_rng([episode_seed, ann_id]),
-        )
-
     def load_instance(self, ann_id: int, episode_seed: int) -> dict:
         """Run one annotation through the pipeline; what ``PackInstance`` returns.
 
         Raises:
             InstanceLoadError: its image can't be loaded, or shows no keypoint.
         """
-        return self.pipeline(self.describe_instance(ann_id, episode_seed))
+        instance = self.index[ann_id]
+        return self.pipeline(
+            dict(
+                img_path=self.image_path(instance),
+                ann_id=instance.ann_id,
+                img_id=instance.img_id,
+                twin_of=instance.twin_of,
+                bbox=instance.bbox.copy(),
+                keypoints_orig=instance.keypoints.copy(),
+                is_visible=instance.is_visible.copy(),
+                visibility=instance.visibility,
+                episode_seed=episode_seed,
+                rng=np.random.default_rng([episode_seed, ann_id]),
+            )
+        )
 
     def __getitem__(self, episode: Episode) -> dict[str, dict | EpisodeDataSample]:
         if not isinstance(episode, Episode):

@@ -94,13 +94,16 @@ def _plain_lines(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def format_columns(
-    rows: Sequence[Sequence[str]], headers: Sequence[str], num_left: int = 1
+    rows: Sequence[Sequence[str]],
+    headers: Sequence[str],
+    num_left: int = 1,
+    style: str = 'plain',
 ) -> str:
-    """A table of text, the first columns to the left, the others to the right."""
+    """A table in a format of ``tabulate``, the first columns to the left."""
     text = tabulate(
         rows,
         headers,
-        tablefmt='plain',
+        tablefmt=style,
         disable_numparse=True,
         colalign=(['left'] * num_left + ['right'] * len(headers))[: len(headers)],
     )

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...datasets.annotation_index import AnnotationIndex
-from ...datasets.categories import Category
 from ...datasets.episode_pools import EpisodeSize
 from ...datasets.instance_filters import select_instances
 from ...errors import ConfigError, MissingDataError
@@ -34,7 +33,7 @@ from .images import (
     shared_file_findings,
 )
 from .report import CategoryRow, DatasetReport, FileReport
-from .skeletons import CheckedSkeleton, read_categories_leniently
+from .skeletons import read_categories_leniently
 
 PathLike = str | os.PathLike
 
@@ -135,9 +134,7 @@ class _FileCheck:
         self.report.num_annotations += len(self.coco.dataset['annotations'])
         self.report.num_images += len(self.coco.dataset['images'])
         name = content.path.name
-        categories, self.skeletons, findings = read_categories_leniently(
-            self.coco, name
-        )
+        categories, findings = read_categories_leniently(self.coco, name)
         self.index = AnnotationIndex(
             name, categories, *select_instances(self.coco, categories)
         )
@@ -185,20 +182,13 @@ class _FileCheck:
                 mean_visible=float(num_visible[key].mean())
                 if key in num_visible
                 else None,
-                **_describe_skeleton(self.skeletons[key], category),
+                num_edges=len(category.skeleton),
+                num_isolated=category.num_keypoints
+                - len({node for edge in category.skeleton for node in edge}),
             )
             for key, category in index.categories.items()
         ]
         return report
-
-
-def _describe_skeleton(skeleton: CheckedSkeleton, category: Category) -> dict:
-    nodes = {node for edge in skeleton.edges for node in edge}
-    return dict(
-        skeleton_base=skeleton.base,
-        num_edges=len(skeleton.edges),
-        num_isolated=category.num_keypoints - len(nodes),
-    )
 
 
 def _overlap_findings(files: list[FileReport]) -> list[Finding]:

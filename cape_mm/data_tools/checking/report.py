@@ -29,7 +29,6 @@ class CategoryRow:
         num_images: images of those.
         is_enough: whether an episode can be drawn.
         mean_visible: visible keypoints per annotation; None without annotations.
-        skeleton_base: 0 or 1; None for an empty skeleton.
         num_edges: usable edges.
         num_isolated: keypoints without an edge.
     """
@@ -44,7 +43,6 @@ class CategoryRow:
     num_images: int
     is_enough: bool
     mean_visible: float | None
-    skeleton_base: int | None
     num_edges: int
     num_isolated: int
 

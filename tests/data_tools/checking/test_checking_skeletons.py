@@ -1,49 +1,21 @@
 """Skeletons: the base per category, each edge that does not fit, names used twice."""
 
-import json
-
-import pytest
-
 from cape_mm.data_tools.checking.findings import REFUSED
-from cape_mm.data_tools.checking.skeletons import check_edges, read_categories_leniently
+from cape_mm.data_tools.checking.skeletons import read_categories_leniently
 from cape_mm.datasets.annotation_file import read_annotation_file
-from cape_mm.datasets.categories import read_categories
-
-
-@pytest.mark.parametrize(
-    'edges, base, is_certain, expected, bad',
-    [
-        ([[0, 1], [1, 2]], 0, True, ((0, 1), (1, 2)), ()),
-        ([[1, 2], [2, 3]], 1, True, ((0, 1), (1, 2)), ()),
-        ([[1, 2]], 0, False, ((1, 2),), ()),
-        ([], None, True, (), ()),
-        (None, None, True, (), ()),
-        ('ab', None, True, (), ('ab',)),
-        ([[0, 1], [2, 3]], 0, True, ((0, 1),), ([2, 3],)),  # 3 = K, but 0 is there
-        ([[1, 2], [2, 4]], 0, False, ((1, 2),), ([2, 4],)),
-        ([[1, 3], [-1, 1]], 1, True, ((0, 2),), ([-1, 1],)),
-        ([[0, 1], [1], [0, 1, 2]], 0, True, ((0, 1),), ([1], [0, 1, 2])),
-        ([[0, 1], ['0', 1], [0.0, 1]], 0, True, ((0, 1),), (['0', 1], [0.0, 1])),
-        ([[0, 1], [1, 0], [2, 2]], 0, True, ((1, 0),), ()),
-    ],
-)
-def test_edge_by_edge_for_three_keypoints(edges, base, is_certain, expected, bad):
-    found = check_edges(edges, 3)
-    assert (found.base, found.is_certain) == (base, is_certain)
-    assert (found.edges, found.bad_edges) == (expected, bad)
 
 
 def findings_of(tree):
     coco = read_annotation_file(tree.write())
-    categories, skeletons, findings = read_categories_leniently(coco, 'data.json')
-    return categories, skeletons, {f.kind: f for f in findings}
+    categories, findings = read_categories_leniently(coco, 'data.json')
+    return categories, {f.kind: f for f in findings}
 
 
 def test_every_bad_edge_is_named_and_the_category_stays(coco_tree):
     coco_tree.fill(1, num_images=1, skeleton=[[0, 1], [1, 9], [0, 4]])
     coco_tree.fill(2, num_images=1)
     coco_tree.fill(3, num_images=1, skeleton=[['a', 1]])
-    categories, _, findings = findings_of(coco_tree)
+    categories, findings = findings_of(coco_tree)
     assert [c.num_keypoints for c in categories.values()] == [4, 4, 4]
     assert findings['skeleton edge out of range'].items == (
         '1 cat1 edge [1, 9] (K = 4)',
@@ -62,19 +34,18 @@ def test_every_bad_edge_is_named_and_the_category_stays(coco_tree):
 def test_names_that_are_no_list(coco_tree):
     coco_tree.fill(1, num_images=1)
     coco_tree.content['categories'][0]['keypoints'] = 4
-    categories, skeletons, findings = findings_of(coco_tree)
+    categories, findings = findings_of(coco_tree)
     assert (
         findings['category refused'].items[0].startswith("category 1 ('cat1'): \"key")
     )
     assert categories[1].num_keypoints == 4
-    assert skeletons[1].edges == ((0, 1), (1, 2), (2, 3))
 
 
 def test_base_isolated_and_empty_are_notes(coco_tree):
     coco_tree.fill(1, num_images=1, skeleton=[[1, 2], [2, 4]])
     coco_tree.fill(2, num_images=1, skeleton=[[1, 2]])
     coco_tree.fill(3, num_images=1, skeleton=[])
-    _, _, findings = findings_of(coco_tree)
+    _, findings = findings_of(coco_tree)
     items = {kind: finding.items for kind, finding in findings.items()}
     assert items == {
         'skeleton counts from 1': ('1 cat1',),
@@ -87,21 +58,7 @@ def test_same_name_and_same_id(coco_tree):
     coco_tree.fill(18, num_images=1, name='face')
     coco_tree.fill(40, num_images=1, name='face', num_keypoints=6)
     coco_tree.add_category(40, num_keypoints=6, name='mask')
-    categories, _, findings = findings_of(coco_tree)
+    categories, findings = findings_of(coco_tree)
     assert findings['categories of the same name'].items == ("'face' (ids 18, 40)",)
     assert findings['category id used twice'].items == (40,)
     assert categories[18].num_keypoints == 4
-
-
-def test_both_releases_read_as_the_strict_reader_does(mp100_annotations):
-    bases = set()
-    for path in sorted(mp100_annotations.glob('**/mp100_split*_[vt][ae][ls]*.json')):
-        content = json.loads(path.read_text())
-        strict = read_categories(content['categories'], content['annotations'], 'x')
-        for raw in content['categories']:
-            category = strict[raw['id']]
-            found = check_edges(raw['skeleton'], category.num_keypoints)
-            assert found.edges == category.skeleton
-            assert found.bad_edges == ()
-            bases.add((path.parent.name == 'original', found.base))
-    assert bases == {(False, 0), (True, 1), (True, None)}

@@ -18,8 +18,7 @@ from . import page_assets as assets
 from .clicks import click_query, click_support
 from .layout import Layout
 from .pictures import Limits
-from .session import DemoSession
-from .session_store import SessionStore
+from .session import DemoSession, SessionStore
 
 Action = Callable[[DemoSession, object], Sequence[str] | None]
 

@@ -16,8 +16,7 @@ from ..inference.model_loading import find_checkpoint
 from . import page_assets as assets
 from .guard import RequestGuard
 from .pictures import Limits
-from .session import DemoSession
-from .session_store import SessionStore
+from .session import DemoSession, SessionStore
 
 LOCAL_NAMES = ('127.0.0.1', 'localhost')
 QUIET = {

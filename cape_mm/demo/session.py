@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +21,9 @@ from .marking import Marking, check_inside, clean_label
 from .pictures import Limits, read_upload, unique_name
 
 BATCH_SIZE = 4
+
+MAX_REMEMBERED = 1000
+"""Users who are told that their work made room."""
 
 
 class DemoSession(Marking):
@@ -234,3 +240,52 @@ def _to_picture(pose: Pose, threshold: float) -> LabelledPicture:
         points, np.where(is_shown, 2, 0), pose.confidence * is_shown, box
     )
     return LabelledPicture(pose.picture.name, pose.picture.size, (instance,))
+
+
+@dataclass
+class _Entry:
+    session: DemoSession
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class SessionStore:
+    """Sessions by key; the one that was not used for longest makes room.
+
+    Args:
+        make: a new session.
+        limit: number of sessions.
+    """
+
+    def __init__(self, make: Callable[[], DemoSession], limit: int) -> None:
+        self._make, self._limit = make, limit
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._dropped: OrderedDict[str, None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @contextmanager
+    def use(self, key: str) -> Iterator[DemoSession]:
+        """A user's session, a new one for a new key; one action at a time."""
+        with self._lock:
+            entry = self._entries.get(key) or _Entry(self._make())
+            self._entries[key] = entry
+            self._entries.move_to_end(key)
+            while len(self._entries) > self._limit:
+                self._dropped[self._entries.popitem(last=False)[0]] = None
+                while len(self._dropped) > MAX_REMEMBERED:
+                    self._dropped.popitem(last=False)
+        with entry.lock:
+            yield entry.session
+
+    def was_dropped(self, key: str) -> bool:
+        """Whether a user's session made room for others; true once."""
+        with self._lock:
+            return self._dropped.pop(key, self) is None
+
+    def drop(self, key: str) -> None:
+        """Forget a user, who left."""
+        with self._lock:
+            self._entries.pop(key, None)
+            self._dropped.pop(key, None)

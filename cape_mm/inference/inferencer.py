@@ -27,8 +27,7 @@ from .adaptation import (
 from .batching import Task, make_task, predict_tasks
 from .boxes import Boxes, box_finder
 from .cropping import CropPipeline, to_inputs
-from .folding import fold_batch_norms
-from .model_loading import load_model
+from .model_loading import fold_batch_norms, load_model
 from .results import InferenceResult, SkippedInput
 from .sources import Frame, Inputs, Source, find_sources, read_frames
 from .support import Shot, Support, as_episode, join, make_category, read_shots, relate

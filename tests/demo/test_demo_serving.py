@@ -18,7 +18,7 @@ from predict_cases import make_picture, write_checkpoint
 from tool_calls import REPO, ToolCaller
 
 from cape_mm.demo import DemoSession, Limits, serving
-from cape_mm.demo.session_store import SessionStore
+from cape_mm.demo.session import SessionStore
 from cape_mm.errors import ConfigError
 from cape_mm.inference import CapeInferencer, model_loading
 

@@ -9,7 +9,7 @@ from demo_cases import png
 from predict_cases import KEYPOINTS
 
 from cape_mm.demo import DemoSession
-from cape_mm.demo.session_store import SessionStore
+from cape_mm.demo.session import SessionStore
 
 
 def test_users_have_supports_of_their_own(inferencer):

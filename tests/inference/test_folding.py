@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from cape_mm.inference import CapeInferencer, inferencer
-from cape_mm.inference.folding import fold_batch_norms
+from cape_mm.inference.model_loading import fold_batch_norms
 
 
 class NormFirst(nn.Module):

@@ -58,15 +58,8 @@ def crowded_image_findings(coco: COCO) -> list[Finding]:
     return found('several instances in one image', NOTE, 'images', items)
 
 
-def geometry_findings(
-    coco: COCO, categories: dict[int, Category]
-) -> tuple[list[Finding], dict[int, np.ndarray]]:
-    """Look at the numbers of all annotations whose keypoint list is complete.
-
-    Returns:
-        The findings, and by category id the number of visible keypoints of each such
-        annotation, int (N,).
-    """
+def geometry_findings(coco: COCO, categories: dict[int, Category]) -> list[Finding]:
+    """Look at the numbers of all annotations whose keypoint list is complete."""
     by_category = defaultdict(list)
     for ann in coco.dataset['annotations']:
         category = categories.get(ann['category_id'])
@@ -76,20 +69,15 @@ def geometry_findings(
         if len(keypoints) == 3 * category.num_keypoints:
             by_category[category.id].append(ann)
     odd: dict[str, list[int]] = defaultdict(list)
-    num_visible = {}
-    for category_id, anns in by_category.items():
-        masks, num_visible[category_id] = _odd_masks(coco, anns)
-        for kind, mask in masks.items():
+    for anns in by_category.values():
+        for kind, mask in _odd_masks(coco, anns).items():
             odd[kind] += [ann['id'] for ann, is_odd in zip(anns, mask) if is_odd]
-    findings = [
+    return [
         f for kind, ids in odd.items() for f in found(kind, NOTE, 'annotations', ids)
     ]
-    return findings, num_visible
 
 
-def _odd_masks(
-    coco: COCO, anns: Sequence[dict]
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def _odd_masks(coco: COCO, anns: Sequence[dict]) -> dict[str, np.ndarray]:
     """What is odd about N annotations of one category, as masks (N,)."""
     triplets = np.array([ann['keypoints'] for ann in anns], dtype=np.float64)
     points = triplets.reshape(len(anns), -1, 3)  # (N, K, 3)
@@ -97,7 +85,7 @@ def _odd_masks(
     num_visible = (v > 0).sum(axis=1)
     is_hidden_but_placed = (v == 0) & (xy != 0).any(axis=2)
     stated = np.array([_stated_number(ann) for ann in anns])
-    masks = {
+    return {
         **_outside_masks(coco, anns, xy, v > 0),
         'v = 0 with non-zero coordinates': is_hidden_but_placed.any(axis=1),
         'v is none of 0, 1, 2': (~np.isin(v, (0, 1, 2))).any(axis=1),
@@ -106,7 +94,6 @@ def _odd_masks(
         'num_keypoints is not the number of v > 0': (stated >= 0)
         & (stated != num_visible),
     }
-    return masks, num_visible
 
 
 def _outside_masks(

@@ -158,30 +158,26 @@ class _FileCheck:
         report.num_kept = len(index)
         report.num_available = sum(map(len, available.values()))
         report.dropped = index.filter_report.dropped_ids
-        odd, num_visible = geometry_findings(coco, index.categories)
         report.findings += drop_findings(report.dropped)
         report.findings += duplicate_id_findings(coco)
         report.findings += size_findings(index.categories, kept, available, size)
         if report.num_kept and not report.num_available:
             first = self.images[index.instances[0].img_id].path
             report.findings += found('no image can be used', REFUSED, 'files', [first])
-        report.findings += odd + crowded_image_findings(coco)
+        report.findings += geometry_findings(coco, index.categories)
+        report.findings += crowded_image_findings(coco)
         report.findings += shared_file_findings(self.images)
         totals = Counter(ann['category_id'] for ann in coco.dataset['annotations'])
         report.categories = [
             CategoryRow(
                 id=key,
                 name=category.name,
-                supercategory=category.supercategory,
                 num_keypoints=category.num_keypoints,
                 num_annotations=totals[key],
                 num_kept=len(kept[key]),
                 num_available=len(available[key]),
                 num_images=len({image_id for _, image_id in available[key]}),
                 is_enough=size.fits(available[key]),
-                mean_visible=float(num_visible[key].mean())
-                if key in num_visible
-                else None,
                 num_edges=len(category.skeleton),
                 num_isolated=category.num_keypoints
                 - len({node for edge in category.skeleton for node in edge}),

@@ -21,28 +21,24 @@ class CategoryRow:
     Attributes:
         id: category id.
         name: category name, not unique.
-        supercategory: group of the category.
         num_keypoints: K.
         num_annotations: all annotations.
         num_kept: those that the filters keep.
         num_available: those of them whose image can be used.
         num_images: images of those.
         is_enough: whether an episode can be drawn.
-        mean_visible: visible keypoints per annotation; None without annotations.
         num_edges: usable edges.
         num_isolated: keypoints without an edge.
     """
 
     id: int
     name: str
-    supercategory: str
     num_keypoints: int
     num_annotations: int
     num_kept: int
     num_available: int
     num_images: int
     is_enough: bool
-    mean_visible: float | None
     num_edges: int
     num_isolated: int
 

@@ -55,7 +55,7 @@ def test_gaps_report_and_reduced_files(call, tree, tmp_path):
         (('nowhere',), 'data root not found: nowhere'),
         (('{root}', '--image-folder', 'nowhere'), 'image folder not found: nowhere'),
         (('{root}', '--num-queries', '0'), 'num_queries must be at least 1, got 0'),
-        (('{root}', '--out', '{root}/annotations', *FEW), '--out'),
+        (('{root}', '--out', '{root}/annotations', *FEW), '/annotations: Is a dir'),
         (
             ('{root}', '--write-available', '{root}/annotations', *FEW),
             'exists and was not written by an earlier run',

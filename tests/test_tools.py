@@ -183,7 +183,7 @@ def test_make_synthetic_where_nothing_can_be_written(call, tmp_path):
     (tmp_path / 'file').touch()
     outcome = call('make_synthetic', '--out', tmp_path / 'file' / 'data')
     assert outcome.code == 2
-    assert f'--out {tmp_path / "file" / "data"}: ' in outcome.message
+    assert str(tmp_path / 'file') in outcome.message
 
 
 @pytest.mark.skipif(shutil.which('make') is None, reason='make is not installed')

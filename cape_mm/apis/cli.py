@@ -28,6 +28,7 @@ NO_ACCESS = {
     errno.EACCES,
     errno.EPERM,
     errno.EROFS,
+    errno.EEXIST,
     errno.ENOTDIR,
     errno.EISDIR,
     errno.ENAMETOOLONG,
@@ -90,7 +91,8 @@ def run_cli(
             _print_error(reason)
             return EXIT_OUT_OF_RESOURCES
         if getattr(error, 'errno', None) in NO_ACCESS and error.filename:
-            _print_error(f'{error.filename}: {error.strerror}')
+            # of a file that is renamed into its place, the place is what counts
+            _print_error(f'{error.filename2 or error.filename}: {error.strerror}')
             return EXIT_USER_ERROR
         raise
     except (KeyboardInterrupt, TerminatedError) as error:

@@ -10,9 +10,8 @@ import logging
 import os
 import re
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from numbers import Real
 from pathlib import Path
 
 from mmengine.config import Config
@@ -20,13 +19,10 @@ from mmengine.logging import print_log
 
 from ..datasets.splits import files_of_config
 from ..errors import CapeError, CheckpointError, ConfigError, MissingDataError
+from ..utils.value_checks import check_at_least, check_not_negative
+from .launching import SOURCES
 
 BACKBONES = ('backbone', 'support_backbone')
-WORLD_SIZE_VARIABLES = {
-    'pytorch': 'WORLD_SIZE',
-    'mpi': 'OMPI_COMM_WORLD_SIZE',
-    'slurm': 'SLURM_NTASKS',
-}
 COUNTS_IN_TRAINING = {
     'train_cfg.max_epochs': 1,
     'train_cfg.max_iters': 1,
@@ -60,7 +56,6 @@ def check_config(cfg: Mapping, mode: str) -> None:
     check_numbers(cfg, mode)
     for name in loaders_in_use(cfg, mode):
         check_loader(cfg, name)
-    warn_about_templates(cfg, loaders_in_use(cfg, mode))
     if mode == 'train':
         check_batches(cfg)
         check_training_graph(cfg)
@@ -74,11 +69,11 @@ def explain_build_errors(cfg: Mapping | Config) -> Iterator[None]:
 
     Raises:
         ConfigError: a type is not registered, takes no such argument, or refuses the
-            value of one (ValueError, AssertionError).
+            value of one, or a package is missing that it needs.
     """
     try:
         yield
-    except (KeyError, TypeError, ValueError, AssertionError) as error:
+    except (KeyError, TypeError, ValueError, AssertionError, ImportError) as error:
         part = part_being_built(error)
         message = str(error.args[0]) if error.args else ''
         unregistered = UNREGISTERED.match(message)
@@ -161,13 +156,11 @@ def check_numbers(cfg: Mapping, mode: str) -> None:
         least |= {f'{name}.batch_size': 1, f'{name}.num_workers': 0}
     for key, smallest in least.items():
         value = read_key(cfg, key)
-        is_number = isinstance(value, int) and not isinstance(value, bool)
-        if value is not None and not (is_number and value >= smallest):
-            kind = 'a positive integer' if smallest else 'an integer of at least 0'
-            raise ConfigError(f'{key} must be {kind}, got {value!r}')
+        if value is not None:
+            check_at_least(key, value, smallest)
     rate = read_key(cfg, LEARNING_RATE) if mode == 'train' else None
-    if rate is not None and not (isinstance(rate, Real) and rate >= 0):
-        raise ConfigError(f'{LEARNING_RATE} must be at least 0, got {rate!r}')
+    if rate is not None:
+        check_not_negative(LEARNING_RATE, rate)
 
 
 def read_key(cfg: Mapping, key: str) -> object:
@@ -294,8 +287,8 @@ def check_batches(cfg: Mapping) -> None:
 
 def world_size_from_env(launcher: str) -> int:
     """Number of processes that a launcher started, before they have met."""
-    variable = WORLD_SIZE_VARIABLES.get(launcher)
-    return int(os.environ.get(variable, 1)) if variable else 1
+    names = SOURCES.get(launcher)
+    return int(os.environ.get(names['WORLD_SIZE'], 1)) if names else 1
 
 
 def check_load_from(path: str | None) -> None:
@@ -326,27 +319,16 @@ def check_training_graph(cfg: Mapping) -> None:
     options = model.get('train_cfg')
     if not isinstance(options, Mapping) or not options.get('cuda_graph'):
         return
-    places = [f'model.{place}' for place in _find_on(model, 'with_cp')]
-    key = 'activation_checkpointing'
-    if cfg.get(key):
-        places.append(key)
+    found = find_components(model, lambda part: part.get('with_cp'))
+    places = [f'model.{place}.with_cp' for place in found]
+    if cfg.get('activation_checkpointing'):
+        places.append('activation_checkpointing')
     if places:
         raise ConfigError(
             f'model.train_cfg.cuda_graph=True does not go with activation '
             f'checkpointing ({", ".join(places)}): a step that computes parts of '
             f'itself again can not be recorded. Switch one of them off.'
         )
-
-
-def _find_on(config: Mapping, key: str) -> list[str]:
-    """Dotted places in a config at which a switch is on."""
-    places = []
-    for name, value in config.items():
-        if name == key and value:
-            places.append(name)
-        elif isinstance(value, Mapping):
-            places += [f'{name}.{place}' for place in _find_on(value, key)]
-    return places
 
 
 def warn_frozen_random_norm(cfg: Mapping) -> None:
@@ -368,32 +350,6 @@ def warn_frozen_random_norm(cfg: Mapping) -> None:
                 f'model.{name}: norm_eval=True without pretrained weights: frozen '
                 f'BatchNorm statistics of a random network hardly train; use '
                 f'configs/cape_custom_scratch.py (group normalisation) or load_from',
-                'current',
-                logging.WARNING,
-            )
-
-
-def warn_about_templates(cfg: Mapping, loaders: Iterable[str]) -> None:
-    """Log a warning if a model looks at the picture of a keypoint template.
-
-    A template has none, only a uniform one: what a model makes of that is no zero-shot
-    result.
-
-    Args:
-        cfg: the merged config.
-        loaders: names of the data loaders that the run builds.
-    """
-    tokens = (cfg.get('model') or {}).get('keypoint_tokens') or {}
-    if tokens.get('look_at_image') is False:
-        return
-    for name in loaders:
-        dataset = cfg[name].get('dataset')
-        if isinstance(dataset, Mapping) and dataset.get('template_file'):
-            print_log(
-                f'{name}.dataset.template_file: the model looks at the picture of its '
-                f'support, but a template has none; train and test with '
-                f'model.keypoint_tokens.look_at_image=False '
-                f'(configs/cape_mp100_template.py)',
                 'current',
                 logging.WARNING,
             )

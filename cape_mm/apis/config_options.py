@@ -6,7 +6,7 @@ import argparse
 import difflib
 import inspect
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from mmengine.config import Config, DictAction
 from mmengine.logging import print_log
@@ -29,8 +29,6 @@ CONFIG_ONLY_KEYS = {
     'sync_bn',
 }
 """Top-level keys that MMEngine reads from the config, not as a Runner argument."""
-NUM_PLACES = 6
-"""Places of a variable's value that an error message lists."""
 
 
 def parse_cfg_options(pairs: Sequence[str] | None) -> dict:
@@ -66,46 +64,16 @@ def check_option_names(cfg: Config, options: Iterable[str]) -> None:
         head = option.split('.')[0]
         if head in read:
             continue
-        places = name_places(cfg, head, read)
         if head not in cfg:
             raise ConfigError(
                 f'cfg_options: {cfg.filename} has no top-level key {head!r}'
-                f'{suggest(head, read)}. {places}'.rstrip(' .')
+                f'{suggest(head, read)}'
             )
-        places = places or (
-            'Set the keys that use it, e.g. train_dataloader.dataset.pipeline....'
-        )
         raise ConfigError(
             f'cfg_options: {head!r} is a variable of {cfg.filename}, and MMEngine '
             f'does not recompute what the config derived from it, so nothing would '
-            f'change. {places}'
+            f'change. Set the keys that use it, e.g. train_dataloader.dataset...'
         )
-
-
-def name_places(cfg: Config, variable: str, read: set[str]) -> str:
-    """Sentence about keys that have a variable's name or value; empty without any."""
-    used = {key: value for key, value in cfg.items() if key in read - SPREAD_KEYS}
-    places = list(find_places(used, variable, cfg.get(variable)))
-    if not places:
-        return ''
-    more = ', ...' if len(places) > NUM_PLACES else ''
-    return f'Set what has its name or value: {", ".join(places[:NUM_PLACES])}{more}'
-
-
-def find_places(
-    config: object, name: str, value: object, path: str = ''
-) -> Iterator[str]:
-    """Dotted paths, as ``--cfg-options`` has them, of all keys of a name or a value."""
-    has_value = value is not None and type(config) is type(value) and config == value
-    if path and (has_value or path.split('.')[-1] == name):
-        yield path
-    elif isinstance(config, Mapping):
-        for key, item in config.items():
-            below = f'{path}.{key}' if path else str(key)
-            yield from find_places(item, name, value, below)
-    elif isinstance(config, (list, tuple)):
-        for index, item in enumerate(config):
-            yield from find_places(item, name, value, f'{path}.{index}')
 
 
 def spread_data_options(cfg: Config, options: Mapping) -> None:

@@ -12,11 +12,9 @@ from contextlib import contextmanager
 from mmengine.logging import MMLogger
 
 
-class _ParameterLineFilter(logging.Filter):
-    """Drops MMEngine's three lines per parameter with a learning rate of its own."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not str(record.msg).startswith('paramwise_options -- ')
+def is_no_parameter_line(record: logging.LogRecord) -> bool:
+    """MMEngine logs three lines per parameter with a learning rate of its own."""
+    return not str(record.msg).startswith('paramwise_options -- ')
 
 
 def tell_log_failures_once(logger: MMLogger) -> None:
@@ -57,12 +55,11 @@ def filtered_log(logger: MMLogger) -> Iterator[None]:
         logger: the runner's.
     """
     tell_log_failures_once(logger)
-    parameter_lines = _ParameterLineFilter()
-    logger.addFilter(parameter_lines)
+    logger.addFilter(is_no_parameter_line)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings('ignore', 'Detected call of `scheduler.step')
             warnings.filterwarnings('ignore', "'pin_memory' argument is set as true")
             yield
     finally:
-        logger.removeFilter(parameter_lines)
+        logger.removeFilter(is_no_parameter_line)

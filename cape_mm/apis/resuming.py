@@ -38,27 +38,19 @@ def list_checkpoints(work_dir: str | Path) -> list[Path]:
     Args:
         work_dir: folder of a training.
     """
-    work_dir = Path(work_dir)
-    named = _read_pointer(work_dir / POINTER_NAME)
-    found = {path.name: path for path in work_dir.glob('*.pth') if _step_of(path)}
+    named = _read_pointer(Path(work_dir) / POINTER_NAME)
+    found = [path for path in Path(work_dir).glob('*.pth') if _step_of(path)]
     newest = _step_of(named) if named is not None else None
     if newest is not None:
-        kind, last = newest
-        steps = {name: _step_of(path) for name, path in found.items()}
-        found = {
-            name: path
-            for name, path in found.items()
-            if steps[name][0] == kind and steps[name][1] < last
-        }
-    elif len({_step_of(path)[0] for path in found.values()}) > 1:
-        ordered = sorted(found.values(), key=lambda path: -path.stat().st_mtime)
-        return _with_named(named, ordered)
-    ordered = sorted(found.values(), key=_step_of, reverse=True)
-    return _with_named(named, ordered)
+        found = [path for path in found if _step_of(path)[0] == newest[0]]
+        found = [path for path in found if _step_of(path)[1] < newest[1]]
+    has_both = len({_step_of(path)[0] for path in found}) > 1
+    found.sort(key=_time_of if has_both else _step_of, reverse=True)
+    return found if named is None else [named, *found]
 
 
-def _with_named(named: Path | None, others: Sequence[Path]) -> list[Path]:
-    return [*([named] if named is not None else []), *others]
+def _time_of(path: Path) -> float:
+    return path.stat().st_mtime
 
 
 def _read_pointer(pointer: Path) -> Path | None:

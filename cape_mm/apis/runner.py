@@ -42,20 +42,6 @@ from .resuming import check_start, set_resume
 from .run_description import describe_run
 from .work_dir_lock import locked_work_dir
 
-TRACKING_BACKENDS = {
-    f'{name}VisBackend'
-    for name in (
-        'Tensorboard',
-        'Wandb',
-        'MLflow',
-        'ClearML',
-        'Neptune',
-        'DVCLive',
-        'Aim',
-    )
-}
-"""MMEngine's backends that need a package, which has their name in small letters."""
-
 
 @explain_lost_process()
 def train(
@@ -236,42 +222,22 @@ class AccumulationRunner(Runner):
 
 def build_runner(cfg: Config) -> Runner:
     """The config's runner, with a visualizer of its own."""
-    check_backends(cfg.get('visualizer') or {})
+    leave_out_tensorboard(cfg.get('visualizer') or {})
     forget_visualizer(cfg.get('visualizer') or {})
     return AccumulationRunner.from_cfg(cfg)
 
 
-def check_backends(visualizer: Config | dict) -> None:
-    """Leave TensorBoard out where it is not installed.
-
-    Args:
-        visualizer: config of the visualizer; its ``vis_backends`` are changed.
-
-    Raises:
-        ConfigError: the package of another backend is not installed. MMEngine would
-            find out in the middle of building the runner.
-    """
-    usable = []
-    for backend in visualizer.get('vis_backends') or ():
-        kind = str(backend.get('type'))
-        package = kind.removesuffix('VisBackend').lower()
-        if kind in TRACKING_BACKENDS and find_spec(package) is None:
-            if package != 'tensorboard':
-                raise ConfigError(
-                    f'visualizer.vis_backends: {kind} needs the package {package}, '
-                    f'which is not installed. Install it (pip install {package}), or '
-                    f'take the entry out of the config.'
-                )
-            print_log(
-                'tensorboard is not installed, so there are no TensorBoard logs; '
-                'scalars.json has the same numbers. To have them: '
-                'pip install tensorboard',
-                'current',
-            )
-            continue
-        usable.append(backend)
-    if visualizer.get('vis_backends'):
+def leave_out_tensorboard(visualizer: Config | dict) -> None:
+    """Leave TensorBoard out where it is not installed; ``vis_backends`` is changed."""
+    given = visualizer.get('vis_backends') or []
+    usable = [one for one in given if one.get('type') != 'TensorboardVisBackend']
+    if len(usable) < len(given) and find_spec('tensorboard') is None:
         visualizer['vis_backends'] = usable
+        print_log(
+            'tensorboard is not installed, so there are no TensorBoard logs; '
+            'scalars.json has the same numbers. To have them: pip install tensorboard',
+            'current',
+        )
 
 
 def forget_visualizer(visualizer: Mapping) -> None:

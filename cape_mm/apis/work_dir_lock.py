@@ -12,6 +12,7 @@ from pathlib import Path
 from mmengine.logging import print_log
 
 from ..errors import WorkDirInUseError
+from .launching import SOURCES
 
 try:
     import fcntl
@@ -19,7 +20,6 @@ except ImportError:  # no POSIX system
     fcntl = None
 
 LOCK_NAME = '.training.lock'
-RANK_VARIABLES = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
 BUSY = (errno.EACCES, errno.EAGAIN)
 
 
@@ -38,7 +38,8 @@ def locked_work_dir(work_dir: str | Path, launcher: str = 'none') -> Iterator[No
     Raises:
         WorkDirInUseError: another process is training there.
     """
-    if fcntl is None or (launcher != 'none' and _rank() != 0):
+    rank = os.environ.get(SOURCES[launcher]['RANK']) if launcher in SOURCES else None
+    if fcntl is None or int(rank or 0) != 0:
         yield
         return
     path = Path(work_dir) / LOCK_NAME
@@ -49,11 +50,6 @@ def locked_work_dir(work_dir: str | Path, launcher: str = 'none') -> Iterator[No
         yield
     finally:
         os.close(handle)  # gives the lock back
-
-
-def _rank() -> int:
-    given = [os.environ[name] for name in RANK_VARIABLES if name in os.environ]
-    return int(given[0]) if given else 0
 
 
 def _lock(handle: int, path: Path) -> None:

@@ -163,9 +163,3 @@ def describe_sources(dataset: Dataset) -> dict[str, str]:
         for source in sources
         if source.name
     }
-
-
-def describe_novelty(evaluated: Categories, trained: Categories) -> str:
-    """Number of categories, and how many of them training sees."""
-    num_trained = len(evaluated.keys() & trained.keys())
-    return f'{len(evaluated)}, {num_trained or "none"} of them trained on'

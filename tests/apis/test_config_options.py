@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cape_mm.apis.config_loading import load_config
-from cape_mm.apis.config_options import find_places, parse_cfg_options
+from cape_mm.apis.config_options import parse_cfg_options
 from cape_mm.errors import ConfigError
 
 
@@ -43,27 +43,13 @@ def append(config, text):
 
 
 def test_override_of_a_mere_variable(toy_config):
-    append(toy_config, "width = 7\nmodel['width'] = width\nlonely = 3.5\n")
+    append(toy_config, "width = 7\nmodel['width'] = width\n")
     with pytest.raises(ConfigError) as caught:
         load_config(toy_config, {'width': 8})
     message = str(caught.value)
     assert "'width' is a variable of " in message
     assert 'MMEngine does not recompute' in message
-    assert message.endswith('Set what has its name or value: model.width')
-    with pytest.raises(ConfigError, match='e.g. train_dataloader.dataset.pipeline'):
-        load_config(toy_config, {'lonely.x': 8})
-
-
-def test_key_of_a_part_without_its_path(toy_config):
-    with pytest.raises(
-        ConfigError, match=r"no top-level key 'lr'. .*: optim_wr.*\.lr$"
-    ):
-        load_config(toy_config, {'lr': 1})
-
-
-def test_find_places_by_name_and_by_value():
-    config = dict(a=dict(b=[1, dict(c=(2, 2))]), d=(2, 2), e=[2, 2], f=dict(size=9))
-    assert list(find_places(config, 'size', (2, 2))) == ['a.b.1.c', 'd', 'f.size']
+    assert 'Set the keys that use it' in message
 
 
 def test_ann_file_without_a_variable_reaches_the_data_set(toy_config):

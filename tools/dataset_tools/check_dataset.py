@@ -70,7 +70,7 @@ def check(args: argparse.Namespace) -> int:
         The report's exit code.
 
     Raises:
-        ConfigError: an output can not be written, or a number is below 1.
+        ConfigError: a number is below 1.
         MissingDataError: the data root does not exist.
     """
     from cape_mm.data_tools.checking import (
@@ -98,27 +98,13 @@ def check(args: argparse.Namespace) -> int:
 def write_outputs(report: DatasetReport, args: argparse.Namespace) -> None:
     """Write the files that were asked for, and say where they are."""
     from cape_mm.data_tools.checking import write_available
+    from cape_mm.evaluation.report import write_metrics
 
     if args.out:
-        print(f'report: {write_report(report, args.out)}')
+        print(f'report: {write_metrics(report.to_dict(), args.out)}')
     if args.write_available:
         for original, path in write_available(report, args.write_available).items():
             print(f'{original} reduced to what is available: {path}')
-
-
-def write_report(report: DatasetReport, path: str) -> Path:
-    """Write the report as JSON.
-
-    Raises:
-        ConfigError: it can not be written.
-    """
-    from cape_mm.errors import ConfigError
-    from cape_mm.evaluation.report import write_metrics
-
-    try:
-        return write_metrics(report.to_dict(), path)
-    except OSError as error:
-        raise ConfigError(f'--out {path}: {error}') from error
 
 
 def main() -> int:

@@ -36,28 +36,17 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def write(args: argparse.Namespace) -> None:
-    """Write the data set and print its counts.
-
-    Raises:
-        ConfigError: the output folder holds something else, or can not be written.
-    """
-    from cape_mm.datasets.synthetic import write_synthetic_mp100
-    from cape_mm.errors import ConfigError
-
-    try:
-        summary = write_synthetic_mp100(
-            args.out, args.size, args.seed, args.num_workers, args.force
-        )
-    except OSError as error:
-        raise ConfigError(f'--out {args.out}: {error}') from error
-    print(summary)
-
-
 def main() -> int:
-    """Write the data set."""
+    """Write the data set and print its counts."""
     args = parse_args()
-    return run_tool(lambda: write(args), 'Nothing was written.')
+
+    def write() -> None:
+        from cape_mm.datasets.synthetic import write_synthetic_mp100
+
+        given = (args.out, args.size, args.seed, args.num_workers, args.force)
+        print(write_synthetic_mp100(*given))
+
+    return run_tool(write, 'Nothing was written.')
 
 
 if __name__ == '__main__':

@@ -33,20 +33,18 @@ def find_batch_statistics(model: nn.Module) -> list[str]:
     ]
 
 
-class _StockWarningFilter(logging.Filter):
-    """Drops the two warnings of ``initialize_count_status`` that are not true here.
+def is_no_stock_warning(record: logging.LogRecord) -> bool:
+    """``initialize_count_status`` gives two warnings that are not true here.
 
-    One warns of BatchNorm whether or not its statistics are frozen; the other, at a
+    One is of BatchNorm whether or not its statistics are frozen; the other, at a
     resume, of lost gradients, though no window crosses an epoch.
     """
-
-    starts = (
-        'Gradient accumulative may slightly decrease',
-        'Resumed iteration number is not divisible',
+    return not str(record.msg).startswith(
+        (
+            'Gradient accumulative may slightly decrease',
+            'Resumed iteration number is not divisible',
+        )
     )
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not str(record.msg).startswith(self.starts)
 
 
 @HOOKS.register_module()
@@ -75,18 +73,17 @@ class AccumulationWindowHook(Hook):
     priority = 'VERY_HIGH'
 
     def __init__(self) -> None:
-        self._filter = _StockWarningFilter()
         self._is_batch_norm_checked = False
 
     def before_run(self, runner: Runner) -> None:
         """Silence MMEngine's own warnings: the truth is logged in their place."""
         # The property `train_loop` would build the training data during a test.
         if not isinstance(runner._train_loop, IterBasedTrainLoop):
-            runner.logger.addFilter(self._filter)
+            runner.logger.addFilter(is_no_stock_warning)
 
     def after_run(self, runner: Runner) -> None:
         """Take the filter away again."""
-        runner.logger.removeFilter(self._filter)
+        runner.logger.removeFilter(is_no_stock_warning)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Open the first window of the epoch, or of the rest of it after a resume."""

@@ -80,18 +80,12 @@ class EpisodePicturesHook(Hook):
         if self.enabled and runner.val_loop is not None:
             choose_indices(runner.val_dataloader.sampler, self.num_episodes)
 
-    def before_val_epoch(self, runner: Runner) -> None:
-        """Choose the episodes."""
-        self._choose(runner.val_dataloader)
-
-    def before_test_epoch(self, runner: Runner) -> None:
-        """Choose the episodes."""
-        self._choose(runner.test_dataloader)
-
-    def _choose(self, dataloader) -> None:
-        self._drawn, self.failure = {}, None
-        if self.enabled:
-            self._chosen = choose_indices(dataloader.sampler, self.num_episodes)
+    def _before_epoch(self, runner: Runner, mode: str = 'train') -> None:
+        """Choose the episodes of an evaluation."""
+        if self.enabled and mode != 'train':
+            self._drawn, self.failure = {}, None
+            loader = getattr(runner, f'{mode}_dataloader')
+            self._chosen = choose_indices(loader.sampler, self.num_episodes)
 
     def _after_iter(
         self,

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
 
-from mmengine.dist import all_gather_object, get_rank, is_main_process
+import torch
+from mmengine.dist import all_gather_object, get_rank
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
-from ...datasets.frozen_episodes import FrozenEpisodes, files_sha256
-from ...datasets.multi_source_dataset import sources_of
 from ...errors import TrainingDivergedError
-from ...structures import Episode, EpisodeDataSample, PackedSamples
-from ...utils.atomic_write import write_text_atomically
+from ...structures import EpisodeDataSample, PackedSamples
 from ..optim import MicroBatch, UpdateGuard
 
 COUNT_KEY = 'bad_steps'
 """Where the message hub keeps the counts, so that checkpoints have them."""
 NUM_SHOWN = 4
 """Episodes that the message names."""
-
-NamedEpisode = tuple[Episode, str]
-"""An episode with the annotations that were loaded, and a text that names it."""
 
 
 @HOOKS.register_module()
@@ -35,9 +28,7 @@ class FiniteLossHook(Hook):
     The whole accumulation window is dropped, on all ranks, before it reaches the
     weights (see :class:`~cape_mm.engine.optim.UpdateGuard`, also for the cost). The
     episodes of the micro-batches whose loss was bad, or of the whole window where only
-    the gradient was, are logged and written to ``bad_steps`` in the work directory as
-    files of frozen episodes, one per number of shots: ``browse_episodes.py`` draws
-    them with ``sampler.episodes_file``.
+    the gradient was, are logged with their annotations and files.
 
     Convention:
         - the counts are part of the checkpoints: a resumed run has no new allowance
@@ -116,21 +107,17 @@ class FiniteLossHook(Hook):
         # every rank comes here: the gradient is the same on all of them
         gathered = all_gather_object(describe_window(window))
         has_bad_loss = any(is_bad for is_bad, _, _ in gathered)
-        texts, episodes = [], []
-        for is_bad, text, loaded in gathered:
-            if is_bad or not has_bad_loss:
-                texts.append(text)
-                episodes += loaded
-        shown = [name for _, name in episodes[:NUM_SHOWN]]
-        named = '; '.join(shown) or 'data without episodes'
+        told = [part for part in gathered if part[0] or not has_bad_loss]
+        episodes = [name for _, _, names in told for name in names]
+        named = '; '.join(episodes[:NUM_SHOWN]) or 'data without episodes'
         if len(episodes) > NUM_SHOWN:
             named += f'; and {len(episodes) - NUM_SHOWN} more'
         text = (
             f'epoch {runner.epoch + 1}, iteration {runner.iter + 1}: the update was '
             f'skipped because its loss or gradient is NaN or infinite (skipped so far: '
             f'{self._total} of at most {self.max_bad_steps}, {self._in_a_row} in a row '
-            f'of at most {self.max_consecutive}). {"; ".join(texts)}: {named}.'
-            f'{self._write(runner, episodes)}'
+            f'of at most {self.max_consecutive}). '
+            f'{"; ".join(text for _, text, _ in told)}: {named}.'
         )
         if self._total > self.max_bad_steps or self._in_a_row > self.max_consecutive:
             raise TrainingDivergedError(
@@ -141,37 +128,15 @@ class FiniteLossHook(Hook):
             )
         runner.logger.warning(f'{text} The weights are untouched; training goes on.')
 
-    def _write(self, runner: Runner, episodes: Sequence[NamedEpisode]) -> str:
-        """Write the episodes on the main process; says where they are."""
-        groups: dict[tuple[int, int, int], list[Episode]] = {}
-        for episode, _ in episodes:
-            key = episode.source, len(episode.support_ids), len(episode.query_ids)
-            groups.setdefault(key, []).append(episode)
-        paths = []
-        for (source, num_shots, _), group in groups.items():
-            name = f'iter_{runner.iter + 1:07d}_{num_shots}shot_{source}.json'
-            path = Path(runner.work_dir) / 'bad_steps' / name
-            dataset = sources_of(runner.train_dataloader.dataset)[source].dataset
-            try:
-                if is_main_process():
-                    digest = files_sha256(dataset.ann_files)
-                    protocol = f'skipped update at iteration {runner.iter + 1}'
-                    frozen = FrozenEpisodes(protocol, num_shots, digest, tuple(group))
-                    write_text_atomically(path, frozen.to_text())
-                paths.append(str(path))
-            except OSError as error:
-                runner.logger.warning(f'{path} could not be written: {error}')
-        return f' They are in {", ".join(paths)}.' if paths else ''
-
 
 def describe_window(
     window: Sequence[MicroBatch],
-) -> tuple[bool, str, list[NamedEpisode]]:
+) -> tuple[bool, str, list[str]]:
     """What a rank knows of a skipped window.
 
     Returns:
         Whether a loss was bad, the bad micro-batches (all, if none has a bad loss) as
-        text, and their episodes.
+        text, and their episodes as texts.
     """
     bad = [one for one in window if one.has_bad_loss()]
     chosen = bad or window
@@ -182,19 +147,16 @@ def describe_window(
     return bool(bad), text, episodes
 
 
-def name_episodes(samples: object) -> Iterator[NamedEpisode]:
+def name_episodes(samples: object) -> Iterator[str]:
     """The episodes of a batch's data samples; none of data of another kind."""
     for sample in samples if isinstance(samples, (Sequence, PackedSamples)) else ():
         if not isinstance(sample, EpisodeDataSample) or 'episode' not in sample:
             continue
-        supports = tuple(sample.support_instances.ann_ids.tolist())
-        queries = tuple(sample.gt_instances.ann_ids.tolist())
-        episode = sample.episode
-        if not {*supports} & {*queries}:  # else an image is its own support
-            episode = replace(episode, support_ids=supports, query_ids=queries)
+        # as they were loaded: some may stand in for those of the episode
+        loaded = [sample.support_instances.ann_ids, sample.gt_instances.ann_ids]
         files = ', '.join((*sample.support_img_paths, *sample.query_img_paths))
         yield (
-            episode,
-            f'category {episode.category_id} ({sample.category_name}), episode '
-            f'{episode.index}: annotations {[*supports, *queries]} in {files}',
+            f'category {sample.episode.category_id} ({sample.category_name}), episode '
+            f'{sample.episode.index}: annotations {torch.cat(loaded).tolist()} in '
+            f'{files}'
         )

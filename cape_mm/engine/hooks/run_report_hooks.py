@@ -6,14 +6,13 @@ import math
 import platform
 import resource
 import sys
-import time
 from datetime import timedelta
 
 import torch
-from mmengine.dist import all_reduce, get_world_size
+from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.optim import OptimWrapperDict
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpose.registry import HOOKS
 
@@ -76,46 +75,39 @@ class TrainingBannerHook(Hook):
             rows['val data'] = data.describe_data(runner.val_dataloader)
             evaluated = data.usable_categories(runner.val_dataloader.dataset)
             if evaluated and trained:
-                rows['val categories'] = data.describe_novelty(evaluated, trained)
-        counts, num_ranks = get_accumulative_counts(wrapper), get_world_size()
+                number = len(evaluated.keys() & trained.keys()) or 'none'
+                known = f'{len(evaluated)}, {number} of them trained on'
+                rows['val categories'] = known
+        counts, ranks = get_accumulative_counts(wrapper), get_world_size()
         rows['batch'] = (
-            f'{loader.batch_size} episodes x {counts} accumulated x {num_ranks} '
-            f'process{"es" if num_ranks > 1 else ""} = '
-            f'{(loader.batch_size or 0) * counts * num_ranks} episodes per update '
+            f'{loader.batch_size} episodes x {counts} accumulated x {ranks} '
+            f'process{"es" if ranks > 1 else ""} = '
+            f'{(loader.batch_size or 0) * counts * ranks} episodes per update '
             f'(effective batch)'
         )
-        rows['schedule'] = _describe_schedule(runner, counts)
-        rows['optimizer'] = _describe_optimizer(wrapper)
+        num_iters = len(loader)  # the last window of an epoch may be shorter
+        rows['schedule'] = (
+            f'{runner.max_epochs} epochs x {num_iters} iterations = '
+            f'{runner.max_epochs} x {math.ceil(num_iters / counts)} updates'
+            f'{f", resumed after epoch {runner.epoch}" if runner.epoch else ""}'
+        )
+        if isinstance(runner.train_loop, IterBasedTrainLoop):
+            updates = math.ceil(runner.max_iters / counts)
+            rows['schedule'] = f'{runner.max_iters} iterations = {updates} updates'
         has_gpu = torch.cuda.is_available()
         cpu = f'CPU {platform.machine()}, {torch.get_num_threads()} threads'
         rows['device'] = torch.cuda.get_device_name() if has_gpu else cpu
+        if not isinstance(wrapper, OptimWrapperDict):
+            rates = {
+                group.get('initial_lr', group['lr']) for group in wrapper.param_groups
+            }
+            clip = wrapper.clip_grad_kwargs
+            rows['optimizer'] = (
+                f'{type(wrapper).__name__} of {type(wrapper.optimizer).__name__}, lr '
+                f'{", ".join(f"{rate:g}" for rate in sorted(rates, reverse=True))}'
+                f'{f", clipped {dict(clip)}" if clip else ""}'
+            )
         return rows
-
-
-def _describe_schedule(runner: Runner, counts: int) -> str:
-    """Length of the training in epochs, iterations and optimizer updates."""
-    if isinstance(runner.train_loop, IterBasedTrainLoop):
-        updates = math.ceil(runner.max_iters / counts)
-        return f'{runner.max_iters} iterations = {updates} updates'
-    num_iters = len(runner.train_dataloader)
-    updates = math.ceil(num_iters / counts)  # the last window may be shorter
-    resumed = f', resumed after epoch {runner.epoch}' if runner.epoch else ''
-    return (
-        f'{runner.max_epochs} epochs x {num_iters} iterations = {runner.max_epochs} x '
-        f'{updates} updates{resumed}'
-    )
-
-
-def _describe_optimizer(wrapper: OptimWrapper | OptimWrapperDict) -> str:
-    """Wrapper and optimizer, learning rates before any warm-up, clipping."""
-    if isinstance(wrapper, OptimWrapperDict):
-        return f'{len(wrapper.optim_wrappers)} optimizers'
-    rates = {group.get('initial_lr', group['lr']) for group in wrapper.param_groups}
-    listed = ', '.join(f'{rate:g}' for rate in sorted(rates, reverse=True))
-    clip = wrapper.clip_grad_kwargs
-    clipped = f', clipped {dict(clip)}' if clip else ''
-    kind = type(wrapper.optimizer).__name__
-    return f'{type(wrapper).__name__} of {kind}, lr {listed}{clipped}'
 
 
 @HOOKS.register_module()
@@ -126,14 +118,14 @@ class ResourceHook(Hook):
     ``IterTimerHook``: loading included, validation not; all ranks, smoothed over
     ``log_processor.window_size`` iterations) and ``peak_mem_mib`` (tensors on this GPU
     over the whole run; MMEngine's ``memory`` restarts at every line) or, on a CPU,
-    ``peak_rss_mib``. The line of a validation or test gains ``queries_per_sec``.
+    ``peak_rss_mib``.
     """
 
     priority = 'NORMAL'  # before LoggerHook prints, after IterTimerHook
 
     def __init__(self) -> None:
         self._peak_mib = self._seconds = 0.0
-        self._num_episodes = self._num_queries = 0
+        self._num_episodes = 0
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
@@ -164,24 +156,10 @@ class ResourceHook(Hook):
         """Log the memory of a test."""
         runner.logger.info(f'Test: {" ".join(map(str, self._measure_peak()))}')
 
-    def _before_epoch(self, runner: Runner, mode: str = 'train') -> None:
-        self._began, self._num_queries = time.perf_counter(), 0
-
     def _after_iter(
         self, runner, batch_idx, data_batch=None, outputs=None, mode='train'
     ) -> None:
-        predicted = (getattr(one, 'pred_instances', (0,)) for one in outputs or ())
-        self._num_queries += sum(map(len, predicted))
         self._measure_peak()
-
-    def _after_epoch(self, runner: Runner, mode: str = 'train') -> None:
-        if mode != 'train':
-            seconds = time.perf_counter() - self._began
-            num_queries = torch.tensor(float(self._num_queries))  # ranks may differ
-            all_reduce(num_queries)
-            speed = round(num_queries.item() / max(seconds, 1e-9), 2)
-            key = f'{mode}/queries_per_sec'
-            runner.message_hub.update_scalar(key, speed, resumed=False)
 
     def _measure_peak(self) -> tuple[str, int]:
         """Name and value (MiB) of the run's peak; LoggerHook resets CUDA's own."""

@@ -18,7 +18,7 @@ import numpy as np
 from ..datasets.annotation_file import read_annotation_file
 from ..datasets.categories import BASE_KEY, GUESSED_BASE, Category, read_categories
 from ..errors import ConfigError
-from .files import open_for_writing, rounded, shorten, write_list
+from .files import expecting, open_for_writing, rounded, shorten, write_list
 from .labels import (
     LabelledInstance,
     LabelledPicture,
@@ -59,7 +59,8 @@ def read_coco(
     left_out = []
     for ann in anns:
         if ann['category_id'] == chosen.id and not ann.get('iscrowd'):
-            instance = _read_instance(ann, chosen.num_keypoints)
+            with expecting('COCO', path):
+                instance = _read_instance(ann, chosen.num_keypoints)
             if instance is None:
                 left_out.append(ann['id'])
             else:
@@ -148,7 +149,7 @@ def write_coco(
         extra: further keys of every annotation.
 
     Raises:
-        ConfigError: a picture's size is not known, or the file can't be written.
+        ConfigError: the file can't be written.
     """
     counting = {BASE_KEY: 0} if skeleton_base == 0 else {}
     category = dict(
@@ -180,14 +181,14 @@ def write_sleap(labels: LabelSet, path: str | Path) -> list[Path]:
     edges one keypoint too far; sleap-io never does.
 
     Raises:
-        ConfigError: a picture's size is not known, or the file can't be written.
+        ConfigError: the file can't be written.
     """
     return write_coco(labels, path, skeleton_base=1)
 
 
 def _image_record(image_id: int, picture: LabelledPicture) -> dict[str, Any]:
     """COCO's entry for a picture; a video's frame also names video and frame."""
-    width, height = picture.known_size('COCO')
+    width, height = picture.size
     record = dict(id=image_id, file_name=picture.name, width=width, height=height)
     if picture.frame is not None:
         record.update(video=picture.file_name, frame=picture.frame)

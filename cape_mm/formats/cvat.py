@@ -46,7 +46,7 @@ def write_cvat(labels: LabelSet, folder: str | Path) -> list[Path]:
     """Write ``annotations/person_keypoints_default.json`` into a folder.
 
     Raises:
-        ConfigError: a picture's size is not known, or the file can't be written.
+        ConfigError: the file can't be written.
     """
     attributes = dict(occluded=False)
     path = Path(folder) / WRITTEN_NAME

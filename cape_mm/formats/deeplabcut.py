@@ -105,7 +105,7 @@ def _read_row(
     index = '/'.join(cell for cell in row[:num_index] if cell)
     if frame := re.fullmatch(r'(\d+)(\.0)?', index):
         # DeepLabCut names its result after the video: <video>DLC_<network>...csv
-        video = Path(path).stem.split('DLC')[0]
+        video = re.sub(r'(?<=.)(DLC|DeepCut)_.*', '', Path(path).stem)
         return MarkedPicture(video, None, labelled, int(frame[1]))
     return MarkedPicture(index, None, labelled)
 

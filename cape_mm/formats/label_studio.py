@@ -164,7 +164,7 @@ def write_label_studio(
             local storage.
 
     Raises:
-        ConfigError: a picture's size is not known, or a file can't be written.
+        ConfigError: a file can't be written.
     """
     path = Path(path)
     tasks = (_task(picture, labels, prefix) for picture in labels.pictures)
@@ -190,7 +190,7 @@ def interface(labels: LabelSet) -> str:
 
 
 def _task(picture: LabelledPicture, labels: LabelSet, prefix: str) -> dict[str, Any]:
-    size = picture.known_size('Label Studio')
+    size = picture.size
     results = [
         result
         for number, instance in enumerate(picture.instances)

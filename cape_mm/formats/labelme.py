@@ -97,7 +97,7 @@ def write_labelme(labels: LabelSet, folder: str | Path) -> list[Path]:
     second keeps it: ``a.png.json``.
 
     Raises:
-        ConfigError: a picture's size is not known, or a file can't be written.
+        ConfigError: a file can't be written.
     """
     written: dict[Path, None] = {}
     for picture in labels.pictures:
@@ -111,7 +111,7 @@ def write_labelme(labels: LabelSet, folder: str | Path) -> list[Path]:
 
 
 def _to_text(picture: LabelledPicture, labels: LabelSet) -> str:
-    width, height = picture.known_size('LabelMe')
+    width, height = picture.size
     content = dict(
         version=VERSION,
         flags={},

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import ConfigError
-
 FRAME_NAME = re.compile(
     r'(.+\.(?:mp4|avi|mov|mkv|webm|m4v|mpe?g|wmv|mjpeg|m2?ts|3gp|flv|ogv))'
     r'/frame_(\d{6,})\.png',
@@ -68,7 +66,8 @@ class LabelledPicture:
 
     Attributes:
         file_name: path of the file, with ``/``; see :attr:`is_outside`.
-        size: (w, h) in pixels; None where the format does not tell.
+        size: (w, h) in pixels, for writing; None where a format that is read does not
+            tell.
         instances: the objects.
         frame: frame number in the video ``file_name``, None for a picture.
     """
@@ -89,19 +88,6 @@ class LabelledPicture:
     def is_outside(self) -> bool:
         """The name is absolute or leaves the folder of pictures."""
         return re.match(r'/|\.\./|[A-Za-z]:', self.file_name) is not None
-
-    def known_size(self, kind: str) -> tuple[int, int]:
-        """Size, for a format that needs it.
-
-        Raises:
-            ConfigError: it is not known.
-        """
-        if self.size is None:
-            raise ConfigError(
-                f'{self.name}: {kind} needs the size of every picture, which the '
-                f'labels at hand do not tell'
-            )
-        return self.size
 
 
 @dataclass(frozen=True)

@@ -214,18 +214,9 @@ class CapeInferencer:
             restore(self.model, self._unadapted)
             self._unadapted = {}
 
-    def __call__(
-        self,
-        inputs: Inputs,
-        bboxes: Boxes | None = None,
-        batch_size: int = 16,
-        every: int = 1,
-        keep_images: bool = False,
-        skipped: list[SkippedInput] | None = None,
-    ) -> list[InferenceResult]:
-        """All results of :meth:`iterate`, as a list."""
-        arguments = (bboxes, batch_size, every, keep_images, skipped)
-        return list(self.iterate(inputs, *arguments))
+    def __call__(self, inputs: Inputs, *args, **options) -> list[InferenceResult]:
+        """All results of :meth:`iterate`, which tells the arguments, as a list."""
+        return list(self.iterate(inputs, *args, **options))
 
     def iterate(
         self,

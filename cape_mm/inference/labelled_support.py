@@ -136,9 +136,8 @@ def choose_support(
     labelled = [shot for shot in instances if (shot[1].visibility > 0).any()]
     if not labelled:
         reason = ': v, the visibility, is 0 everywhere' if instances else ''
-        raise ConfigError(
-            f'--support {path}: no keypoint is marked{reason}. Mark one at least.'
-        )
+        message = f'support {path}: no keypoint is marked{reason}. Mark one at least'
+        raise ConfigError('; '.join([message, *labels.notes]))
     if pictures:
         shots = tuple(_find_labelled(name, labelled) for name in pictures)
     elif num_shots > len(labelled):

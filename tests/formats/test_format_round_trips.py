@@ -12,7 +12,6 @@ from cape_mm.errors import AnnotationFormatError, ConfigError, MissingDataError
 from cape_mm.formats import (
     FORMATS,
     LabelledInstance,
-    LabelledPicture,
     LabelSet,
     guess_format,
     read_labels,
@@ -53,13 +52,6 @@ def test_writing_is_deterministic_and_replaces(kind, tmp_path):
         if path.is_file():
             other = tmp_path / 'b' / path.relative_to(tmp_path / 'a')
             assert path.read_bytes() == other.read_bytes()
-
-
-@pytest.mark.parametrize('kind', [k for k in FORMATS if k not in ('csv', 'deeplabcut')])
-def test_sizes_are_needed(kind, tmp_path):
-    labels = LabelSet('x', ('a',), (), [LabelledPicture('a.png', None, ())])
-    with pytest.raises(ConfigError, match='a.png: .* needs the size'):
-        write_labels(labels, tmp_path, kind)
 
 
 def test_unwritable_places(tmp_path):

@@ -264,3 +264,26 @@ def test_names_that_leave_the_folder(name, is_outside, tmp_path):
         write_coco(tmp_path / 'a.json', [GOOD], file_name=name)
     ).pictures
     assert picture.is_outside == is_outside
+
+
+@pytest.mark.parametrize('scores', ['high', [1, 2], None])
+def test_scores_that_do_not_fit(scores, tmp_path):
+    path = write_coco(tmp_path / 'a.json', [GOOD | dict(keypoint_scores=scores)])
+    if scores == 'high':
+        with pytest.raises(AnnotationFormatError, match='not a COCO file'):
+            read_labels(path)
+    else:
+        assert list(read_labels(path).pictures)[0].instances[0].confidence is None
+
+
+@pytest.mark.parametrize(
+    ('name', 'video'),
+    [('clip 1DLC_resnet50_x', 'clip 1'), ('DLC_aDLC_resnet50_x', 'DLC_a'), ('b', 'b')],
+)
+def test_an_analysed_video_by_its_name(name, video, tmp_path):
+    rows = [['', *row[3:]] for row in PLAIN]
+    for place, word in enumerate(('scorer', 'bodyparts', 'coords', '0', '1')):
+        rows[place][0] = word
+    (tmp_path / f'{name}.csv').write_text(as_text(rows))
+    pictures = read_labels(tmp_path / f'{name}.csv').pictures
+    assert [(p.file_name, p.frame) for p in pictures] == [(video, 0), (video, 1)]

@@ -12,6 +12,7 @@ import torch
 from episode_data import CocoTree
 from mmengine.logging import MMLogger
 from shared_folder import SHARED
+from tool_calls import FAST, TINY, ToolCaller
 
 from cape_mm.datasets.synthetic import write_synthetic_mp100
 
@@ -51,6 +52,28 @@ def synthetic_root(tmp_path_factory) -> Path:
         double_share=0.3,
     )
     return root
+
+
+@pytest.fixture
+def call(monkeypatch, capfd) -> ToolCaller:
+    """Runs a tool in this process."""
+    return ToolCaller(monkeypatch, capfd)
+
+
+@pytest.fixture(scope='session')
+def checkpoint(tmp_path_factory) -> Path:
+    """Weights of ``configs/cape_tiny.py``, made small, that no training has seen."""
+    from mmpose.registry import MODELS
+
+    from cape_mm.apis import load_config, parse_cfg_options
+
+    cfg = load_config(TINY, parse_cfg_options(FAST[1:]))
+    path = tmp_path_factory.mktemp('untrained') / 'epoch_1.pth'
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        weights = MODELS.build(cfg.model).state_dict()
+    torch.save(dict(state_dict=weights, meta={}), path)
+    return path
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
-from tool_calls import FAST, REPO, TINY, Outcome, ToolCaller
+from tool_calls import FAST, REPO, TINY, Outcome
 
 SPLIT_FILE = 'annotations/synthetic_split1_{}.json'
 
@@ -21,29 +20,10 @@ def root(synthetic_root, tmp_path) -> Path:
 
 
 @pytest.fixture
-def call(monkeypatch, capfd) -> ToolCaller:
-    """Runs a tool in this process."""
-    return ToolCaller(monkeypatch, capfd)
-
-
-@pytest.fixture
 def train(call, root, tmp_path) -> Callable[..., Outcome]:
     """Trains for two epochs of three iterations on the copy."""
     arguments = ('train', TINY, '--work-dir', tmp_path / 'w', *FAST)
     return lambda *options: call(*arguments, f'data_root={root}', *options)
-
-
-@pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory) -> Path:
-    """Untrained weights of the tiny config."""
-    from mmpose.registry import MODELS
-
-    from cape_mm.apis import load_config, parse_cfg_options
-
-    cfg = load_config(TINY, parse_cfg_options(FAST[1:]))
-    path = tmp_path_factory.mktemp('weights') / 'epoch_1.pth'
-    torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), path)
-    return path
 
 
 @pytest.fixture

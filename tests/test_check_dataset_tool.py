@@ -3,15 +3,8 @@
 import json
 
 import pytest
-from tool_calls import ToolCaller
 
 FEW = ('--num-shots', '1', '--num-queries', '3')
-
-
-@pytest.fixture
-def call(monkeypatch, capfd):
-    """Runs a tool in this process."""
-    return ToolCaller(monkeypatch, capfd)
 
 
 @pytest.fixture

@@ -6,15 +6,8 @@ import json
 
 import pytest
 from pair_tables import random_table
-from tool_calls import ToolCaller
 
 from cape_mm.evaluation.result_file import write_results
-
-
-@pytest.fixture
-def call(monkeypatch, capfd) -> ToolCaller:
-    """Runs a tool in this process."""
-    return ToolCaller(monkeypatch, capfd)
 
 
 @pytest.fixture

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-from tool_calls import REPO, ToolCaller
+from tool_calls import REPO
 
 SINGLE_IMAGE = REPO / 'configs/debug_single_image.py'
 SMALL = (
@@ -23,12 +22,6 @@ SMALL = (
     *('optim_wrapper.optimizer.lr=0.003', 'param_scheduler.0.end=10'),
 )
 """Options that make an overfit mode a matter of seconds."""
-
-
-@pytest.fixture
-def call(monkeypatch, capfd) -> ToolCaller:
-    """Runs a tool in this process."""
-    return ToolCaller(monkeypatch, capfd)
 
 
 def read_scalars(work_dir: Path) -> list[dict]:

@@ -15,16 +15,10 @@ from predict_cases import (
     write_checkpoint,
     write_layout_checkpoint,
 )
-from tool_calls import ToolCaller
 
 from cape_mm.inference import CapeInferencer, model_loading
 
 BOXES = [[5, 4, 50, 40], [0, 0, 64, 60]]
-
-
-@pytest.fixture
-def call_tool(monkeypatch, capfd):
-    return ToolCaller(monkeypatch, capfd)
 
 
 @pytest.fixture(scope='module')
@@ -32,14 +26,14 @@ def checkpoint(tmp_path_factory):
     return write_checkpoint(tmp_path_factory.mktemp('weights') / 'epoch_1.pth')
 
 
-def test_export_finds_what_the_inferencer_finds(call_tool, checkpoint, tmp_path):
+def test_export_finds_what_the_inferencer_finds(call, checkpoint, tmp_path):
     pytest.importorskip('onnx', reason='pip install onnx onnxruntime')
     onnxruntime = pytest.importorskip('onnxruntime')
     assert onnxruntime.get_available_providers()
     from cape_mm.deploy.onnx_runner import OnnxCape
 
     folder = tmp_path / 'exported here'
-    outcome = call_tool('export', checkpoint, '--out', folder)
+    outcome = call('export', checkpoint, '--out', folder)
     assert outcome.code == 0, outcome.err
     assert 'decode.onnx' in outcome.out
     assert 'difference' in outcome.out
@@ -55,44 +49,44 @@ def test_export_finds_what_the_inferencer_finds(call_tool, checkpoint, tmp_path)
         np.testing.assert_allclose(visibility[index], result.visibility[0], atol=1e-4)
 
 
-def test_no_checkpoint_is_needed(call_tool, checkpoint, tmp_path, monkeypatch):
+def test_no_checkpoint_is_needed(call, checkpoint, tmp_path, monkeypatch):
     pytest.importorskip('onnx', reason='pip install onnx onnxruntime')
     monkeypatch.setattr(model_loading, 'WEIGHTS_IN_THE_BOX', checkpoint)
-    outcome = call_tool('export', '--out', tmp_path / 'out', '--no-check')
+    outcome = call('export', '--out', tmp_path / 'out', '--no-check')
     assert outcome.code == 0, outcome.err
     assert (tmp_path / 'out/decode.onnx').is_file()
 
 
-def test_own_checkpoint_of_other_types_needs_trust(call_tool, tmp_path):
+def test_own_checkpoint_of_other_types_needs_trust(call, tmp_path):
     path = write_checkpoint(tmp_path / 'own.pth')
     content = torch.load(path, weights_only=True)
     torch.save(content | dict(extra=fractions.Fraction(1, 3)), path)
     arguments = ('export', path, '--out', tmp_path / 'out', '--no-check')
-    outcome = call_tool(*arguments)
+    outcome = call(*arguments)
     assert outcome.code == 2
     assert '--trust-checkpoint' in outcome.message
     pytest.importorskip('onnx', reason='pip install onnx onnxruntime')
-    assert call_tool(*arguments, '--trust-checkpoint').code == 0
+    assert call(*arguments, '--trust-checkpoint').code == 0
 
 
-def test_a_layout_head_has_no_export_yet(call_tool, tmp_path):
+def test_a_layout_head_has_no_export_yet(call, tmp_path):
     path = write_layout_checkpoint(tmp_path / 'layout.pth')
-    outcome = call_tool('export', path, '--out', tmp_path / 'out')
+    outcome = call('export', path, '--out', tmp_path / 'out')
     assert outcome.code == 2
     assert 'MatchingCAPE with a LayoutHead' in outcome.message
     assert 'configs/cape_custom.py' in outcome.message
     assert not (tmp_path / 'out').exists()
 
 
-def test_missing_checkpoint_is_one_message(call_tool, tmp_path):
-    outcome = call_tool('export', tmp_path / 'none.pth', '--out', tmp_path / 'out')
+def test_missing_checkpoint_is_one_message(call, tmp_path):
+    outcome = call('export', tmp_path / 'none.pth', '--out', tmp_path / 'out')
     assert outcome.code == 2
     assert 'none.pth' in outcome.message
     assert not (tmp_path / 'out').exists()
 
 
-def test_occupied_folder_is_one_message(call_tool, checkpoint, tmp_path):
+def test_occupied_folder_is_one_message(call, checkpoint, tmp_path):
     (tmp_path / 'thesis.txt').write_text('mine')
-    outcome = call_tool('export', checkpoint, '--out', tmp_path)
+    outcome = call('export', checkpoint, '--out', tmp_path)
     assert outcome.code == 2
     assert 'no earlier export' in outcome.message

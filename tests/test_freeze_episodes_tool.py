@@ -7,18 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
-from tool_calls import FAST, TINY, ToolCaller
+from tool_calls import FAST, TINY
 
 from cape_mm.datasets.frozen_episodes import read_frozen_episodes
 
 SMALL = ('--num-queries', '2', '--episodes-per-category', '3')
-
-
-@pytest.fixture
-def call(monkeypatch, capfd) -> ToolCaller:
-    """Runs a tool in this process."""
-    return ToolCaller(monkeypatch, capfd)
 
 
 @pytest.fixture
@@ -135,19 +128,6 @@ def test_config_that_has_nothing_to_freeze(call, ann_file, tmp_path):
     check(run('val_dataloader.sampler.type=DefaultSampler'), 'no FixedEpisodeSampler')
     check(run('data_root=nowhere'), 'data_root not found: nowhere')
     check(call('freeze_episodes', tmp_path / 'no.py'), 'config file', 'does not exist')
-
-
-@pytest.fixture
-def checkpoint(tmp_path) -> Path:
-    """Untrained weights of the tiny config."""
-    from mmpose.registry import MODELS
-
-    from cape_mm.apis import load_config, parse_cfg_options
-
-    cfg = load_config(TINY, parse_cfg_options(FAST[1:]))
-    path = tmp_path / 'weights.pth'
-    torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), path)
-    return path
 
 
 def test_frozen_episodes_are_replayed_on_partial_data(

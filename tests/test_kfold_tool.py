@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import json
 
-import pytest
-from tool_calls import FAST, REPO, TINY, ToolCaller
+from tool_calls import FAST, REPO, TINY
 
 MP100 = REPO / 'configs/cape_mp100.py'
-
-
-@pytest.fixture
-def call(monkeypatch, capfd) -> ToolCaller:
-    """Runs a tool in this process."""
-    return ToolCaller(monkeypatch, capfd)
 
 
 def test_a_fold_from_end_to_end(synthetic_root, call, tmp_path):

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-from tool_calls import ToolCaller
 from training_logs import write_run
-
-
-@pytest.fixture
-def call(monkeypatch, capfd) -> ToolCaller:
-    return ToolCaller(monkeypatch, capfd)
 
 
 def test_picture_and_table(call, tmp_path):

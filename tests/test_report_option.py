@@ -8,20 +8,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
-from mmpose.registry import MODELS
-from tool_calls import FAST, TINY, Outcome, ToolCaller
-
-from cape_mm.apis import load_config, parse_cfg_options
+from tool_calls import FAST, TINY, Outcome
 
 ANNOTATIONS = 'annotations/synthetic_split1_test.json'
 EVIL = '<script>evil()</script>'
-
-
-@pytest.fixture
-def call(monkeypatch, capfd) -> ToolCaller:
-    """Runs a tool in this process."""
-    return ToolCaller(monkeypatch, capfd)
 
 
 @pytest.fixture
@@ -46,17 +36,12 @@ def is_of(annotation: dict, category: dict) -> bool:
 
 
 @pytest.fixture
-def run_test(call, root, tmp_path):
+def run_test(call, root, checkpoint, tmp_path):
     """Tests weights that no training has seen, in a work directory of its own."""
 
     def run(name: str, *arguments: str | Path, options: tuple[str, ...] = ()):
-        cfg = load_config(TINY, parse_cfg_options(list(FAST[1:])))
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            weights = MODELS.build(cfg.model).state_dict()
-        torch.save(dict(state_dict=weights, meta={}), tmp_path / 'w.pth')
         return call(
-            *('test', TINY, tmp_path / 'w.pth', '--work-dir', tmp_path / name),
+            *('test', TINY, checkpoint, '--work-dir', tmp_path / name),
             *(*arguments, *FAST, f'data_root={root}', *options),
         )
 

@@ -7,33 +7,14 @@ from pathlib import Path
 
 import cv2
 import pytest
-import torch
-from config_models import build_model
-from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
-from tool_calls import FAST, TINY, ToolCaller
+from tool_calls import FAST, TINY
 
-from cape_mm.apis import load_config, parse_cfg_options
+from cape_mm.apis import parse_cfg_options
 from cape_mm.apis import test as run_test
 
 FEW = ('keypoint_order', 'no_skeleton', 'rotation')
 SAME_FIGURES = ('PCK@0.2', 'clean', 'num_pairs')
-
-
-@pytest.fixture
-def call(monkeypatch, capfd) -> ToolCaller:
-    """Runs a tool in this process."""
-    return ToolCaller(monkeypatch, capfd)
-
-
-@pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory) -> Path:
-    """Random weights of the tiny model."""
-    cfg = load_config(TINY, parse_cfg_options(FAST[1:]))
-    path = tmp_path_factory.mktemp('random') / 'weights.pth'
-    with DefaultScope.overwrite_default_scope('mmpose'):
-        torch.save(dict(state_dict=build_model(cfg).state_dict()), path)
-    return path
 
 
 @pytest.fixture

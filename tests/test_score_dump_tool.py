@@ -7,31 +7,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import torch
-from mmpose.registry import MODELS
-from tool_calls import FAST, TINY, Outcome, ToolCaller
+from tool_calls import FAST, TINY, Outcome
 
-from cape_mm.apis import load_config, parse_cfg_options
 from cape_mm.apis.runner import fixed_episodes
 from cape_mm.errors import ConfigError
 from cape_mm.evaluation import EpisodePCK
-
-
-@pytest.fixture
-def call(monkeypatch, capfd) -> ToolCaller:
-    """Runs a tool in this process."""
-    return ToolCaller(monkeypatch, capfd)
-
-
-@pytest.fixture
-def checkpoint(tmp_path) -> Path:
-    """Weights that no training has seen."""
-    cfg = load_config(TINY, parse_cfg_options(list(FAST[1:])))
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        weights = MODELS.build(cfg.model).state_dict()
-    torch.save(dict(state_dict=weights, meta={}), tmp_path / 'w.pth')
-    return tmp_path / 'w.pth'
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 from mmengine.config import ConfigDict
-from tool_calls import FAST, REPO, TINY, ToolCaller
+from tool_calls import FAST, REPO, TINY
 
 from cape_mm.analysis.benchmark import count_flops, ratio, summarise
 from cape_mm.analysis.random_model import drop_pretrained, make_batch, prepare
@@ -17,12 +17,6 @@ SIZE = ('--input-size', '64', '--num-keypoints', '5', '--device', 'cpu')
 SHORT = ('--steps', '2', '--warmup', '1', '--rounds', '2')
 OPTIONS = parse_cfg_options(FAST[1:])
 SMALL = dict(num_keypoints=5, input_size=64, batch_size=2)
-
-
-@pytest.fixture
-def call(monkeypatch, capfd) -> ToolCaller:
-    """Runs the tool in this process."""
-    return ToolCaller(monkeypatch, capfd)
 
 
 @pytest.mark.parametrize('mode', ['train', 'predict'])
@@ -129,10 +123,10 @@ def test_ratio_is_taken_pair_by_pair():
             ('--mode', 'predit'),
             "--mode must be one of ('train', 'predict'), got 'predit'",
         ),
-        (('--device', 'cuda:99'), '--device cuda:99 is not available'),
+        (('--device', 'cuda:99'), 'device cuda:99 is not available'),
         (
             ('--device', 'abacus'),
-            "--device must be cpu, cuda or cuda:<n>, got 'abacus'",
+            "device must be cpu, cuda, cuda:<n> or mps, got 'abacus'",
         ),
         (('--seed', '-1'), '--seed must be a whole number, at least 0, got -1'),
         (('--num-shots', '0'), '--num-shots must be a whole number, at least 1'),

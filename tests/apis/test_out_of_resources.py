@@ -10,7 +10,7 @@ import signal
 import pytest
 import torch
 from mmengine.visualization import LocalVisBackend
-from tool_calls import FAST, TINY, ToolCaller
+from tool_calls import FAST, TINY
 
 from cape_mm.apis.cli import EXIT_OUT_OF_RESOURCES
 from cape_mm.apis.out_of_resources import explain_out_of_resources
@@ -23,12 +23,6 @@ GPU_TEXT = (
 )
 KILLED = 'DataLoader worker (pid 4711) is killed by signal: Killed. '
 NO_SPACE = OSError(errno.ENOSPC, 'No space left on device', 'x.json')
-
-
-@pytest.fixture
-def call(monkeypatch, capfd) -> ToolCaller:
-    """Runs a tool in this process."""
-    return ToolCaller(monkeypatch, capfd)
 
 
 @pytest.fixture

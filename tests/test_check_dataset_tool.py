@@ -47,7 +47,10 @@ def test_gaps_report_and_reduced_files(call, tree, tmp_path):
     [
         (('nowhere',), 'data root not found: nowhere'),
         (('{root}', '--image-folder', 'nowhere'), 'image folder not found: nowhere'),
-        (('{root}', '--num-queries', '0'), 'num_queries must be at least 1, got 0'),
+        (
+            ('{root}', '--num-queries', '0'),
+            'num_queries must be a whole number, at least 1',
+        ),
         (('{root}', '--out', '{root}/annotations', *FEW), '/annotations: Is a dir'),
         (
             ('{root}', '--write-available', '{root}/annotations', *FEW),

@@ -128,7 +128,7 @@ def test_it_adapts_to_the_support_on_request(predict, checkpoint, tmp_path):
     assert 'adapting to the supports' in outcome.err
     assert checkpoint.read_bytes() == content
     assert 'other adapt' in predict('--device', 'cpu', '--no-overlay').message
-    assert '--adapt must be at least 1' in predict('--adapt', '0').message
+    assert 'adapt must be a whole number, at least 1' in predict('--adapt', '0').message
 
 
 def test_animated_pictures_are_noted(predict, tmp_path):

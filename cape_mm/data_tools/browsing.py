@@ -22,6 +22,7 @@ from ..datasets.multi_source_dataset import sources_of
 from ..errors import ConfigError, MissingDataError
 from ..structures import Episode
 from ..utils.atomic_write import try_folder
+from ..utils.value_checks import check_at_least
 from ..visualization import contact_sheets, draw_loaded_episode
 from ..visualization.contact_sheet import write_png
 
@@ -75,8 +76,7 @@ def browse_episodes(
         ConfigError: an argument, a category or the folder is impossible.
         MissingDataError: the split's data is not there, or nothing of it loads.
     """
-    if num < 1:
-        raise ConfigError(f'num must be at least 1, got {num}')
+    check_at_least('num', num, 1)
     cfg = load_config(config, cfg_options)
     check_split(cfg, split)
     folder = try_folder(out)

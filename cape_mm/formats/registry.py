@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import AnnotationFormatError, ConfigError, MissingDataError
+from ..errors import AnnotationFormatError, MissingDataError
 from ..utils.json_file import read_json
+from ..utils.value_checks import check_choice
 from .coco import read_coco, write_coco, write_sleap
 from .csv_table import read_csv, write_csv
 from .cvat import is_cvat, read_cvat, write_cvat
@@ -133,8 +134,7 @@ def read_labels(
     path = Path(path)
     refuse_foreign(path)
     kind = kind or guess_format(path)
-    if kind not in READABLE:
-        raise ConfigError(f'expected a format of {READABLE}, got {kind!r}')
+    check_choice('format', kind, READABLE)
     labels = FORMATS[kind].read(path, None if category is None else plain(category))
     names = unique_names(map(plain, labels.keypoint_names))
     return replace(labels, category=plain(labels.category), keypoint_names=names)
@@ -146,6 +146,5 @@ def write_labels(labels: LabelSet, folder: str | Path, kind: str) -> list[Path]:
     Raises:
         ConfigError: there is no such format, or the files can't be written.
     """
-    if kind not in FORMATS:
-        raise ConfigError(f'expected a format of {sorted(FORMATS)}, got {kind!r}')
+    check_choice('format', kind, list(FORMATS))
     return FORMATS[kind].write(labels, Path(folder) / FORMATS[kind].name)

@@ -14,6 +14,7 @@ from rich.progress import Progress
 
 from ..datasets.categories import Category
 from ..errors import ConfigError, InstanceLoadError
+from ..utils.value_checks import check_at_least
 from .adaptation import (
     LEARNING_RATE,
     STEPS,
@@ -180,8 +181,7 @@ class CapeInferencer:
             ConfigError: no support is set, one shows no keypoint inside its box, the
                 model has nothing to adapt, or fewer steps than one.
         """
-        if steps < 1:
-            raise ConfigError(f'steps of adaptation must be at least 1, got {steps}')
+        check_at_least('steps', steps, 1)
         with self._lock:
             support = self._need_support()
             weights = adaptable(self.model)
@@ -250,10 +250,8 @@ class CapeInferencer:
             InstanceLoadError: an input can't be read and ``skipped`` is None.
         """
         support = self._need_support()
-        if batch_size < 1 or every < 1:
-            raise ConfigError(
-                f'batch_size and every must be at least 1, got {batch_size} and {every}'
-            )
+        check_at_least('batch_size', batch_size, 1)
+        check_at_least('every', every, 1)
         sources = find_sources(inputs)
         find_boxes = box_finder(bboxes, sources)
         tasks = self._tasks(sources, find_boxes, every, keep_images, skipped)

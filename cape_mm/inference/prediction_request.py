@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import ConfigError
 from ..formats import FORMATS
+from ..utils.value_checks import check_at_least, check_choice
 from .labelled_support import LabelledSupport
 from .model_loading import find_checkpoint
 from .smoothing import METHODS
@@ -76,18 +76,14 @@ class PredictRequest:
         Raises:
             ConfigError: an argument is impossible.
         """
-        unknown = [name for name in self.formats if name not in FORMATS]
-        if unknown:
-            raise ConfigError(f'--formats: {unknown}: there are {sorted(FORMATS)}')
+        for name in self.formats:
+            check_choice('formats', name, list(FORMATS))
         lowest_values = dict(every=1, batch_size=1, num_shots=0, adapt=1)
         for name, lowest in lowest_values.items():
-            value = getattr(self, name)
-            if value is not None and value < lowest:
-                raise ConfigError(
-                    f'--{name.replace("_", "-")} must be at least {lowest}, got {value}'
-                )
-        if self.smooth is not None and self.smooth not in METHODS:
-            raise ConfigError(f'--smooth must be one of {METHODS}, got {self.smooth!r}')
+            if (value := getattr(self, name)) is not None:
+                check_at_least(name, value, lowest)
+        if self.smooth is not None:
+            check_choice('smooth', self.smooth, METHODS)
 
     def settings(
         self, sources: Sequence[Source], support: LabelledSupport

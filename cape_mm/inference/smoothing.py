@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..errors import ConfigError
+from ..utils.value_checks import check_choice
 from .results import InferenceResult
 
 METHODS = ('one_euro', 'median')
@@ -100,8 +100,7 @@ def smooth_results(
     Raises:
         ConfigError: there is no such method.
     """
-    if method not in METHODS:
-        raise ConfigError(f'smoothing must be one of {METHODS}, got {method!r}')
+    check_choice('method', method, METHODS)
     key, last, smooth = None, 0, None
     for result in results:
         if result.frame is None or not len(result.boxes):

@@ -63,12 +63,12 @@ def test_files_of_someone_else_are_left_alone(request_):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (dict(formats=['coco', 'voc']), "'voc'.*there are"),
-        (dict(every=0), '--every must be at least 1'),
-        (dict(batch_size=0), '--batch-size must be'),
+        (dict(formats=['coco', 'voc']), "one of .* got 'voc'"),
+        (dict(every=0), 'every must be a whole number, at least 1'),
+        (dict(batch_size=0), 'batch_size must be'),
         (dict(num_shots=2), 'only 1 instances of the support are labelled'),
-        (dict(num_shots=-1), '--num-shots must be at least 0'),
-        (dict(smooth='kalman'), '--smooth must be'),
+        (dict(num_shots=-1), 'num_shots must be .* at least 0'),
+        (dict(smooth='kalman'), 'smooth must be one of'),
         (dict(support_pictures=['b.png']), 'there are marked one.png'),
         (dict(category='rat'), "no category 'rat'"),
         (dict(skeleton=[(0, 9)]), 'out of range'),

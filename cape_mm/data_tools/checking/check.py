@@ -11,6 +11,7 @@ from ...datasets.annotation_index import AnnotationIndex
 from ...datasets.episode_pools import EpisodeSize
 from ...datasets.instance_filters import select_instances
 from ...errors import ConfigError, MissingDataError
+from ...utils.value_checks import check_at_least
 from .annotations import (
     crowded_image_findings,
     drop_findings,
@@ -68,7 +69,10 @@ def check_dataset(
         MissingDataError: the data root or the image folder does not exist.
         ImageDecodeError: a decoding process died.
     """
-    _check_arguments(num_shots, num_queries, num_workers, image_folder)
+    check_at_least('num_shots', num_shots, 1)
+    check_at_least('num_queries', num_queries, 1)
+    if image_folder is not None and not os.path.isdir(image_folder):
+        raise MissingDataError(f'image folder not found: {image_folder}')
     paths, is_root = _list_files(ann_files)
     report = DatasetReport(num_shots, num_queries, is_decoded=decode)
     images: dict[str, ImageFile] = {}
@@ -89,22 +93,6 @@ def check_dataset(
     report.images = list(images.values())
     report.findings = image_findings(report.images) + _overlap_findings(report.files)
     return report
-
-
-def _check_arguments(
-    num_shots: int,
-    num_queries: int,
-    num_workers: int | None,
-    image_folder: PathLike | None,
-) -> None:
-    numbers = dict(
-        num_shots=num_shots, num_queries=num_queries, num_workers=num_workers
-    )
-    for name, number in numbers.items():
-        if number is not None and number < 1:
-            raise ConfigError(f'check_dataset: {name} must be at least 1, got {number}')
-    if image_folder is not None and not os.path.isdir(image_folder):
-        raise MissingDataError(f'image folder not found: {image_folder}')
 
 
 def _list_files(ann_files: PathLike | Sequence[PathLike]) -> tuple[list[Path], bool]:

@@ -34,13 +34,11 @@ class BasenameIndex:
     Attributes:
         root: the source folder, absolute.
         files: paths by base name in lower case, sorted.
-        unreadable: folders that could not be listed, with the reason.
         packed: archives that lie there, perhaps still to be unpacked.
     """
 
     root: Path
     files: dict[str, list[str]] = field(default_factory=dict)
-    unreadable: list[str] = field(default_factory=list)
     packed: list[str] = field(default_factory=list)
 
     def find(self, name: str) -> list[str]:
@@ -80,10 +78,7 @@ def build_basename_index(
     names = {name.casefold() for name in names}
     seen: set[tuple[int, int]] = set()
 
-    def note(error: OSError) -> None:
-        index.unreadable.append(f'{error.filename}: {error.strerror}')
-
-    for folder, subfolders, files in os.walk(root, followlinks=True, onerror=note):
+    for folder, subfolders, files in os.walk(root, followlinks=True):
         status = os.stat(folder)
         if (status.st_dev, status.st_ino) in seen:
             subfolders.clear()

@@ -295,7 +295,6 @@ def _notes(plan: Plan) -> list[str]:
     for source, index in plan.indices.items():
         entries = [entry for entry in plan.entries if entry.wanted.source == source]
         missing = [entry for entry in entries if entry.action is Action.MISSING]
-        notes += [f'{source}: unreadable folder {text}' for text in index.unreadable]
         if missing:
             first = missing[0]
             notes.append(

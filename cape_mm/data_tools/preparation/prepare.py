@@ -14,6 +14,7 @@ from rich.progress import track
 
 from ...errors import ConfigError
 from ...utils.atomic_write import replacing
+from ...utils.value_checks import check_choice
 from ..checking import DatasetReport, check_dataset, format_report
 from ..checking.files import find_annotation_files
 from ..checking.report import EXIT_CLEAN, EXIT_GAPS, EXIT_UNUSABLE
@@ -83,8 +84,7 @@ def prepare_mp100(
         AnnotationFormatError: an annotation file is malformed.
         ConfigError: an argument is impossible, or a file could not be made.
     """
-    if mode not in MODES:
-        raise ConfigError(f'mode {mode!r} is none of {", ".join(MODES)}')
+    check_choice('mode', mode, MODES)
     named = [Path(file) for file in ann_files]
     contents = read_coco_files(named or find_annotation_files(data_root), bool(named))
     wanted = list_wanted_images(contents)
@@ -118,8 +118,7 @@ def make_files(plan: Plan, mode: str = 'symlink') -> int:
     Raises:
         ConfigError: the mode is unknown, or the operating system refuses.
     """
-    if mode not in MODES:
-        raise ConfigError(f'mode {mode!r} is none of {", ".join(MODES)}')
+    check_choice('mode', mode, MODES)
     todo = plan.to_write
     for num_done, entry in enumerate(
         track(todo, 'making files', console=Console(stderr=True))

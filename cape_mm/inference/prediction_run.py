@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import Progress
@@ -14,7 +16,7 @@ from ..errors import ConfigError, InstanceLoadError
 from ..formats import FORMATS, read_labels
 from .boxes import Boxes
 from .inferencer import CapeInferencer
-from .labelled_support import choose_support, is_small
+from .labelled_support import LabelledSupport, choose_support, is_small
 from .overlays import FOLDER as OVERLAYS
 from .overlays import OverlayStyle, overlay_path, write_picture
 from .picture_names import PictureNames, read_boxes
@@ -27,6 +29,7 @@ from .truth_scores import Scores, score_results
 from .video import VideoReader
 
 NUM_LISTED = 20
+Read = TypeVar('Read')
 
 
 @dataclass(frozen=True)
@@ -91,10 +94,12 @@ def predict_files(request: PredictRequest) -> Predicted:
     )
     truth = None
     if request.truth is not None:
-        truth = read_labels(request.truth, None, request.category)
+        truth = _of_category(
+            lambda name: read_labels(request.truth, None, name), request, support
+        )
     sources = find_sources(list(request.queries), Path(request.out) / OVERLAYS)
     names = name_pictures(sources)
-    boxes, notes = find_boxes(request, names)
+    boxes, notes = find_boxes(request, support, names)
     inferencer = CapeInferencer(
         request.config, request.checkpoint, request.device, request.cfg_options
     )
@@ -150,8 +155,19 @@ def name_pictures(sources: Sequence[Source]) -> dict[str, str]:
     return {s.name: printable(name) for s, name in zip(sources, relative)}
 
 
+def _of_category(
+    read: Callable[[str | None], Read],
+    request: PredictRequest,
+    support: LabelledSupport,
+) -> Read:
+    """What a file says of the support's category; ids are those of one file only."""
+    with suppress(ConfigError):
+        return read(support.labels.category)
+    return read(request.category)
+
+
 def find_boxes(
-    request: PredictRequest, names: Mapping[str, str]
+    request: PredictRequest, support: LabelledSupport, names: Mapping[str, str]
 ) -> tuple[Boxes | None, list[str]]:
     """Boxes by source, where a file has them, and what to say of them.
 
@@ -160,7 +176,9 @@ def find_boxes(
     """
     if request.boxes is None:
         return None, []
-    known, notes = read_boxes(request.boxes, request.category)
+    known, notes = _of_category(
+        lambda name: read_boxes(request.boxes, name), request, support
+    )
     labels = PictureNames(known, names)
     found = {source: labels.find(source) for source in names}
     notes = [f'boxes: {note}' for note in (*notes, *labels.notes())]

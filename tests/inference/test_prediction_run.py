@@ -17,6 +17,7 @@ from predict_cases import (
     SKELETON,
     make_picture,
     write_pictures,
+    write_support,
 )
 
 from cape_mm.errors import ConfigError
@@ -192,6 +193,26 @@ def test_boxes_of_a_file(request_, queries, tmp_path):
         '../elsewhere/ü.jpg': 1,
     }
     assert notes == ['1 malformed boxes: 1']
+
+
+def test_boxes_and_truth_are_those_of_the_supports_category(request_, tmp_path):
+    """Its id is another one, or another's, in other files."""
+    path = write_support(tmp_path / 'other')
+    content = json.loads(path.read_text())
+    content['images'][0]['file_name'] = PICTURES[0]
+    content['categories'] = [
+        content['categories'][0] | dict(id=7),
+        dict(id=1, name='rat', keypoints=['a'], skeleton=[]),
+    ]
+    (ann,) = content['annotations']
+    other = dict(ann, id=2, category_id=1, keypoints=[1, 2, 2], bbox=[0, 0, 9, 9])
+    content['annotations'] = [ann | dict(category_id=7), other]
+    path.write_text(json.dumps(content))
+    query = Path(request_.queries[0]) / PICTURES[0]
+    for category in (None, '1', 'mouse'):
+        run = replace(request_, queries=[query], boxes=path, truth=path, force=True)
+        done = predict_files(replace(run, category=category))
+        assert (done.num_instances, done.scores.num_keypoints) == (1, 4)
 
 
 def test_a_picture_with_labelme_beside_it(request_, tmp_path):

@@ -1,8 +1,8 @@
 """CAPE on MP-100 split 1 with occlusion and blur too.
 
-Differs from cape_mp100.py only in the training pipeline: RandomOcclusion and two kinds
-of blur are added. Each augmentation is one line: leave it out, or give it prob=0 on the
-command line, to see what it is worth.
+Differs from cape_mp100.py only in the training pipeline: RandomOcclusion and
+RandomGaussianBlur are added. Each augmentation is one line: leave it out, or give it
+prob=0 on the command line, to see what it is worth.
 
 Look:   python tools/dataset_tools/browse_episodes.py configs/cape_mp100_augmented.py \\
             --out pictures
@@ -23,7 +23,6 @@ train_pipeline = [
     dict(type='RandomOcclusion', prob=0.3),
     dict(type='RandomPhotometric', prob=0.8),
     dict(type='RandomGaussianBlur', prob=0.15),
-    dict(type='RandomMotionBlur', prob=0.15),
     dict(type='PackInstance', hide_outside=True),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

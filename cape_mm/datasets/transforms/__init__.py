@@ -1,6 +1,5 @@
 """Transforms of one instance, registered in MMPose's ``TRANSFORMS``."""
 
-from .blur import RandomGaussianBlur, RandomMotionBlur
 from .formatting import PackInstance
 from .geometric import (
     EpisodeFlip,
@@ -11,7 +10,7 @@ from .geometric import (
 from .loading import LoadInstanceImage
 from .occlusion import RandomOcclusion
 from .perturbations import FixedInstanceAffine, JpegCompression, PerturbQuery
-from .photometric import EpisodeColor, RandomPhotometric
+from .photometric import EpisodeColor, RandomGaussianBlur, RandomPhotometric
 
 __all__ = [
     'EpisodeColor',
@@ -24,7 +23,6 @@ __all__ = [
     'PerturbQuery',
     'RandomGaussianBlur',
     'RandomInstanceAffine',
-    'RandomMotionBlur',
     'RandomOcclusion',
     'RandomPhotometric',
     'WarpInstance',

@@ -1,4 +1,4 @@
-"""Colours: light that differs between instances, paint that an episode shares."""
+"""Light and focus that differ between instances, paint that an episode shares."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from ...utils.value_checks import check_not_negative, check_probability
+from ...utils.value_checks import check_not_negative, check_probability, check_range
 
 LEVELS = np.arange(256, dtype=np.float64)
 """All values of a byte: a table holds what becomes of each."""
@@ -70,11 +70,7 @@ class EpisodeColor(BaseTransform):
     Convention:
         - a hue h becomes ``turn + h``, or ``turn - h`` where it is mirrored, in degrees
           on HSV's circle: red 0, green 120, blue 240
-        - inverted is HLS lightness, L to 255 - L, at the same hue and HLS saturation:
-          dark blue becomes light blue, and blue itself, halfway, stays
-        - grey stays grey; without inversion at its own level. HSV value and saturation
-          stay where nothing is inverted
-        - after ``WarpInstance``, inversion turns the black beside the image white
+        - grey stays grey; HSV value and saturation stay
 
     Value is not luminance: the colour noise of JPEG blocks, hardly seen before, may
     show as specks around sharp edges.
@@ -88,7 +84,6 @@ class EpisodeColor(BaseTransform):
             turn, 0 none.
         mirror_prob: share of the changed episodes whose hues run round the circle the
             other way.
-        invert_prob: share of the changed episodes whose lightness is inverted.
         prob: share of episodes that are changed at all.
 
     Raises:
@@ -101,16 +96,13 @@ class EpisodeColor(BaseTransform):
         self,
         hue: float = 180.0,
         mirror_prob: float = 0.5,
-        invert_prob: float = 0.0,
         prob: float = 0.8,
     ) -> None:
         check_not_negative('hue', hue)
         check_probability('mirror_prob', mirror_prob)
-        check_probability('invert_prob', invert_prob)
         check_probability('prob', prob)
         self.hue = hue
         self.mirror_prob = mirror_prob
-        self.invert_prob = invert_prob
         self.prob = prob
 
     def transform(self, results: dict) -> dict:
@@ -118,31 +110,41 @@ class EpisodeColor(BaseTransform):
         if rng.random() >= self.prob:
             return results
         turn = rng.uniform(-self.hue, self.hue)
-        is_mirrored = rng.random() < self.mirror_prob
-        is_inverted = rng.random() < self.invert_prob
-        results['img'] = recolor(results['img'], turn, is_mirrored, is_inverted)
+        direction = -1 if rng.random() < self.mirror_prob else 1
+        results['img'] = map_hsv(results['img'], hue=direction * LEVELS + turn / 2)
         return results
 
 
-def recolor(
-    img: np.ndarray, turn: float, is_mirrored: bool, is_inverted: bool
-) -> np.ndarray:
-    """Change the colours of a picture, see :class:`EpisodeColor`.
+@TRANSFORMS.register_module()
+class RandomGaussianBlur(BaseTransform):
+    """Blur the crop as a lens out of focus does; keypoints stay.
+
+    Convention: strength is a fraction of the crop's side, so that it means the same at
+    every input size.
 
     Args:
-        img: uint8 BGR (H, W, 3).
-        turn: of the hue in degrees; comes after the mirror.
-        is_mirrored: hue h is -h before the turn.
-        is_inverted: lightness is inverted.
+        sigma: smallest and largest standard deviation, as fractions of the crop's side.
+        prob: share of instances that are blurred.
 
-    Returns:
-        uint8 BGR (H, W, 3), a new array.
+    Raises:
+        ConfigError: ``sigma`` is not 0 < low <= high.
     """
-    if is_inverted:  # the complement inverts lightness, and turns hue by a half circle
-        img = cv2.bitwise_not(img)
-        turn += 180
-    direction = -1 if is_mirrored else 1
-    return map_hsv(img, hue=direction * LEVELS + turn / 2)
+
+    def __init__(
+        self, sigma: tuple[float, float] = (0.002, 0.008), prob: float = 0.15
+    ) -> None:
+        self.sigma = check_range('sigma', sigma)
+        self.prob = prob
+
+    def transform(self, results: dict) -> dict:
+        rng: np.random.Generator = results['rng']
+        if rng.random() >= self.prob:
+            return results
+        sigma = rng.uniform(*self.sigma) * max(results['img'].shape[:2])
+        results['img'] = cv2.GaussianBlur(
+            results['img'], (0, 0), sigma, borderType=cv2.BORDER_REPLICATE
+        )
+        return results
 
 
 def map_hsv(

@@ -1,21 +1,51 @@
-"""Colour augmentation: what stays, what moves, and how far."""
+"""Colours and blur: what stays, what moves, how far, and what an episode shares."""
+
+import colorsys
 
 import cv2
 import numpy as np
+import pytest
+import torch
+from episode_data import CocoTree, eval_pipeline, open_tree
+from mmcv.transforms import Compose
+from mmpose.registry import TRANSFORMS
 
-from cape_mm.datasets.transforms import RandomPhotometric
+from cape_mm.datasets.transforms import (
+    EpisodeColor,
+    RandomGaussianBlur,
+    RandomPhotometric,
+)
+from cape_mm.errors import ConfigError
+from cape_mm.structures import Episode
 
 NOISE = np.random.default_rng(0).integers(60, 180, (16, 16, 3), dtype=np.uint8)
-STILL = dict(brightness=0, contrast=0, saturation=0, hue=0, prob=1)
+STILL = dict(brightness=0, contrast=0, saturation=0, hue=0)
+ORANGE = (20, 110, 220)
+"""BGR, of hue 27 degrees."""
 
 
-def run(img, seed=0, **kwargs):
-    results = dict(img=img, rng=np.random.default_rng(seed))
-    return RandomPhotometric(**kwargs)(results)['img']
+def run(img, seed=0, kind=RandomPhotometric, **kwargs):
+    results = dict(img=img, episode_seed=seed, rng=np.random.default_rng(seed))
+    return kind(**dict(prob=1) | kwargs)(results)['img']
+
+
+def recolor(img, seed=0, **kwargs):
+    return run(img, seed, EpisodeColor, **kwargs)
 
 
 def flat(*bgr):
     return np.full((8, 8, 3), bgr, np.uint8)
+
+
+def hue_of(img):
+    """Hue of the first pixel in degrees, by another implementation."""
+    b, g, r = img[0, 0] / 255
+    return 360 * colorsys.rgb_to_hls(r, g, b)[0]
+
+
+def distance(first, second):
+    """Of two hues, degrees."""
+    return abs((first - second + 180) % 360 - 180)
 
 
 def test_brightness_scales_within_its_limits():
@@ -36,27 +66,104 @@ def test_contrast_spreads_around_the_mean():
         spreads.append(out.std() / img.std())
     assert 0.74 < min(spreads) < 0.85
     assert 1.15 < max(spreads) < 1.26
-    even = run(flat(90, 90, 90), **{**STILL, 'contrast': 0.9})
-    np.testing.assert_array_equal(even, flat(90, 90, 90))
 
 
 def test_bright_images_are_cut_not_wrapped():
-    out = run(flat(250, 250, 250), 1, **{**STILL, 'brightness': 0.5})
-    brighter = [run(flat(250, 250, 250), s, brightness=0.5, prob=1) for s in range(20)]
-    assert min(b.min() for b in [out, *brighter]) >= 120
+    brighter = [run(flat(250, 250, 250), s, brightness=0.5) for s in range(20)]
+    assert min(b.min() for b in brighter) >= 120
 
 
 def test_hue_wraps_around_red():
-    hues = []
-    for seed in range(40):
-        red = run(flat(0, 0, 200), seed, **{**STILL, 'hue': 20.0})
-        hues.append(2 * int(cv2.cvtColor(red, cv2.COLOR_BGR2HSV)[0, 0, 0]))  # degrees
-    distance = [min(hue, 360 - hue) for hue in hues]
-    assert 12 < max(distance) <= 22
+    hues = [hue_of(run(flat(0, 0, 200), s, **{**STILL, 'hue': 20})) for s in range(40)]
+    assert 12 < max(distance(hue, 0) for hue in hues) <= 22
     assert any(0 < hue < 180 for hue in hues) and any(hue > 180 for hue in hues)
 
 
 def test_grey_stays_grey():
-    grey = NOISE[..., :1].repeat(3, axis=2)
-    out = run(grey, saturation=0.9, hue=90, prob=1)
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
+    out = run(grey, saturation=0.9, hue=90)
     assert (out == out[..., :1]).all()
+    for seed in range(20):
+        np.testing.assert_array_equal(recolor(grey, seed), grey)
+
+
+def recolored(img, turn, direction):
+    """Oracle: the same change pixel by pixel, in floats."""
+    out = np.empty(img.shape)
+    for place in np.ndindex(img.shape[:2]):
+        b, g, r = img[place] / 255
+        hue, *rest = colorsys.rgb_to_hls(r, g, b)
+        out[place] = colorsys.hls_to_rgb((direction * hue + turn / 360) % 1, *rest)[
+            ::-1
+        ]
+    return 255 * out
+
+
+@pytest.mark.parametrize('mirror_prob', [0, 1])
+def test_every_colour_turns_by_the_angle_of_its_episode(mirror_prob):
+    """The angle is read off orange; every other colour has to have turned by it."""
+    turns = []
+    for seed in range(6):
+        turned = hue_of(recolor(flat(*ORANGE), seed, mirror_prob=mirror_prob))
+        direction = 1 - 2 * mirror_prob
+        turns.append(turned - direction * hue_of(flat(*ORANGE)))
+        found = recolor(NOISE, seed, mirror_prob=mirror_prob)
+        difference = np.abs(found - recolored(NOISE, turns[-1], direction))
+        assert difference.max() < 10 and difference.mean() < 2  # 2 degrees of hue
+    assert np.ptp(turns) > 90
+
+
+def test_mirror_happens_as_often_as_told():
+    mirrored = [
+        distance(hue_of(recolor(flat(*ORANGE), s, hue=0, mirror_prob=0.3)), -27) < 4
+        for s in range(200)
+    ]
+    assert 40 < sum(mirrored) < 80
+
+
+def test_support_and_query_of_an_episode_change_alike(coco_tree: CocoTree):
+    """From the config, through the data set; the keypoints are those without it."""
+    ids = coco_tree.fill(1, num_images=4)
+    for image in coco_tree.content['images']:
+        picture = np.full((image['height'], image['width'], 3), ORANGE, np.uint8)
+        cv2.imwrite(str(coco_tree.image_path(image['id'])), picture)
+    plain, dataset = open_tree(coco_tree), open_tree(coco_tree)
+    steps, config = eval_pipeline(), dict(type='EpisodeColor', prob=1.0)
+    dataset.pipeline = Compose([*steps[:3], TRANSFORMS.build(config), steps[3]])
+    hues = []
+    for seed in range(8):
+        episode = Episode(1, (ids[0], ids[1]), (ids[2], ids[3]), seed=seed)
+        item, before = dataset[episode], plain[episode]
+        images = torch.cat([item['inputs']['support'], item['inputs']['query']])
+        middles = images[:, :, 16, 16].int()
+        assert (middles - middles[0]).abs().max() <= 6  # JPEG
+        hues.append(hue_of(images[0].permute(1, 2, 0)[16:17, 16:17].numpy()))
+        for name in ('support_instances', 'gt_instances'):
+            found, expected = (
+                one['data_samples'].get(name).keypoints for one in (item, before)
+            )
+            assert torch.equal(found, expected)
+    assert np.ptp(hues) > 90 and len(set(np.rint(hues))) >= 6
+
+
+def test_a_dot_stays_in_its_place_and_has_the_width_asked_for():
+    img = np.zeros((101, 101, 3), np.uint8)
+    img[50, 40] = 255
+    out = run(img, kind=RandomGaussianBlur, sigma=(0.02, 0.02))[..., 0]
+    # 2 pixels: the peak of a Gaussian is 1 / (2 pi sigma^2)
+    assert abs(int(out[50, 40]) - 255 / (2 * np.pi * 4)) <= 1
+    assert np.unravel_index(out.argmax(), out.shape) == (50, 40)
+
+
+@pytest.mark.parametrize(
+    ('kind', 'bad', 'message'),
+    [
+        *((RandomGaussianBlur, dict(sigma=s), '.* pair') for s in ((0, 1), (2, 1))),
+        *((EpisodeColor, dict(hue=h), '.* number') for h in (-1, float('nan'), '180')),
+        (EpisodeColor, dict(mirror_prob=1.5), '.* number'),
+        (EpisodeColor, dict(prob=2), '.* number'),
+    ],
+)
+def test_bad_settings(kind, bad, message):
+    with pytest.raises(ConfigError, match=f'^{next(iter(bad))} must be a{message}'):
+        kind(**bad)

@@ -7,7 +7,6 @@ from cape_mm.datasets.transforms import (
     EpisodeColor,
     RandomGaussianBlur,
     RandomInstanceAffine,
-    RandomMotionBlur,
     RandomOcclusion,
     RandomPhotometric,
 )
@@ -16,13 +15,12 @@ NOISE = np.random.default_rng(0).integers(60, 180, (32, 32, 3), dtype=np.uint8)
 MAKERS = [
     EpisodeColor,
     lambda prob: RandomGaussianBlur(sigma=(0.04, 0.12), prob=prob),
-    lambda prob: RandomMotionBlur(length=(0.04, 0.12), prob=prob),
     RandomInstanceAffine,
     RandomOcclusion,
     RandomPhotometric,
 ]
-KINDS = [EpisodeColor, RandomGaussianBlur, RandomMotionBlur, RandomInstanceAffine]
-KINDS += [RandomOcclusion, RandomPhotometric]
+KINDS = [EpisodeColor, RandomGaussianBlur, RandomInstanceAffine, RandomOcclusion]
+KINDS += [RandomPhotometric]
 every_kind = pytest.mark.parametrize(
     'make', MAKERS, ids=[kind.__name__ for kind in KINDS]
 )

@@ -13,7 +13,12 @@ from ...utils.value_checks import check_at_least
 from ..encoders import pool_shots
 from ..heads import EpisodeContext
 from .base import ROLES, BaseEpisodeEstimator, InstanceFeatures
-from .parts import build_image_part, build_part, compare_normalisation
+from .parts import (
+    build_image_part,
+    build_part,
+    compare_normalisation,
+    extract_maps,
+)
 
 
 @MODELS.register_module()
@@ -103,13 +108,13 @@ class CAPE(BaseEpisodeEstimator):
         layout = dict(memory_format=self.memory_format)
         images = inputs.query_images.contiguous(**layout)
         if self.support_backbone is None:
-            support_maps = query_maps = self.neck(self.backbone(images))
+            support_maps = query_maps = self._query_maps(images)
         else:
             support_maps = query_maps = ()
             if 'support' in roles:
-                support_maps = self.support_neck(self.support_backbone(images))
+                support_maps = self._support_maps(images)
             if 'query' in roles:
-                query_maps = self.neck(self.backbone(images))
+                query_maps = self._query_maps(images)
         as_support = as_query = ()
         if 'support' in roles:
             appearance = self.keypoint_tokens(
@@ -189,9 +194,17 @@ class CAPE(BaseEpisodeEstimator):
         supports = inputs.support_images.flatten(0, 1).contiguous(**layout)
         queries = inputs.query_images.contiguous(**layout)
         if self.support_backbone is not None:
-            support_maps = self.support_neck(self.support_backbone(supports))
-            return list(support_maps), list(self.neck(self.backbone(queries)))
-        maps = self.neck(self.backbone(torch.cat([supports, queries])))
+            support_maps = self._support_maps(supports)
+            return list(support_maps), list(self._query_maps(queries))
+        maps = self._query_maps(torch.cat([supports, queries]))
         sizes = [len(supports), len(queries)]
         split = [feature_map.split(sizes) for feature_map in maps]
         return [pair[0] for pair in split], [pair[1] for pair in split]
+
+    def _query_maps(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return extract_maps(lambda few: self.neck(self.backbone(few)), images)
+
+    def _support_maps(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return extract_maps(
+            lambda few: self.support_neck(self.support_backbone(few)), images
+        )

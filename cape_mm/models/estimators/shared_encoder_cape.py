@@ -11,7 +11,7 @@ from ...errors import ConfigError
 from ...structures import EpisodeInputs
 from ..heads import EpisodeContext
 from .base import ROLES, BaseEpisodeEstimator, InstanceFeatures
-from .parts import build_part, compare_normalisation
+from .parts import build_part, compare_normalisation, extract_maps
 
 
 @MODELS.register_module()
@@ -53,7 +53,8 @@ class SharedEncoderCAPE(BaseEpisodeEstimator):
                 f'images of {images.shape[-1]} x {images.shape[-2]}, but '
                 f'model.head.input_size={side}: both sides must be that'
             )
-        return self.backbone(images.contiguous(memory_format=self.memory_format))[-1]
+        images = images.contiguous(memory_format=self.memory_format)
+        return extract_maps(self.backbone, images)[-1]
 
     def encode(self, inputs: EpisodeInputs) -> EpisodeContext:
         """Images and support keypoints to what the head works on, one row per query."""

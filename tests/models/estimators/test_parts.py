@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 
 import pytest
+import torch
 from mmpose.registry import MODELS
 from tiny_cape import build_cape, tiny_backbone
 from torch import nn
 
 from cape_mm.errors import ConfigError
 from cape_mm.models.encoders import PoseGraphEncoder
+from cape_mm.models.estimators.parts import extract_maps
 
 HEAD, PREPROCESSOR = 'model.head: ', 'model.data_preprocessor: '
 NECK = dict(type='FPN', in_channels=[16, 32, 64], out_channels=8, num_outs=3)
@@ -156,3 +158,27 @@ def test_a_neck_of_its_own_for_the_support():
     with pytest.raises(ConfigError, match=r'^model\.support_neck: out_channels=8'):
         build_cape(**options, support_neck=NECK)
     assert build_cape(**options).support_neck.out_channels == 16
+
+
+@torch.no_grad()
+def test_a_cpu_takes_few_images_at_a_time(monkeypatch):
+    """With the same maps; many threads take more of them."""
+    seen = []
+
+    def extract(images):
+        seen.append(len(images))
+        return images[:, :1], 2 * images[..., 0]
+
+    images = torch.rand(5, 3, 4, 4)
+    for threads, expected in ((1, [1] * 5), (4, [2, 2, 1]), (16, [5])):
+        monkeypatch.setattr(torch, 'get_num_threads', lambda n=threads: n)
+        seen.clear()
+        fine, coarse = extract_maps(extract, images)
+        assert seen == expected
+        assert torch.equal(fine, images[:, :1])
+        assert torch.equal(coarse, 2 * images[..., 0])
+    seen.clear()
+    monkeypatch.setattr(torch, 'get_num_threads', lambda: 1)
+    with torch.enable_grad():  # a batch in training, which may share statistics
+        extract_maps(extract, images)
+    assert seen == [5]

@@ -132,13 +132,14 @@ def collect(
         ConfigError: there is no such category, or one of several has to be named.
         AnnotationFormatError: there is no keypoint, or an object has two boxes.
     """
-    objects = [one for picture in pictures for one in picture.objects if one.marks]
-    if not objects:
+    objects = [one for picture in pictures for one in picture.objects]
+    if not any(one.marks for one in objects):
         raise AnnotationFormatError('. '.join([f'{path} marks no keypoint', *notes]))
-    known = sorted({label for one in objects for label, _ in one.boxes})
+    boxed = sorted({label for o in objects if o.marks for label, _ in o.boxes})
+    known = boxed or sorted({label for one in objects for label, _ in one.boxes})
     is_named = category is not None
-    category = category or (known[0] if known else default)
-    if known and (category not in known or (len(known) > 1 and not is_named)):
+    category = category or (boxed[0] if boxed else default)
+    if is_named and known and category not in known or len(boxed) > 1 and not is_named:
         reason = f'no object is {category!r}' if is_named else 'there are several'
         raise ConfigError(
             f'{path}: {reason}; name a category, the label of a box: {", ".join(known)}'
@@ -147,7 +148,7 @@ def collect(
     def is_wanted(one: MarkedObject) -> bool:
         labels = [label for label, _ in one.boxes]
         return bool(one.marks) and (
-            category in labels or not labels and not (known and is_named)
+            category in labels or not labels and not (boxed and is_named)
         )
 
     wanted = [[one for one in pic.objects if is_wanted(one)] for pic in pictures]

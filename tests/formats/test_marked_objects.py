@@ -88,6 +88,14 @@ def test_a_category_has_to_be_there_and_one_of_several_named(tool, tmp_path):
 
 
 @both_tools
+def test_boxes_without_points_tell_categories_too(tool, tmp_path):
+    content = tool([('star', {}, 's'), (None, MOUSE, 'm')])
+    with pytest.raises(ConfigError, match="no object is 'rat'.*: star"):
+        read(tmp_path, content, 'rat')
+    assert read(tmp_path, content).category == 'object'
+
+
+@both_tools
 def test_where_no_box_has_a_label_the_category_names(tool, tmp_path):
     labels = read(tmp_path, tool([(None, MOUSE, None)]), 'rat')
     assert (labels.category, labels.keypoint_names) == ('rat', ('nose', 'tail'))

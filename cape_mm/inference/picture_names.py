@@ -34,7 +34,7 @@ class PictureNames:
 
     Attributes:
         guessed: see above.
-        left: labels of which the last part is that of a picture, but not of one alone.
+        left: labels with the last part of a picture that has none, but not alone.
     """
 
     def __init__(self, labels: Iterable[str], pictures: Mapping[str, str]) -> None:
@@ -54,7 +54,7 @@ class PictureNames:
             spelled = {path: spell(parts) for path, parts in paths.items()}
             for depth in range(max(map(len, names.values()), default=0), 0, -1):
                 self._pair(names, spelled, depth)
-        last = {parts[-1] for parts in paths.values()}
+        last = {paths[path][-1] for path in paths.keys() - self._found.keys()}
         self.left = [n for n in own if n not in self._used and own[n][-1] in last]
 
     def _pair(

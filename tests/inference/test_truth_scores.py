@@ -154,6 +154,8 @@ def test_labels_are_found_by_exact_names_first(labels, pictures, found, guessed)
 def test_labels_that_fit_several_pictures_are_told():
     index = PictureNames(['1.png'], {A: 'videoA/1.png', B: 'videoB/1.png'})
     assert index.left == ['1.png'] and '1 labels were not used' in str(index.notes())
+    several = PictureNames(['videoA/1.png', 'videoC/1.png'], {A: 'videoA/1.png'})
+    assert several.notes() == []  # labels of other pictures are nothing to tell
 
 
 def test_a_run_tells_how_near_it_is(request_, tmp_path):

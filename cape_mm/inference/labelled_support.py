@@ -77,7 +77,7 @@ class LabelledSupport:
                     f'support {path}: the labels were made on {told[0]} x {told[1]} '
                     f'pixels, but the picture has {size[0]} x {size[1]}: it was '
                     f'scaled, cut or turned since. Name the folder of the right '
-                    f'pictures with --support-images.'
+                    f'pictures as support_images.'
                 )
 
     def __str__(self) -> str:
@@ -142,7 +142,7 @@ def choose_support(
         shots = tuple(_find_labelled(name, labelled) for name in pictures)
     elif num_shots > len(labelled):
         raise ConfigError(
-            f'--num-shots {num_shots}: only {len(labelled)} instances of the support '
+            f'num_shots {num_shots}: only {len(labelled)} instances of the support '
             f'are labelled'
         )
     else:
@@ -158,13 +158,13 @@ def choose_support(
 def _labels_of(path: Path) -> Path:
     """The label file; for a picture that beside it."""
     if not path.exists():
-        raise MissingDataError(f'--support: no such file or folder: {path}')
+        raise MissingDataError(f'support: no such file or folder: {path}')
     beside = path.with_suffix('.json')
     if suffix_of(path) not in PICTURE_SUFFIXES:
         return path
     if not beside.is_file():
         raise ConfigError(
-            f'--support {path}: a picture alone says nothing about its keypoints, and '
+            f'support {path}: a picture alone says nothing about its keypoints, and '
             f'{beside.name}, as LabelMe writes it, is not beside it. Mark the '
             f'keypoints there, or name a label file (COCO, LabelMe, CVAT, Label '
             f'Studio, DeepLabCut).'
@@ -184,7 +184,7 @@ def _find_labelled(
     if len(found) != 1:
         reason = 'several labelled pictures' if found else 'no labelled picture'
         raise ConfigError(
-            f'--support-pictures {name}: {reason} of that name; there are '
+            f'support_pictures {name}: {reason} of that name; there are '
             f'{shorten(found or sorted(known), 10)}'
         )
     return next(shot for shot in labelled if shot[0].name == found[0])
@@ -208,8 +208,8 @@ def _find_picture(
     """
     if picture.is_outside and images is None:
         raise ConfigError(
-            f'--support {labels}: picture {picture.name} lies outside the folder of '
-            f'the labels. Name the folder of the pictures with --support-images.'
+            f'support {labels}: picture {picture.name} lies outside the folder of '
+            f'the labels. Name the folder of the pictures as support_images.'
         )
     around = labels if labels.is_dir() else labels.parent
     folders = [Path(images)] if images is not None else [
@@ -235,7 +235,7 @@ def _find_picture(
             return Path(path)
     reason = f' (there is {shorten(sorted(there))})' if there else ''
     raise MissingDataError(
-        f'--support: picture {picture.name} is not in '
-        f'{", ".join(map(str, folders))}{reason}. Name its folder with '
-        f'--support-images.'
+        f'support: picture {picture.name} is not in '
+        f'{", ".join(map(str, folders))}{reason}. Name its folder as '
+        f'support_images.'
     )

@@ -149,7 +149,7 @@ def read_boxes(
             malformed.append(ann['id'])
     if not boxes:
         raise ConfigError(
-            f'--boxes {path}: no box of category {category!r}; there are '
+            f'boxes {path}: no box of category {category!r}; there are '
             f'{shorten([f"{key} {name!r}" for key, name in kinds.items()], 20)}'
         )
     notes = []

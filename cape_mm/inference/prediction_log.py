@@ -67,7 +67,7 @@ class PredictionLog(closing):
                         key for key in settings if known.get(key) != settings[key]
                     ]
                 raise ConfigError(
-                    f'--out {out} holds results of another run (other '
+                    f'out {out} holds results of another run (other '
                     f'{", ".join(changed)}): {", ".join(in_the_way)}. Name another '
                     f'folder, or replace them with --force.'
                 )

@@ -149,7 +149,7 @@ def name_pictures(sources: Sequence[Source]) -> dict[str, str]:
     paths = [os.path.abspath(source.content) for source in sources]
     if len(set(paths)) < len(paths):
         twice = next(path for path in paths if paths.count(path) > 1)
-        raise ConfigError(f'--queries: {twice} is named twice')
+        raise ConfigError(f'queries: {twice} is named twice')
     base = os.path.commonpath([os.path.dirname(path) for path in paths])
     relative = [PurePath(os.path.relpath(path, base)).as_posix() for path in paths]
     return {s.name: printable(name) for s, name in zip(sources, relative)}

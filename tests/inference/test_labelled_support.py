@@ -44,7 +44,7 @@ def test_names_outside_need_the_folder_named(kind, tmp_path):
     else:
         text = text.replace('v/1.png', '../../pics/v/1.png')
     path.write_text(text, encoding='utf-8')
-    with pytest.raises(ConfigError, match='1.png lies outside .*--support-images'):
+    with pytest.raises(ConfigError, match='1.png lies outside .*support_images'):
         choose(labels)
     paths, notes = choose(labels, tmp_path / 'pics')
     assert paths == [str(tmp_path / 'pics/v/1.png')]

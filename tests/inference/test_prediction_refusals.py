@@ -98,7 +98,7 @@ def test_supports_that_can_not_be_used(request_, tmp_path):
     gone = write_support(tmp_path / 'd')
     picture = tmp_path / 'd/images/marked one.png'
     moved = picture.rename(tmp_path / 'marked one.png')
-    with pytest.raises(MissingDataError, match='Name its folder with --support-images'):
+    with pytest.raises(MissingDataError, match='Name its folder as support_images'):
         predict_files(replace(request_, support=gone))
     found = replace(request_, support=gone, support_images=moved.parent)
     assert predict_files(found).num_pictures == 11

@@ -3,8 +3,8 @@
 Training looks at the coordinates and the graph of its supports, never at their images;
 evaluation gets a canonical template per category from outside, so it needs no picture
 of a new category. The queries are those of the 1-shot draw, pair for pair. Templates
-are yours to make (format: cape_mm/datasets/templates.py); evaluation refuses a file
-that says it was made from annotations.
+are yours to make (format: cape_mm/datasets/templates.py); a file that says it was made
+from annotations is refused.
 
 Differs from cape_mp100.py as written here.
 Data:   data/mp100/templates.json for the categories of val and test

@@ -76,7 +76,7 @@ def load_or_redraw(
 
     Args:
         wanted: annotation ids, first the S supports, then the queries.
-        num_shots: S; 0 where the supports come from elsewhere.
+        num_shots: S.
         pool: annotation and image ids of the category.
         load: loads an annotation id.
         image_of: image id of an annotation id.

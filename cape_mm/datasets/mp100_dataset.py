@@ -16,7 +16,7 @@ from mmengine.logging import print_log
 from mmpose.registry import DATASETS
 from torch.utils.data import Dataset
 
-from ..errors import MissingDataError
+from ..errors import ConfigError, MissingDataError
 from ..structures import Episode, EpisodeDataSample
 from .annotation_index import AnnotationIndex
 from .categories import GUESSED_BASE, Category
@@ -46,9 +46,9 @@ class MP100EpisodeDataset(Dataset):
     dropped and recorded in the data sample. ``len(dataset)`` is the number of usable
     instances, with or without an image.
 
-    With ``template_file`` a keypoint template of the category stands in for the
-    episode's supports (see :mod:`~cape_mm.datasets.templates`): the queries are those
-    of the same draw, and no image of a support is read.
+    With ``template_file``, in evaluation, a keypoint template of the category stands in
+    for the episode's supports (see :mod:`~cape_mm.datasets.templates`): the queries are
+    those of the same draw, and no image of a support is read.
 
     Attributes:
         index: the usable annotations.
@@ -86,8 +86,8 @@ class MP100EpisodeDataset(Dataset):
             not exist, or a category has no template.
         AnnotationFormatError: a file is not COCO-keypoint JSON, or not as another one
             says.
-        ConfigError: a split, subset, group or name does not exist; in evaluation also
-            templates that were made from annotations.
+        ConfigError: a split, subset, group or name does not exist, or templates are
+            asked for in training or were made from annotations.
     """
 
     def __init__(
@@ -134,6 +134,8 @@ class MP100EpisodeDataset(Dataset):
         self.template_file = template_file and os.path.join(data_root, template_file)
         self.templates: dict[int, Template] = {}
         if self.template_file:
+            if not test_mode:
+                raise ConfigError('template_file: templates are for evaluation alone')
             self._read_templates()
 
     def _read_index(self, *choice: frozenset[int | str] | None) -> AnnotationIndex:
@@ -154,7 +156,7 @@ class MP100EpisodeDataset(Dataset):
     def _read_templates(self) -> None:
         pools = self.instances_by_category
         used = {i: self.categories[i] for i, pool in pools.items() if pool}
-        self.templates = read_template_file(self.template_file, used, self.test_mode)
+        self.templates = read_template_file(self.template_file, used)
         self.categories = self.categories | adopt_skeletons(used, self.templates)
 
     def _find_missing(self) -> set[str]:
@@ -246,7 +248,8 @@ class MP100EpisodeDataset(Dataset):
 
         def load_supports() -> list[dict]:
             if self.templates:
-                return [self._load_template(episode)]
+                template = self.templates[episode.category_id]
+                return [load_template(template, self.pipeline.transforms)]
             return [load(ann_id, episode.seed) for ann_id in episode.support_ids]
 
         supports, queries, dropped = load_or_drop(
@@ -256,24 +259,19 @@ class MP100EpisodeDataset(Dataset):
 
     def _load_training(self, episode: Episode) -> dict[str, dict | EpisodeDataSample]:
         """Load a training episode; what can't be loaded is redrawn."""
-        supports = [self._load_template(episode)] if self.templates else []
-        wanted = () if supports else episode.support_ids
         category = self.categories[episode.category_id]
+        num_shots = len(episode.support_ids)
         loaded, redrawn = load_or_redraw(
-            [*wanted, *episode.query_ids],
-            num_shots=len(wanted),
+            episode.support_ids + episode.query_ids,
+            num_shots=num_shots,
             pool=self.instances_by_category[episode.category_id],
             load=lambda ann_id: self.load_instance(ann_id, episode.seed),
             image_of=lambda ann_id: self.index[ann_id].img_id,
             seed=episode.seed,
             what=f'category {category.id} ({category.name}) of {self.ann_file}',
         )
-        supports += loaded[: len(wanted)]
-        return self.pack(episode, supports, loaded[len(wanted) :], [], redrawn)
-
-    def _load_template(self, episode: Episode) -> dict:
-        template = self.templates[episode.category_id]
-        return load_template(template, self.pipeline.transforms, episode.seed)
+        supports, queries = loaded[:num_shots], loaded[num_shots:]
+        return self.pack(episode, supports, queries, [], redrawn)
 
     def pack(
         self, episode: Episode, supports: list, queries: list, *notes: list[dict]

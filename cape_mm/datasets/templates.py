@@ -14,8 +14,8 @@ Convention:
       keypoint that the template does not have
     - ``skeleton``, 0-based pairs, replaces that of the annotation file; optional
     - ``from_annotations`` says whether annotated instances were looked at. Such
-      templates can serve in training; evaluation refuses them, since its categories
-      are meant to be new: a mean shape of test annotations is no zero-shot support.
+      templates are refused, since the evaluated categories are meant to be new: a mean
+      shape of test annotations is no zero-shot support.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from ..structures.geometry import BOX_PADDING
 from ..structures.skeleton import check_skeleton
 from ..utils.json_file import read_json
 from .categories import Category
-from .transforms import EpisodeFlip, InstanceCrop, PackInstance, WarpInstance
+from .transforms import InstanceCrop, PackInstance, WarpInstance
 
 PICTURE_SIDE = 64
 PICTURE_LEVEL = 127
 TEMPLATE_ID = -1
 """Annotation and image id of a template: it has none."""
 
-KEPT_TRANSFORMS = (InstanceCrop, EpisodeFlip, WarpInstance, PackInstance)
-"""What a template goes through: it stays canonical, and moves with its episode."""
+KEPT_TRANSFORMS = (InstanceCrop, WarpInstance, PackInstance)
+"""What a template goes through: no image is read, and it stays canonical."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Template:
 
 
 def read_template_file(
-    path: str | Path, categories: Mapping[int, Category], in_evaluation: bool
+    path: str | Path, categories: Mapping[int, Category]
 ) -> dict[int, Template]:
     """Read the templates of some categories.
 
@@ -68,7 +68,6 @@ def read_template_file(
         path: the JSON file.
         categories: the categories that need one, by id; templates of others are
             ignored.
-        in_evaluation: refuse templates that were made from annotations.
 
     Returns:
         Templates by category id.
@@ -77,7 +76,7 @@ def read_template_file(
         MissingDataError: the file does not exist, or a category has no template.
         AnnotationFormatError: the file is not as described above, or a template has
             another number of keypoints than its category.
-        ConfigError: templates made from annotations are to be evaluated with.
+        ConfigError: the templates were made from annotations.
     """
     if not Path(path).is_file():
         raise MissingDataError(
@@ -94,12 +93,11 @@ def read_template_file(
                 f'the templates come from), "from_annotations" (true or false) and '
                 f'"templates" (by category id), but {key!r} is {value!r}'
             )
-    if content['from_annotations'] and in_evaluation:
+    if content['from_annotations']:
         raise ConfigError(
             f'{path} says that its templates were made from annotations (source: '
             f'{content["source"]!r}). A template of an evaluated category has to come '
-            f'from outside, or the result would not be zero-shot. Use it in training '
-            f'only.'
+            f'from outside, or the result would not be zero-shot.'
         )
     raw = content['templates']
     missing = [i for i in categories if str(i) not in raw]
@@ -171,7 +169,7 @@ def adopt_skeletons(
 
 
 def load_template(
-    template: Template, transforms: Sequence[Callable[[dict], dict]], episode_seed: int
+    template: Template, transforms: Sequence[Callable[[dict], dict]]
 ) -> dict:
     """Load a template as the support of an episode, on a uniform picture.
 
@@ -180,9 +178,7 @@ def load_template(
 
     Args:
         template: the template.
-        transforms: those of an instance; reading an image and random changes of one
-            are passed over.
-        episode_seed: decides whether the episode is mirrored.
+        transforms: those of an instance.
 
     Returns:
         What ``PackInstance`` returns for any instance.
@@ -197,7 +193,6 @@ def load_template(
         bbox=np.array([corner, corner, side, side]),
         keypoints_orig=(template.keypoints * PICTURE_SIDE).astype(np.float32),
         is_visible=template.is_visible.copy(),
-        episode_seed=episode_seed,
     )
     for transform in transforms:
         if isinstance(transform, KEPT_TRANSFORMS):

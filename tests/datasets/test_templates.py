@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +20,6 @@ from cape_mm.evaluation.copy_support import copy_support
 from cape_mm.structures import Episode
 from cape_mm.structures.geometry import BOX_PADDING
 
-KEYPOINT_KEYS = ('keypoints_orig', 'keypoints')
 POINTS = [[0.25, 0.5], [0.75, 0.25], None, [0.5, 0.8]]
 
 
@@ -44,21 +42,15 @@ def write_templates(
     return 'templates.json'
 
 
-def open_with(tree: CocoTree, train: bool = False, **kwargs) -> MP100EpisodeDataset:
-    name = write_templates(tree, **kwargs)
-    return open_tree(tree, train=train, template_file=name)
-
-
-def square_of(dataset: MP100EpisodeDataset, ann_id: int) -> tuple[np.ndarray, float]:
-    """Left top corner and side of an instance's padded square, by hand."""
-    x, y, w, h = dataset.index[ann_id].bbox
-    side = BOX_PADDING * max(w, h)
-    return np.array([x + w / 2 - side / 2, y + h / 2 - side / 2]), side
+def open_with(tree: CocoTree, **kwargs) -> MP100EpisodeDataset:
+    return open_tree(tree, template_file=write_templates(tree, **kwargs))
 
 
 def template_of(dataset: MP100EpisodeDataset, ann_id: int) -> list[list[float]]:
-    """What an instance's own keypoints are in [0, 1] of its square."""
-    corner, side = square_of(dataset, ann_id)
+    """What an instance's own keypoints are in [0, 1] of its square, by hand."""
+    x, y, w, h = dataset.index[ann_id].bbox
+    side = BOX_PADDING * max(w, h)
+    corner = np.array([x + w / 2 - side / 2, y + h / 2 - side / 2])
     return ((dataset.index[ann_id].keypoints - corner) / side).tolist()
 
 
@@ -117,33 +109,6 @@ def test_supports_are_not_read_at_all(tree):
     assert item['inputs']['support'].shape == item['inputs']['query'].shape
 
 
-def test_training_mirrors_the_template_with_its_episode(tree):
-    dataset = open_with(tree, train=True)
-    ids = [ann_id for ann_id, _ in dataset.instances_by_category[1]]
-    x = []
-    for seed in range(20):
-        item = dataset[Episode(1, (ids[0],), (ids[1], ids[2]), seed=seed)]
-        x.append(item['data_samples'].support_instances.keypoints[0, 0, 0].item())
-        source, crop = (
-            item['data_samples'].gt_instances[key][0] for key in KEYPOINT_KEYS
-        )
-        design = torch.cat([source, torch.ones(len(source), 1)], dim=1)
-        linear = torch.linalg.lstsq(design, crop).solution[:2]
-        assert (torch.linalg.det(linear) < 0) == (x[-1] != 8)
-    assert set(x) == {8.0, 31 - 8.0}  # canonical: neither turned nor scaled
-
-
-def test_training_redraws_queries_beside_a_template(tree):
-    dataset = open_with(tree, train=True)
-    ids = [ann_id for ann_id, _ in dataset.instances_by_category[1]]
-    tree.image_path(tree.image_of(ids[1])).unlink()
-    sample = dataset[Episode(1, (ids[0],), (ids[1], ids[2]), seed=3)]['data_samples']
-    assert sample.support_instances.ann_ids.tolist() == [-1]
-    replaced, kept = sample.gt_instances.ann_ids.tolist()
-    assert kept == ids[2]
-    assert replaced in {ids[0], ids[3], ids[4]}  # the drawn support is free
-
-
 def test_skeleton_of_the_template_replaces_the_files(tree):
     templates = {
         '1': dict(keypoints=POINTS, skeleton=[[0, 3]]),
@@ -157,10 +122,11 @@ def test_skeleton_of_the_template_replaces_the_files(tree):
     assert item['data_samples'].skeleton == [[0, 3]]
 
 
-def test_templates_made_from_annotations_serve_in_training_only(tree):
-    assert open_with(tree, train=True, from_annotations=True).templates
+def test_no_templates_in_training_nor_from_annotations(tree):
     with pytest.raises(ConfigError, match="made from annotations .source: 'drawn'"):
         open_with(tree, from_annotations=True)
+    with pytest.raises(ConfigError, match='templates are for evaluation alone'):
+        open_tree(tree, train=True, template_file='templates.json')
 
 
 @pytest.mark.parametrize(
@@ -239,12 +205,3 @@ def test_prediction_does_not_depend_on_the_supports_picture(tree):
         ours, theirs = (predict_with(model, item, p) for p in (flat, noise))
         same[look] = torch.equal(ours.keypoints_orig, theirs.keypoints_orig)
     assert same == {False: True, True: False}
-
-
-def test_config_uses_templates_in_evaluation_only():
-    cfg = load_config(Path(CONFIG_DIR) / 'cape_mp100_template.py')
-    assert cfg.train_dataloader.dataset.get('template_file') is None
-    for loader in ('val', 'test'):
-        dataset = cfg[f'{loader}_dataloader'].dataset
-        assert dataset.template_file == 'templates.json'
-        assert dataset.test_mode

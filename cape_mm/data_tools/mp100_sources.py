@@ -11,7 +11,6 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -284,13 +283,19 @@ def guess_source_folders(parent: str | os.PathLike) -> dict[str, Path]:
             f'the unpacked data sets, or one option per data set, e.g. --ap10k DIR.'
         )
     by_name: dict[str, list[Path]] = {}
-    for folder in sorted(path for path in parent.iterdir() if _is_folder(path)):
+    for folder in sorted(filter(os.path.isdir, parent.iterdir())):
         by_name.setdefault(_simplify(folder.name), []).append(folder)
     found = {}
     for source, layout in SOURCES.items():
         name = next((guess for guess in layout.guesses if guess in by_name), None)
-        if name is not None:
-            found[source] = _only(by_name[name], source)
+        if name is None:
+            continue
+        if len(by_name[name]) > 1:
+            raise ConfigError(
+                f'{" and ".join(map(str, by_name[name]))} could both be {source}. Say '
+                f'which one it is: --{layout.key} DIR.'
+            )
+        found[source] = by_name[name][0]
     if not found:
         names = ', '.join(layout.guesses[0] for layout in SOURCES.values())
         raise MissingDataError(
@@ -298,22 +303,6 @@ def guess_source_folders(parent: str | os.PathLike) -> dict[str, Path]:
             f'set ({names}). Give one option per data set instead, e.g. --ap10k DIR.'
         )
     return found
-
-
-def _only(folders: Sequence[Path], source: str) -> Path:
-    if len(folders) > 1:
-        raise ConfigError(
-            f'{" and ".join(map(str, folders))} could both be {source}. Say which one '
-            f'it is: --{SOURCES[source].key} DIR.'
-        )
-    return folders[0]
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # a link that points to itself, before Python 3.13
-        return False
 
 
 def _simplify(name: str) -> str:

@@ -217,13 +217,12 @@ def _instance_results(
     extent = dict(zip(('width', 'height'), _percent((w, h), size).values()))
     value = corner | extent | {BOX: [labels.category]}
     results = [dict(id=parent, type=BOX, from_name='box', to_name='image', value=value)]
-    for name, point in instance.points_by_name(labels.keypoint_names).items():
+    for name, point, _, score in instance.labelled(labels.keypoint_names):
         value = _percent(point, size) | {'width': 0.5, POINT: [name]}
         result = dict(id=f'{parent}_{name}', type=POINT, parentID=parent, value=value)
         result.update(from_name='keypoint', to_name='image')
-        if instance.confidence is not None:
-            k = labels.keypoint_names.index(name)
-            result['score'] = round(float(instance.confidence[k]), 4)
+        if score is not None:
+            result['score'] = score
         results.append(result)
     return [result | shared for result in results]
 

@@ -134,15 +134,12 @@ def _shapes(instance: LabelledInstance, group: int, labels: LabelSet) -> list[di
         x, y, w, h = instance.bbox
         corners = [rounded((x, y)), rounded((x + w, y + h))]
         shapes.append(_shape(labels.category, 'rectangle', corners, group))
-    names = labels.keypoint_names
-    hidden = {n for n, v in zip(names, instance.visibility) if v == 1}
-    for name, point in instance.points_by_name(names).items():
+    for name, point, v, score in instance.labelled(labels.keypoint_names):
         shape = _shape(name, 'point', [rounded(point)], group)
-        if name in hidden:
+        if v == 1:
             shape['flags'] = {HIDDEN: True}
-        if instance.confidence is not None:
-            score = instance.confidence[names.index(name)]
-            shape['score'] = round(float(score), 4)
+        if score is not None:
+            shape['score'] = score
         shapes.append(shape)
     return shapes
 

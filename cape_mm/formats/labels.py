@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,13 +51,18 @@ class LabelledInstance:
         low, high = points.min(axis=0), points.max(axis=0)
         return np.concatenate([low, high - low])
 
-    def points_by_name(self, names: Iterable[str]) -> dict[str, tuple[float, float]]:
-        """(x, y) of the labelled keypoints."""
-        return {
-            name: (float(x), float(y))
-            for name, (x, y), v in zip(names, self.keypoints, self.visibility)
-            if v > 0
-        }
+    def labelled(
+        self, names: Iterable[str]
+    ) -> Iterator[tuple[str, np.ndarray, int, float | None]]:
+        """Name, place, v and confidence of every labelled keypoint."""
+        scores = [None] * len(self.keypoints)
+        if self.confidence is not None:
+            scores = [round(float(score), 4) for score in self.confidence]
+        for name, point, v, score in zip(
+            names, self.keypoints, self.visibility, scores
+        ):
+            if v > 0:
+                yield name, point, int(v), score
 
 
 @dataclass(frozen=True)

@@ -60,9 +60,10 @@ FOREIGN_SUFFIXES = {
 """Files that are not read, by suffix, with the way out."""
 
 FOREIGN_CONTENT = {
-    'annotation_id': "Label Studio's JSON-MIN: export as JSON",
-    'annotator': "Label Studio's JSON-MIN: export as JSON",
-    'lead_time': "Label Studio's JSON-MIN: export as JSON",
+    **dict.fromkeys(
+        ('annotation_id', 'annotator', 'lead_time'),
+        "Label Studio's JSON-MIN: export as JSON",
+    ),
     'image_id': 'a COCO results file, without pictures: name the complete COCO file',
     '_via_img_metadata': 'a project of the VGG Image Annotator: export as COCO',
     'items': "Datumaro's: export as COCO Keypoints 1.0",

@@ -21,7 +21,7 @@ from .overlays import FOLDER as OVERLAYS
 from .overlays import OverlayStyle, overlay_path, write_video
 from .prediction_log import NAME as LOG
 from .prediction_log import LoggedResults
-from .results import InferenceResult, SkippedInput
+from .results import InferenceResult
 
 SKIPPED = 'skipped.csv'
 IS_SEEN = 0.5
@@ -46,13 +46,11 @@ class PredictedPictures:
 
     def __iter__(self) -> Iterator[LabelledPicture]:
         for result in self.results:
-            rows = (
-                result.keypoints,
-                result.visibility,
-                result.confidence,
-                result.boxes,
+            rows = zip(
+                *(result.keypoints, result.visibility),
+                *(result.confidence, result.boxes),
             )
-            instances = tuple(self._instance(*row) for row in zip(*rows))
+            instances = tuple(self._instance(*row) for row in rows)
             name, size = self.names[result.source], result.image_size
             yield LabelledPicture(name, size, instances, result.frame)
 
@@ -102,21 +100,12 @@ def write_predictions(
         files += written if len(written) < 3 else [out / FORMATS[kind].name]
     (out / SKIPPED).unlink(missing_ok=True)  # of the run that --force replaces
     if skipped := results.skipped():
-        files.append(write_skipped(out / SKIPPED, skipped))
+        files.append(out / SKIPPED)
+        with open_for_writing(out / SKIPPED) as file:
+            writer = csv.writer(file, lineterminator='\n')
+            writer.writerow(['file', 'frame', 'reason'])
+            writer.writerows([one.source, one.frame, one.reason] for one in skipped)
     return [*files, out / LOG]
-
-
-def write_skipped(path: Path, skipped: Sequence[SkippedInput]) -> Path:
-    """Write the list of inputs without prediction.
-
-    Raises:
-        ConfigError: it can't be written.
-    """
-    with open_for_writing(path) as file:
-        writer = csv.writer(file, lineterminator='\n')
-        writer.writerow(['file', 'frame', 'reason'])
-        writer.writerows([one.source, one.frame, one.reason] for one in skipped)
-    return path
 
 
 def draw_videos(

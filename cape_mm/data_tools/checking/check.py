@@ -76,18 +76,18 @@ def check_dataset(
     paths, is_root = _list_files(ann_files)
     report = DatasetReport(num_shots, num_queries, is_decoded=decode)
     images: dict[str, ImageFile] = {}
+    checks = []
     for path in paths:
         content = read_leniently(path)
         if content.is_other_json and is_root:
             report.skipped.append(path)
-            continue
-        folder = str(image_folder or find_image_folder(path))
-        known = set(images)
-        checked = _FileCheck(content, folder, images)
-        if decode:
-            new = [im for key, im in images.items() if key not in known]
-            decode_images([im for im in new if im.problem is None], num_workers)
-        report.files.append(checked.finish(EpisodeSize(num_shots, num_queries)))
+        else:
+            folder = str(image_folder or find_image_folder(path))
+            checks.append(_FileCheck(content, folder, images))
+    if decode:
+        decode_images([im for im in images.values() if im.problem is None], num_workers)
+    size = EpisodeSize(num_shots, num_queries)
+    report.files = [checked.finish(size) for checked in checks]
     if not report.files:
         raise MissingDataError(f'no annotation file among {", ".join(map(str, paths))}')
     report.images = list(images.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ...datasets.annotation_index import InstanceIds
@@ -41,13 +41,7 @@ class Finding:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return dict(
-            kind=self.kind,
-            severity=self.severity,
-            count=len(self.items),
-            noun=self.noun,
-            items=list(self.items),
-        )
+        return asdict(self) | dict(count=len(self.items), items=list(self.items))
 
 
 def found(

@@ -18,9 +18,3 @@ def test_one_message(call, tmp_path):
     outcome = call('plot_logs', tmp_path / 'none', '--out', tmp_path / 'c.png')
     assert outcome.code == 2
     assert 'does not exist' in outcome.message
-
-
-def test_smooth_takes_a_number(call, tmp_path):
-    run = write_run(tmp_path / 'mine')
-    outcome = call('plot_logs', run, '--smooth', '0', '--out', tmp_path / 'c.png')
-    assert '--smooth must be at least 1' in outcome.message

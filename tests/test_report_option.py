@@ -101,9 +101,3 @@ def test_report_changes_no_number(run_test, tmp_path):
 
 def prefix(name: str) -> tuple[str, ...]:
     return (f'test_evaluator.prefix={name}',)
-
-
-def test_a_folder_without_metrics(call, tmp_path):
-    outcome = call('report', tmp_path)
-    assert outcome.code == 2
-    assert f'no metrics file {tmp_path / "metrics.json"}' in outcome.message

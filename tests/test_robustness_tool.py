@@ -84,20 +84,7 @@ def test_the_plain_loop_gives_the_same_figures(call, arguments, tmp_path):
             assert one[key] == pytest.approx(other[key], abs=1e-6), one['label']
 
 
-def test_an_unknown_name(call, arguments, tmp_path):
-    outcome = call(*with_options(arguments, '--only', 'jpeg', 'all'))
-    assert outcome.code == 2
-    assert "unknown perturbation 'all'. There are: no_skeleton, " in outcome.message
-    assert not (tmp_path / 'out').exists()
-
-
 def test_a_checkpoint_of_another_model(call, arguments):
     outcome = call(*arguments, 'model.head.num_layers=3')
     assert outcome.code == 2
     assert 'does not fit the model CAPE' in outcome.message
-
-
-def test_no_episode(call, arguments):
-    outcome = call(*with_options(arguments, '--episodes-per-category', '0'))
-    assert outcome.code == 2
-    assert '--episodes-per-category must be at least 1, got 0' in outcome.message

@@ -77,9 +77,3 @@ def test_dump_needs_fixed_episodes():
         breaks()
         with pytest.raises(ConfigError, match='dump needs a test sampler of fixed'):
             fixed_episodes(SimpleNamespace(test_loop=loop))
-
-
-def test_no_dump(call, tmp_path):
-    outcome = call('score_dump', tmp_path / 'p.json', tmp_path / 'a.json')
-    assert outcome.code == 2
-    assert 'no such file: ' in outcome.message

@@ -31,7 +31,7 @@ from ..errors import ConfigError
 from ..evaluation import EpisodePCK
 from ..evaluation.bootstrap import LEVEL, NUM_RESAMPLES, compare_pairs
 from ..evaluation.report import format_columns, write_metrics
-from ..evaluation.results import PCK_COLUMN, VALUE_KEYS, ResultTable
+from ..evaluation.results import PCK_COLUMN, VALUE_KEYS, ResultTable, common_rows
 from ..utils.atomic_write import replacing, try_folder, write_text_atomically
 from .robustness_edits import Edit, EvaluationData, choose_edits
 from .run_comparison import difference_cells
@@ -201,15 +201,14 @@ def compare_to_clean(
         ``is_symmetry`` also ``is_invariant``: no pair has another PCK, nor a mean error
         that differs by more than rounding.
     """
-    places = [table.scored_rows() for table in (clean, edited)]
-    common = [key for key in places[0] if key in places[1]]
-    left_out = len(places[0]) - len(common)
-    record = dict(num_pairs=len(common), num_pairs_left_out=left_out, notes=[])
+    rows = common_rows(clean, edited)
+    num_pairs = len(rows[0])
+    left_out = int(clean.is_scored.sum()) - num_pairs
+    record = dict(num_pairs=num_pairs, num_pairs_left_out=left_out, notes=[])
     if left_out:
         record['notes'].append(f'{left_out:,} pairs could not be compared')
-    if not common:
+    if not num_pairs:
         return record
-    rows = [np.array([place[key] for key in common]) for place in places]
     values = [np.nan_to_num(t.values[r]) for t, r in zip((clean, edited), rows)]
     pck, errors = ([v[:, i] for v in values] for i in (PCK_COLUMN, NME_COLUMN))
     pairs = clean.episode_index[rows[0]], clean.category_id[rows[0]]
@@ -230,7 +229,7 @@ def compare_to_clean(
         record['is_invariant'] = not changed and largest < SAME_PLACE
         verdict = 'exactly invariant' if record['is_invariant'] else 'NOT INVARIANT'
         record['notes'].append(
-            f'{verdict}: PCK differs in {changed:,} of {len(common):,} pairs, the mean '
+            f'{verdict}: PCK differs in {changed:,} of {num_pairs:,} pairs, the mean '
             f'error by {largest:.1g} of the box at most'
         )
     return record

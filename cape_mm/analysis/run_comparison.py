@@ -24,6 +24,7 @@ from ..evaluation.report import (
     write_metrics,
 )
 from ..evaluation.result_file import StoredResults, read_results
+from ..evaluation.results import common_rows
 
 OTHER_LABELS = (
     'ANNOTATIONS DIFFER: where the files have other labels, the runs were not scored '
@@ -126,7 +127,7 @@ def check_same_episodes(first: StoredResults, second: StoredResults) -> None:
 
 def match_pairs(
     first: StoredResults, second: StoredResults, common_pairs: bool
-) -> tuple[tuple[np.ndarray, np.ndarray], list[str]]:
+) -> tuple[list[np.ndarray], list[str]]:
     """Rows of the pairs that both runs scored, in the same order.
 
     Args:
@@ -141,8 +142,7 @@ def match_pairs(
         ConfigError: a run lost pairs and ``common_pairs`` is False, no pair is left,
             or a pair is of different categories.
     """
-    places = [run.table.scored_rows() for run in (first, second)]
-    common = sorted(places[0].keys() & places[1].keys())
+    rows = common_rows(first.table, second.table)
     notices = [
         notice
         for label, run, other in (('A', first, second), ('B', second, first))
@@ -151,13 +151,12 @@ def match_pairs(
     if notices and not common_pairs:
         raise ConfigError(
             f'{"; ".join(notices)}. Their means are not over the same pairs. '
-            f'--common-pairs compares the {len(common):,} that both scored.'
+            f'--common-pairs compares the {len(rows[0]):,} that both scored.'
         )
-    if not common:
+    if not len(rows[0]):
         raise ConfigError(
             f'{first.path} and {second.path} have no scored pair in common'
         )
-    rows = tuple(np.array([place[key] for key in common]) for place in places)
     differs = first.table.category_id[rows[0]] != second.table.category_id[rows[1]]
     if differs.any():
         raise ConfigError(

@@ -164,6 +164,17 @@ class ResultTable:
         )
 
 
+def common_rows(first: ResultTable, second: ResultTable) -> list[np.ndarray]:
+    """Rows of the pairs that both tables have scored, in the order of the pairs' keys.
+
+    Returns:
+        int64 (n,) of the first and of the second.
+    """
+    places = [table.scored_rows() for table in (first, second)]
+    common = sorted(places[0].keys() & places[1].keys())
+    return [np.array([place[key] for key in common], np.int64) for place in places]
+
+
 def join_tables(tables: Sequence[ResultTable]) -> ResultTable:
     """One table of several, their pairs one after another.
 

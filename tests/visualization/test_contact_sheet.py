@@ -4,7 +4,6 @@ import numpy as np
 
 from cape_mm.visualization import (
     Panel,
-    contact_sheet,
     contact_sheets,
     episode_row,
     keypoint_colors,
@@ -60,18 +59,6 @@ def test_long_title_does_not_run_into_the_note():
     )
     note = slice(width - 100, width)
     np.testing.assert_array_equal(plain[:TITLE_HEIGHT, note], long[:TITLE_HEIGHT, note])
-
-
-def test_accents_do_not_break_the_text():
-    episode_row([make_panel()], [], 'Übermaus 老鼠', panel_size=64)
-
-
-def test_sheet_holds_every_row():
-    rows = [np.full((50, 100 - i, 3), i, dtype=np.uint8) for i in range(5)]
-    sheet = contact_sheet(rows)
-    assert sheet.shape == (3 * (50 + 2 * GAP) + GAP, 2 * (100 + 2 * GAP), 3)
-    for value, row in enumerate(rows):
-        assert (sheet == value).all(axis=-1).sum() == row.shape[0] * row.shape[1]
 
 
 def test_row_goes_on_in_a_second_line():

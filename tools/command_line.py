@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
@@ -78,6 +79,8 @@ def run_tool(
 
     Only here is ``cape_mm`` imported: ``--help`` does not wait for torch and mmpose.
     """
+    if sys.stderr.isatty():
+        print('loading PyTorch and MMPose ...', file=sys.stderr, flush=True)
     from cape_mm.apis import run_cli
     from cape_mm.compat.checkpoint_file import trusting
 

@@ -25,14 +25,8 @@ EXIT_OUT_OF_RESOURCES = 3
 EXIT_SIGNAL = 128
 """Plus the number of the signal that ended the tool, as shells have it."""
 NO_ACCESS = {
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-    errno.EEXIST,
-    errno.ENOTDIR,
-    errno.EISDIR,
-    errno.ENAMETOOLONG,
-    errno.ELOOP,
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST),
+    *(errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP),
 }
 """A path that the user named wrongly, or may not use."""
 
@@ -122,7 +116,7 @@ class TerminatedError(BaseException):
         self.number = number
 
 
-SIGNALS = [signal.SIGINT, signal.SIGTERM, getattr(signal, 'SIGHUP', signal.SIGTERM)]
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
@@ -157,8 +151,7 @@ def signals_as_errors() -> Iterator[None]:
         if os.getpid() != process and number != signal.SIGINT:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        if hasattr(signal, 'SIGCHLD'):  # PyTorch raises there where a worker died
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # where PyTorch raises
         is_stop = number == signal.SIGINT
         came.append(KeyboardInterrupt() if is_stop else TerminatedError(number))
         raise came[-1]

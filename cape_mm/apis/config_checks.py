@@ -204,7 +204,7 @@ def check_loader(cfg: Mapping, name: str) -> None:
 
 
 def check_data_files(dataset: Mapping, where: str, option: str) -> None:
-    """Check that a data set's root, annotation file and images folder exist.
+    """Check that a data set's root and annotation files exist.
 
     Args:
         dataset: the data set's config.
@@ -221,8 +221,6 @@ def check_data_files(dataset: Mapping, where: str, option: str) -> None:
         problem = f'data root {str(root)!r} does not exist'
     elif missing:
         problem = f'annotation file {missing[0]!r} does not exist'
-    elif root and not has_image_folders(dataset):
-        problem = f'no folder with images in data root {str(root)!r}'
     else:
         return
     raise MissingDataError(
@@ -236,15 +234,6 @@ def check_data_files(dataset: Mapping, where: str, option: str) -> None:
 def image_prefix(dataset: Mapping) -> str:
     """Image folder below the data root; the default is ``MP100EpisodeDataset``'s."""
     return (dataset.get('data_prefix') or {}).get('img', 'images/').strip('/')
-
-
-def has_image_folders(dataset: Mapping) -> bool:
-    """Whether the image folder exists, or category folders in the root itself."""
-    root = Path(dataset['data_root'])
-    if (root / image_prefix(dataset)).is_dir():
-        return True
-    annotations = Path(next(iter(files_of_config(dataset)), 'annotations/x')).parts[0]
-    return any(p.is_dir() and p.name != annotations for p in root.iterdir())
 
 
 def describe_layout(dataset: Mapping) -> str:

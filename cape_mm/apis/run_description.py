@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from mmengine.runner import Runner
 from ..datasets import MP100EpisodeDataset
 from ..datasets.frozen_episodes import files_sha256
 from ..engine.trained_categories import training_gaps_of
+from ..utils.processes import num_available_cores
 from ..version import __version__
 
 
@@ -69,9 +69,7 @@ def describe_environment(device: torch.device) -> dict:
     return dict(
         device=str(device),
         device_name=torch.cuda.get_device_name(device) if has_gpu else cpu_name(),
-        num_cpus=len(os.sched_getaffinity(0))
-        if hasattr(os, 'sched_getaffinity')
-        else os.cpu_count(),
+        num_cpus=num_available_cores(),
         threads=torch.get_num_threads(),
         matmul_precision=torch.get_float32_matmul_precision(),
         cudnn_benchmark=torch.backends.cudnn.benchmark if has_gpu else None,

@@ -16,6 +16,7 @@ from mmpose.registry import VISUALIZERS
 from ..compat.checkpoint import load_weights, read_checkpoint
 from ..compat.checkpoint_file import trusting
 from ..datasets.evaluation_plan import dataset_meta
+from ..engine.hooks import EpisodePicturesHook
 from ..engine.hooks.accumulation_window_hook import get_accumulative_counts
 from ..engine.trained_categories import (
     describe_overlap,
@@ -151,10 +152,10 @@ def test(
     try_file(dump, 'dump')
     if show_dir is not None:
         try_folder(show_dir, 'show_dir')
-        set_pictures(cfg, show_dir, num_show)
     with explain_build_errors(cfg):
         runner = build_runner(cfg)
         loop = runner.test_loop
+    pictures = add_pictures(runner, show_dir, num_show) if show_dir else None
     if checkpoint is not None:
         load_weights(runner.model, content, checkpoint)
     else:
@@ -184,8 +185,9 @@ def test(
             plan = (metric.dataset_meta or {}).get('evaluation_plan')
             kept = loop.dataloader.dataset, episodes, metrics['run'], dump, plan
             print(f'predictions: {write_dump(metric.pairs, *kept)}')
-        if show_dir is not None:
-            check_pictures(runner)
+        if pictures is not None:
+            if pictures.failure is not None:
+                raise pictures.failure
             print(f'pictures: {show_dir}')
         if report is not None:
             print(f'report: {report_test(runner, metrics, report)}')
@@ -268,36 +270,12 @@ def fixed_episodes(runner: Runner) -> Sequence[Episode]:
     return episodes
 
 
-def set_pictures(cfg: Config, show_dir: str | Path, num_show: int) -> None:
-    """Switch ``EpisodePicturesHook`` on, in the config's entry if it has one.
-
-    Raises:
-        ConfigError: fewer than one episode.
-    """
-    if num_show < 1:
-        raise ConfigError(f'num_show must be at least 1, got {num_show}')
-    settings = dict(
-        type='EpisodePicturesHook',
-        out_dir=str(show_dir),
-        num_episodes=num_show,
-        enabled=True,
-    )
-    entries = list((cfg.get('default_hooks') or {}).values())
-    hooks = list(cfg.get('custom_hooks') or [])
-    for hook in entries + hooks:
-        if hook is not None and hook.get('type') == settings['type']:
-            hook.update(settings)
-            return
-    cfg.custom_hooks = [*hooks, settings]
-
-
-def check_pictures(runner: Runner) -> None:
-    """Raise what kept a hook from writing its pictures.
-
-    Raises:
-        OSError: they could not be written.
-    """
-    for hook in runner.hooks:
-        failure = getattr(hook, 'failure', None)
-        if failure is not None:
-            raise failure
+def add_pictures(
+    runner: Runner, show_dir: str | Path, num_show: int
+) -> EpisodePicturesHook:
+    """Have a test draw episodes, in the place of what the config says of them."""
+    hook = EpisodePicturesHook(num_show, enabled=True, out_dir=str(show_dir))
+    for other in [one for one in runner.hooks if isinstance(one, EpisodePicturesHook)]:
+        runner.hooks.remove(other)
+    runner.register_hook(hook)
+    return hook

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import socket
 from collections.abc import Iterator
@@ -13,11 +14,6 @@ from mmengine.logging import print_log
 
 from ..errors import WorkDirInUseError
 from .launching import SOURCES
-
-try:
-    import fcntl
-except ImportError:  # no POSIX system
-    fcntl = None
 
 LOCK_NAME = '.training.lock'
 BUSY = (errno.EACCES, errno.EAGAIN)
@@ -39,7 +35,7 @@ def locked_work_dir(work_dir: str | Path, launcher: str = 'none') -> Iterator[No
         WorkDirInUseError: another process is training there.
     """
     rank = os.environ.get(SOURCES[launcher]['RANK']) if launcher in SOURCES else None
-    if fcntl is None or int(rank or 0) != 0:
+    if int(rank or 0) != 0:
         yield
         return
     path = Path(work_dir) / LOCK_NAME

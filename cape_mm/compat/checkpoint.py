@@ -116,25 +116,3 @@ def _summary(kind: str, names: Sequence[str]) -> str:
     shown = ', '.join(names[:NUM_SHOWN])
     more = f', and {len(names) - NUM_SHOWN} more' if len(names) > NUM_SHOWN else ''
     return f'  {len(names)} {kind}: {shown}{more}\n'
-
-
-def load_checkpoint_strict(
-    model: nn.Module, path: str | Path, trust: bool | None = None
-) -> dict:
-    """Load all weights of a checkpoint file into a model, or leave it untouched.
-
-    Args:
-        model: the model, bare or in a distributed wrapper.
-        path: local file.
-        trust: see :func:`~.checkpoint_file.load_file`.
-
-    Returns:
-        The checkpoint's ``meta`` dict, empty if it has none.
-
-    Raises:
-        CheckpointError: the file is missing or unreadable, or is of another
-            architecture.
-    """
-    checkpoint = read_checkpoint(path, trust)
-    load_weights(model, checkpoint, path)
-    return dict(checkpoint.get('meta') or {})

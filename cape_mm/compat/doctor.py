@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 DISTRIBUTIONS = {
     **{name: (name,) for name in ('cape_mm', 'torch', 'torchvision', 'mmengine')},
@@ -47,7 +45,6 @@ def describe(apply: Callable[[], None], report: Callable[[], list[str]]) -> int:
     print(f'platform     {platform.platform()}, {os.cpu_count()} CPUs')
     for name, distributions in DISTRIBUTIONS.items():
         print(f'{name:<12} {_version(distributions)}')
-    print(f'mmcv ops     {_mmcv_ops()}')
     print(f'devices      {_devices()}')
     problem, started = None, time.perf_counter()
     try:
@@ -72,14 +69,6 @@ def _version(distributions: tuple[str, ...]) -> str:
         except importlib.metadata.PackageNotFoundError:
             continue
     return ', '.join(found) or 'not installed'
-
-
-def _mmcv_ops() -> str:
-    spec = importlib.util.find_spec('mmcv')
-    if spec is None or spec.origin is None:
-        return 'mmcv is not installed'
-    compiled = list(Path(spec.origin).parent.glob('_ext*.so'))
-    return f'compiled ({compiled[0].name})' if compiled else 'not compiled (mmcv-lite)'
 
 
 def _devices() -> str:

@@ -1,14 +1,11 @@
-"""Import hooks: placeholder modules, and mmdet lent to one MMPose module."""
+"""An import hook: modules that are completed by a function."""
 
 from __future__ import annotations
 
-import contextlib
 import importlib.machinery
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import ModuleType
-
-RTMO_HEAD = 'mmpose.models.heads.hybrid_heads.rtmo_head'
 
 
 class PlaceholderFinder:
@@ -36,39 +33,3 @@ class PlaceholderFinder:
 
     def exec_module(self, module: ModuleType) -> None:
         self._fill[module.__name__](module)
-
-
-class RtmoFinder:
-    """Finds MMPose's rtmo_head as usual, but has it executed with mmdet lent."""
-
-    def find_spec(self, name, path=None, target=None):
-        if name != RTMO_HEAD:
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path)
-        if spec is not None:
-            spec.loader = _RtmoLoader(name, spec.origin)
-        return spec
-
-
-class _RtmoLoader(importlib.machinery.SourceFileLoader):
-    def exec_module(self, module: ModuleType) -> None:
-        with _lent_mmdet():
-            super().exec_module(module)
-
-
-@contextlib.contextmanager
-def _lent_mmdet() -> Iterator[None]:
-    from mmpose.utils.dist_utils import reduce_mean
-    from mmpose.utils.typing import ConfigType
-
-    lent = {name: ModuleType(name) for name in ('mmdet', 'mmdet.utils')}
-    lent['mmdet.utils'].ConfigType = ConfigType
-    lent['mmdet.utils'].reduce_mean = reduce_mean
-    before = {name: sys.modules[name] for name in lent if name in sys.modules}
-    sys.modules.update(lent)
-    try:
-        yield
-    finally:
-        for name in lent:
-            del sys.modules[name]
-        sys.modules.update(before)

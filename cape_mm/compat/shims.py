@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable
 from types import ModuleType
 
-from .import_hooks import PlaceholderFinder, RtmoFinder
+from .import_hooks import PlaceholderFinder
 
 # Module -> how to get it by hand. mmpose comes without its dependencies, because one of
 # them (chumpy) does not build and is never imported.
@@ -118,21 +118,6 @@ def mmcv_ext() -> str | None:
     return reason
 
 
-def mmdet_names() -> str | None:
-    """Lend MMPose's own two names as ``mmdet.utils`` while rtmo_head is imported.
-
-    No fake mmdet stays behind: ``import mmdet`` goes on failing for everybody else.
-
-    Symptom: ``No module named 'mmdet'`` from ``import mmpose.models``.
-    Versions: MMPose 1.3.x without mmdet, or with one that rejects the mmcv version.
-    Drop when: rtmo_head imports ConfigType and reduce_mean from mmpose.utils.
-    """
-    reason = _why_import_fails('mmdet', ImportError, AssertionError)
-    if reason is not None:
-        sys.meta_path.insert(0, RtmoFinder())
-    return reason
-
-
 def xtcocotools() -> str | None:
     """Serve xtcocotools by pycocotools, but for average precision, which raises.
 
@@ -145,9 +130,36 @@ def xtcocotools() -> str | None:
     if reason is not None:
         _forget_modules('xtcocotools')
         _placeholders.serve('xtcocotools', lambda module: None)
-        _serve('xtcocotools.mask', 'stand_ins.fill_mask')
-        _serve('xtcocotools.coco', 'stand_ins.fill_coco')
+        _serve_as('xtcocotools.mask', 'pycocotools.mask')
+        _serve_as('xtcocotools.coco', 'pycocotools.coco')
         _serve('xtcocotools.cocoeval', 'stand_ins.fill_cocoeval')
+    return reason
+
+
+def mmdet_names() -> str | None:
+    """Lend MMPose's own two names as ``mmdet.utils`` while its models are imported.
+
+    No fake mmdet stays behind: ``import mmdet`` goes on failing for everybody else.
+
+    Symptom: ``No module named 'mmdet'`` from ``import mmpose.models``.
+    Versions: MMPose 1.3.x without mmdet, or with one that rejects the mmcv version.
+    Drop when: rtmo_head imports ConfigType and reduce_mean from mmpose.utils.
+    """
+    reason = _why_import_fails('mmdet', ImportError, AssertionError)
+    if reason is None:
+        return None
+    lent = {name: ModuleType(name) for name in ('mmdet', 'mmdet.utils')}
+    for module, name in (('dist_utils', 'reduce_mean'), ('typing', 'ConfigType')):
+        own = importlib.import_module(f'mmpose.utils.{module}')
+        setattr(lent['mmdet.utils'], name, getattr(own, name))
+    before = {name: sys.modules[name] for name in lent if name in sys.modules}
+    sys.modules.update(lent)
+    try:
+        importlib.import_module('mmpose.models')
+    finally:
+        for name in lent:
+            del sys.modules[name]
+        sys.modules.update(before)
     return reason
 
 
@@ -195,8 +207,6 @@ def inherited_objects() -> str | None:
     Versions: every PyTorch, on a GPU.
     Drop when: a CUDA tensor's destructor knows that its process was forked.
     """
-    if not hasattr(os, 'register_at_fork'):  # Windows never forks
-        return None
     os.register_at_fork(
         before=gc.freeze, after_in_parent=gc.unfreeze, after_in_child=gc.freeze
     )
@@ -230,14 +240,8 @@ def earlier_names() -> str | None:
     Versions: cape_mm after 0.1.
     Drop when: nobody has such scripts any more.
     """
-
-    def fill(module: ModuleType) -> None:
-        found = vars(importlib.import_module(_EARLIER[module.__name__]))
-        names = [name for name in found if not name.startswith('__')]
-        vars(module).update({name: found[name] for name in names})
-
-    for name in _EARLIER:
-        _placeholders.serve(name, fill)
+    for name, place in _EARLIER.items():
+        _serve_as(name, place)
     return None
 
 
@@ -245,8 +249,8 @@ SHIMS: tuple[Callable[[], str | None], ...] = (
     torchvision_ops,
     pkg_resources,
     mmcv_ext,
-    mmdet_names,
     xtcocotools,
+    mmdet_names,
     checkpoint_types,
     loading,
     inherited_objects,
@@ -282,5 +286,16 @@ def _serve(name: str, filler: str) -> None:
     def fill(module: ModuleType) -> None:
         # imported on demand: the stand-in needs packages that may be absent so far
         getattr(importlib.import_module(f'cape_mm.compat.{stand_in}'), function)(module)
+
+    _placeholders.serve(name, fill)
+
+
+def _serve_as(name: str, place: str) -> None:
+    """Let ``import name`` give a module with the public names of another."""
+
+    def fill(module: ModuleType) -> None:
+        found = vars(importlib.import_module(place))
+        own = {key: value for key, value in found.items() if not key.startswith('__')}
+        vars(module).update(own)
 
     _placeholders.serve(name, fill)

@@ -28,16 +28,6 @@ def missing_op(name: str) -> Callable:
     return op
 
 
-def fill_coco(module: ModuleType) -> None:
-    """``xtcocotools.coco``: pycocotools reads the same files."""
-    module.COCO = importlib.import_module('pycocotools.coco').COCO
-
-
-def fill_mask(module: ModuleType) -> None:
-    """``xtcocotools.mask``."""
-    vars(module).update(vars(importlib.import_module('pycocotools.mask')))
-
-
 def fill_cocoeval(module: ModuleType) -> None:
     """``xtcocotools.cocoeval``: pycocotools' gives other numbers, so none at all."""
 

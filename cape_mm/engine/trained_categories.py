@@ -131,9 +131,13 @@ def describe_overlap(
 def describe_data(dataloader: DataLoader) -> str:
     """Class, categories and usable instances of a data set, shots and queries."""
     dataset, sampler = dataloader.dataset, dataloader.sampler
-    parts = [describe_size(source.dataset) for source in sources_of(dataset)]
-    if parts[1:]:
-        parts = [f'{len(parts)} sources']
+    sources = sources_of(dataset)
+    total = sum(source.weight for source in sources)
+    parts = [
+        (f'{one.weight / total:.0%} {one.name}: ' if one.name else '')
+        + describe_size(one.dataset)
+        for one in sources
+    ]
     for name in ('num_shots', 'num_queries'):
         if hasattr(sampler, name):
             value = getattr(sampler, name)  # or a range that it is drawn from
@@ -151,15 +155,3 @@ def describe_size(dataset: Dataset) -> str:
     if categories is None:
         return f'{number:,} items'
     return f'{len(categories)} categories, {number:,} usable instances'
-
-
-def describe_sources(dataset: Dataset) -> dict[str, str]:
-    """A row for each of several data sources: its share of the episodes, its size."""
-    sources = sources_of(dataset)
-    total = sum(source.weight for source in sources)
-    return {
-        f'  {source.name}': f'{source.weight / total:.0%} of the episodes: '
-        f'{describe_size(source.dataset)}'
-        for source in sources
-        if source.name
-    }

@@ -108,14 +108,6 @@ def test_the_shortest_option_is_named(cfg):
         check_config(cfg, 'train')
 
 
-def test_annotations_without_images(cfg, tmp_path):
-    (tmp_path / 'images').rmdir()
-    with pytest.raises(MissingDataError, match='no folder with images in data root'):
-        check_config(cfg, 'train')
-    (tmp_path / 'cat_body').mkdir()  # the official layout has no images/
-    check_config(cfg, 'train')
-
-
 def test_data_sets_inside_wrappers_are_checked(cfg):
     bad = copy.deepcopy(cfg['train_dataloader']['dataset'])
     bad['data_root'] = '/nowhere'

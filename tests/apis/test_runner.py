@@ -9,7 +9,6 @@ import sys
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 
 import cape_mm.engine  # noqa: F401  (registers the hooks)
@@ -282,20 +281,19 @@ def test_train_without_validation_and_in_mixed_precision(toy_config, tmp_path):
     assert (tmp_path / 'w' / 'epoch_1.pth').is_file()
 
 
-@pytest.mark.parametrize('place', ['default_hooks', 'custom_hooks', 'nowhere'])
-def test_set_pictures_finds_the_hook_or_adds_it(place):
-    hook = dict(type='EpisodePicturesHook', enabled=False, margin=3)
-    cfg = Config(dict(default_hooks=dict(logger=None), custom_hooks=[]))
-    if place == 'default_hooks':
-        cfg.default_hooks.visualization = hook
-    elif place == 'custom_hooks':
-        cfg.custom_hooks = [hook]
-    api.set_pictures(cfg, 'pictures', 7)
-    entries = [h for h in cfg.default_hooks.values() if h] + list(cfg.custom_hooks)
-    assert len(entries) == 1
-    assert entries[0]['enabled'] is True
-    assert (entries[0]['out_dir'], entries[0]['num_episodes']) == ('pictures', 7)
-    assert entries[0].get('margin', 3) == 3
+@pytest.mark.parametrize('configured', [0, 1, 2])
+def test_pictures_take_the_place_of_those_of_the_config(
+    toy_config, tmp_path, configured
+):
+    cfg = load_config(toy_config)
+    cfg.custom_hooks = [dict(type='EpisodePicturesHook', num_episodes=3)] * configured
+    set_work_dir(cfg, tmp_path)
+    runner = api.build_runner(cfg)
+    hook = api.add_pictures(runner, 'pictures', 7)
+    assert [one for one in runner.hooks if isinstance(one, type(hook))] == [hook]
+    assert (hook.enabled, hook.num_episodes, hook.out_dir) == (True, 7, 'pictures')
+    with pytest.raises(ConfigError, match='at least 1, got 0'):
+        api.add_pictures(runner, 'pictures', 0)
 
 
 LAUNCHED = """

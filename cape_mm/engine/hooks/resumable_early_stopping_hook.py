@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from mmengine.hooks import EarlyStoppingHook
@@ -106,19 +105,13 @@ class ResumableEarlyStoppingHook(EarlyStoppingHook):
         if self.wait_count < self.patience or progress.done >= progress.total:
             return
         runner.train_loop.stop_training = True
-        reason = f'{self.monitor} was never a number in {self.wait_count} validations'
-        if math.isfinite(self.best_score):
-            best = as_shown(self.monitor, self.best_score)
-            least = as_shown(self.monitor, abs(self.min_delta))
-            reason = (
-                f'{self.monitor} was {best:.4g} in {progress.unit} {self.best_at} and '
-                f'has not {"risen" if self.rule == "greater" else "fallen"} by more '
-                f'than {least:g} in {self.wait_count} validation(s) since (patience '
-                f'{self.patience})'
-            )
+        best = as_shown(self.monitor, self.best_score)
+        least = as_shown(self.monitor, abs(self.min_delta))
         saved = runner.message_hub.runtime_info.get('best_ckpt')
         runner.logger.info(
-            f'early stopping {when}{reason}'
-            f'{f". Best checkpoint: {saved}" if saved else ""}. To train on: --resume '
-            f'--cfg-options default_hooks.early_stopping.patience={2 * self.patience}'
+            f'early stopping {when}{self.monitor} was {best:.4g} in {progress.unit} '
+            f'{self.best_at} and has not been better by more than {least:g} in '
+            f'{self.wait_count} validation(s) since (patience {self.patience}). Best '
+            f'checkpoint: {saved}. To train on: --resume --cfg-options '
+            f'default_hooks.early_stopping.patience={2 * self.patience}'
         )

@@ -69,7 +69,6 @@ class TrainingBannerHook(Hook):
             'model': f'{type(model).__name__}: {sum(n for n, _ in sizes):.2f} M '
             f'parameters, {sum(n for n, on in sizes if on):.2f} M trainable',
             'train data': data.describe_data(loader),
-            **data.describe_sources(loader.dataset),
         }
         if runner.val_loop is not None:
             rows['val data'] = data.describe_data(runner.val_dataloader)

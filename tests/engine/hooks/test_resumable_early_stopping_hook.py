@@ -85,7 +85,7 @@ def test_stops_and_says_why(toy, tmp_path):
     assert run.runner.epoch == 4
     (line,) = (x for x in run.log.splitlines() if 'early stopping' in x)
     assert 'early stopping after epoch 4: PCK@0.2 was 60 in epoch 2' in line
-    assert 'and has not risen by more than 0 in 2 validation(s) since' in line
+    assert 'and has not been better by more than 0 in 2 validation(s) since' in line
     assert 'patience 2' in line
     assert 'best_PCK@0.2_epoch_2.pth' in line
     assert 'default_hooks.early_stopping.patience=4' in line

@@ -14,7 +14,7 @@ from torch import Tensor
 from toy_runner import ToyModel, build_toy_runner
 
 from cape_mm.apis.resuming import find_last_checkpoint
-from cape_mm.engine import (
+from cape_mm.engine.hooks import (
     AccumulationWindowHook,
     IterationSeedHook,
     MissedValidationHook,

@@ -32,10 +32,7 @@ WORKER_WORDS = re.compile(
 )
 SHARED_WORDS = re.compile(r'unable to (?:write to|open|mmap|resize).*torch_|Bus error')
 WRITER_WORDS = re.compile('PytorchStreamWriter failed writing|file write failed')
-FULL = {
-    errno.ENOSPC: 'the disk is full',
-    errno.EDQUOT: 'the disk quota is used up',
-}
+FULL = {errno.ENOSPC: 'the disk is full', errno.EDQUOT: 'the disk quota is used up'}
 
 
 def explain_out_of_resources(error: BaseException) -> str | None:

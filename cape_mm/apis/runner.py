@@ -31,12 +31,7 @@ from ..evaluation.result_file import write_all_results
 from ..structures import Episode
 from ..utils.atomic_write import try_file, try_folder
 from .config_checks import check_config, explain_build_errors
-from .config_loading import (
-    count_in_iterations,
-    load_config,
-    set_amp,
-    set_work_dir,
-)
+from .config_loading import count_in_iterations, load_config, set_amp, set_work_dir
 from .launching import check_same_data, explain_lost_process, join_processes
 from .log_filters import filtered_log
 from .resuming import check_start, set_resume

@@ -17,7 +17,7 @@ from cape_mm.compat.stored_config import (
     store_config,
     without_initialisation,
 )
-from cape_mm.engine import AtomicCheckpointHook
+from cape_mm.engine.hooks import AtomicCheckpointHook
 from cape_mm.errors import CheckpointError
 from cape_mm.inference import CapeInferencer
 

@@ -33,7 +33,7 @@ from tool_calls import FAST, TINY  # noqa: E402
 from cape_mm.apis import parse_cfg_options, train  # noqa: E402
 from cape_mm.apis.resuming import list_checkpoints  # noqa: E402
 from cape_mm.compat.checkpoint import read_checkpoint  # noqa: E402
-from cape_mm.engine import EpisodeTrainLoop  # noqa: E402
+from cape_mm.engine.loops import EpisodeTrainLoop  # noqa: E402
 
 OPTIONS = (
     'train_dataloader.sampler.episodes_per_epoch=22',

@@ -47,11 +47,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--mode', default='train', help='train (default) or predict')
     for name, metavar, text in NUMBERS:
         parser.add_argument(
-            f'--{name}',
-            type=int,
-            metavar=metavar,
-            help=text,
-            default=argparse.SUPPRESS,
+            f'--{name}', type=int, metavar=metavar, help=text, default=argparse.SUPPRESS
         )
     parser.add_argument('--amp', action='store_true', help='mixed precision')
     parser.add_argument('--device', help='cpu, cuda or cuda:<n> (a GPU if there is)')

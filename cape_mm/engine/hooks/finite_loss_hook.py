@@ -129,9 +129,7 @@ class FiniteLossHook(Hook):
         runner.logger.warning(f'{text} The weights are untouched; training goes on.')
 
 
-def describe_window(
-    window: Sequence[MicroBatch],
-) -> tuple[bool, str, list[str]]:
+def describe_window(window: Sequence[MicroBatch]) -> tuple[bool, str, list[str]]:
     """What a rank knows of a skipped window.
 
     Returns:

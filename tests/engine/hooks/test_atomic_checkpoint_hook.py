@@ -17,7 +17,7 @@ from resumable_toy import (
 )
 
 from cape_mm.apis.resuming import find_last_checkpoint
-from cape_mm.engine import AtomicCheckpointHook
+from cape_mm.engine.hooks import AtomicCheckpointHook
 from cape_mm.errors import CheckpointWriteError
 from cape_mm.utils import atomic_write
 

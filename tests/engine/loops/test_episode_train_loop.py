@@ -13,7 +13,7 @@ from resumable_toy import (
 )
 from torch.utils.data import BatchSampler, DataLoader, Dataset, SequentialSampler
 
-from cape_mm.engine import IterationSeedHook
+from cape_mm.engine.hooks import IterationSeedHook
 from cape_mm.engine.loops.episode_train_loop import skipped_batches
 
 

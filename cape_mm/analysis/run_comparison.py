@@ -69,7 +69,7 @@ def compare_results(
         raise ConfigError(f'num_resamples must be at least 1, got {num_resamples}')
     runs = read_results(first), read_results(second)
     check_same_episodes(*runs)
-    rows, notices = match_pairs(*runs, common_pairs=common_pairs)
+    rows, lost_pairs = match_pairs(*runs, common_pairs=common_pairs)
     column = RESAMPLED_KEYS.index(key)
     values = [
         resampled_values(np.nan_to_num(run.table.values[chosen]))[:, column]
@@ -92,7 +92,7 @@ def compare_results(
             f'{category_id} {names.get(category_id, "")}'.strip(): row
             for category_id, row in found['per_category'].items()
         },
-        **dict(A=str(runs[0].path), B=str(runs[1].path), notices=notices),
+        **dict(A=str(runs[0].path), B=str(runs[1].path), lost_pairs=lost_pairs),
         # a file with other skeletons has the same labels: no reason to refuse
         same_annotations=None if None in hashes else hashes[0] == hashes[1],
         **dict(key=key, num_resamples=num_resamples, seed=seed, level=LEVEL),
@@ -136,21 +136,21 @@ def match_pairs(
         common_pairs: go on where a run lost pairs.
 
     Returns:
-        Rows of A and rows of B, and a notice per run that lost pairs.
+        Rows of A and rows of B, and a sentence per run that lost pairs.
 
     Raises:
         ConfigError: a run lost pairs and ``common_pairs`` is False, no pair is left,
             or a pair is of different categories.
     """
     rows = common_rows(first.table, second.table)
-    notices = [
-        notice
+    lost_pairs = [
+        text
         for label, run, other in (('A', first, second), ('B', second, first))
-        if (notice := _describe_lost(label, run, other)) is not None
+        if (text := _describe_lost(label, run, other)) is not None
     ]
-    if notices and not common_pairs:
+    if lost_pairs and not common_pairs:
         raise ConfigError(
-            f'{"; ".join(notices)}. Their means are not over the same pairs. '
+            f'{"; ".join(lost_pairs)}. Their means are not over the same pairs. '
             f'--common-pairs compares the {len(rows[0]):,} that both scored.'
         )
     if not len(rows[0]):
@@ -164,7 +164,7 @@ def match_pairs(
             f'another in {second.path}, though their episodes have the same hash: one '
             f'of the files was changed by hand'
         )
-    return rows, notices
+    return rows, lost_pairs
 
 
 def _describe_lost(label: str, run: StoredResults, other: StoredResults) -> str | None:
@@ -204,7 +204,7 @@ def format_comparison(figures: Mapping[str, Any]) -> str:
     head = [
         f'A: {figures["A"]}',
         f'B: {figures["B"]}',
-        *(f'PARTIAL: {notice}' for notice in figures['notices']),
+        *(f'PARTIAL: {text}' for text in figures['lost_pairs']),
         *([OTHER_LABELS] if figures['same_annotations'] is False else []),
         f'{figures["num_pairs"]:,} pairs, {figures["num_resamples"]:,} resamples, '
         f'seed {figures["seed"]}',

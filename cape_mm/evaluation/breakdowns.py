@@ -19,7 +19,7 @@ VISIBILITIES = {1: 'v=1', 2: 'v=2'}
 """COCO's labels: placed but hidden in the picture, and seen."""
 
 
-class QuietDict(dict):
+class OneLineDict(dict):
     """A dict that prints as one short line and copies and pickles as a plain dict.
 
     MMEngine's logger prints every value that a metric returns; this keeps a table of
@@ -217,7 +217,7 @@ def pck_curve(
 
 def describe_partial(
     table: ResultTable, plan: Mapping[int, Mapping[str, Any]]
-) -> QuietDict | None:
+) -> OneLineDict | None:
     """What was scored of all pairs; None if nothing was dropped or left out.
 
     A category counts as scored with the first of its pairs.
@@ -249,4 +249,4 @@ def describe_partial(
     if num_left_out:
         numbers['num_left_out'] = num_left_out
         text += f', drawn without {num_left_out:,} instance{"s"[: num_left_out != 1]}'
-    return QuietDict(text=text, **numbers)
+    return OneLineDict(text=text, **numbers)

@@ -7,8 +7,9 @@ nothing; at the end what an evaluation makes of them.
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import rankdata
 
-from .breakdowns import QuietDict
+from .breakdowns import OneLineDict
 from .results import CORRECT_THRESHOLD, ResultTable
 
 NUM_ECE_BINS = 15
@@ -191,9 +192,7 @@ def auroc(score: np.ndarray, is_positive: np.ndarray) -> float:
     num_negative = len(score) - num_positive
     if not num_positive or not num_negative:
         return float('nan')
-    _, group, group_size = np.unique(score, return_inverse=True, return_counts=True)
-    mean_rank = np.cumsum(group_size) - (group_size - 1) / 2
-    rank_sum = (mean_rank[group.reshape(-1)] * is_positive).sum()
+    rank_sum = (rankdata(score) * is_positive).sum()
     least = num_positive * (num_positive + 1) / 2
     return float((rank_sum - least) / (num_positive * num_negative))
 
@@ -221,7 +220,7 @@ def confidence_metrics(table: ResultTable) -> dict:
         f'ECE@{thr}': expected_calibration_error(confidence, is_correct),
         f'Brier@{thr}': brier_score(confidence, is_correct),
         f'AURC@{thr}': area_under_risk_coverage(confidence, ~is_correct),
-        f'risk_coverage@{thr}': QuietDict(
+        f'risk_coverage@{thr}': OneLineDict(
             zip((f'{level:g}' for level in COVERAGE_LEVELS), risk[places].tolist())
         ),
     }

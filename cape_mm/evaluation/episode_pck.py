@@ -14,7 +14,7 @@ from mmpose.registry import METRICS
 from ..errors import ConfigError, MissingDataError
 from .bootstrap import NUM_RESAMPLES, confidence_intervals
 from .breakdowns import (
-    QuietDict,
+    OneLineDict,
     by_category,
     by_keypoint,
     by_supercategory,
@@ -192,12 +192,12 @@ class EpisodePCK(BaseMetric):
             ('pck_curve', pck_curve(table)),
         ):
             if rows:
-                metrics[name] = QuietDict(rows)
+                metrics[name] = OneLineDict(rows)
         return metrics
 
-    def _per_category(self, table: ResultTable, intervals: dict) -> QuietDict:
+    def _per_category(self, table: ResultTable, intervals: dict) -> OneLineDict:
         """Rows of the categories by ``'<id> <name>'``."""
-        keypoints, rows = by_keypoint(table), QuietDict()
+        keypoints, rows = by_keypoint(table), OneLineDict()
         for category_id, row in by_category(table).items():
             if category_id in keypoints:
                 row['per_keypoint'] = keypoints[category_id]

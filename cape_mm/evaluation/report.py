@@ -64,7 +64,7 @@ def format_table(metrics: Mapping[str, Any]) -> str:
     Returns:
         Lines without a trailing newline: the overall values beside the floors, what
         confidences are worth, one line per category, the pairs scored and dropped. PCK,
-        AUC and NME are in percent, EPE in pixels. Metrics of another kind, or with a
+        AUC and NME are in percent, EPE in pixels. Other metrics, or those with a
         prefix, are listed as they are, one number per line.
     """
     if not metrics.keys() >= COUNT_KEYS:

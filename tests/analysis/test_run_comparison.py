@@ -44,7 +44,7 @@ def test_differences_by_hand(store, capsys):
     assert rows['2 cat2']['difference'] == -0.5
     assert rows['2 cat2']['interval'] is None
     assert found['categories_won'] == {'A': 1, 'B': 1, 'equal': 0}
-    assert (found['num_pairs'], found['notices']) == (6, [])
+    assert (found['num_pairs'], found['lost_pairs']) == (6, [])
     out = capsys.readouterr().out
     assert 'categories won: A 1, B 1, equal 0' in out
     assert 'PARTIAL' not in out
@@ -122,7 +122,7 @@ def test_a_partial_run_is_named_and_only_common_pairs_are_compared(store, capsys
     assert found['num_pairs'] == 4
     assert found['over_episodes']['A'] == pytest.approx(2 / 4)
     assert found['over_episodes']['B'] == pytest.approx(2 / 4)
-    assert len(found['notices']) == 1
+    assert len(found['lost_pairs']) == 1
     assert 'PARTIAL: B (' in capsys.readouterr().out
 
 

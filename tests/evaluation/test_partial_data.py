@@ -18,7 +18,7 @@ from mmengine.structures import InstanceData
 from cape_mm.datasets import FixedEpisodeSampler, MP100EpisodeDataset
 from cape_mm.datasets.evaluation_plan import dataset_meta
 from cape_mm.evaluation import EpisodePCK, format_table, write_metrics
-from cape_mm.evaluation.breakdowns import QuietDict
+from cape_mm.evaluation.breakdowns import OneLineDict
 
 TEXT = 'partial: 2 of 4 categories, {} of 48 pairs'
 
@@ -181,7 +181,7 @@ def test_without_a_plan_the_dropped_pairs_alone_decide():
 
 
 def test_notice_is_one_line_in_logs_and_plain_elsewhere():
-    notice = QuietDict(text='partial: 1 of 2 categories', num_pairs=3)
+    notice = OneLineDict(text='partial: 1 of 2 categories', num_pairs=3)
     assert f'partial: {notice}' == notice['text']
     for copied in (copy.deepcopy(notice), pickle.loads(pickle.dumps(notice))):
         assert type(copied) is dict

@@ -107,7 +107,7 @@ def test_every_metric_has_a_file_of_its_own(tmp_path):
     for metric in metrics[:2]:  # the third has not been evaluated
         metric.process(None, [random_sample(0)])
         metric.evaluate(1)
-    metrics.append(SimpleNamespace(pairs=1))  # of another kind
+    metrics.append(SimpleNamespace(pairs=1))  # not an EpisodePCK
     paths = write_all_results(metrics, {}, tmp_path / 'metrics.json')
     names = ['metrics.results.npz', 'novel.metrics.results.npz']
     assert [path.name for path in paths] == names

@@ -87,7 +87,7 @@ class EpisodeColor(BaseTransform):
         prob: share of episodes that are changed at all.
 
     Raises:
-        ConfigError: ``hue`` is no number of at least 0, or a share is none from 0 to 1.
+        ConfigError: ``hue`` is below 0, or a share is not from 0 to 1.
     """
 
     _STREAM = 0xC0105

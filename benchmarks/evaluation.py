@@ -3,7 +3,7 @@
 The test takes every picture through the backbone once; the plain loop takes support
 and query of every pair through the network, as reference implementations do.
 
-    python benchmarks/evaluation.py configs/cape_tiny.py --plain-pairs 1500
+    python benchmarks/evaluation.py configs/cape_tiny_scratch.py --plain-pairs 1500
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ WORKERS=${WORKERS:-14}
 CONFIG=configs/cape_synthetic.py SIZE=standard AMP=--amp
 EPOCHS=5 STEPS=150 SHORT_STEPS=60 BATCH=64 SMALL=()
 if [ -n "${QUICK:-}" ]; then
-    CONFIG=configs/cape_tiny.py SIZE=tiny AMP='' EPOCHS=2 STEPS=12 SHORT_STEPS=6 BATCH=8
+    CONFIG=configs/cape_tiny_scratch.py SIZE=tiny AMP='' EPOCHS=2 STEPS=12 SHORT_STEPS=6 BATCH=8
     WORKERS=1
     SMALL=(model.embed_dims=16 model.neck.out_channels=16
         model.backbone.stem_channels=8 model.backbone.base_channels=8

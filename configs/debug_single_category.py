@@ -1,9 +1,9 @@
 """Debugging: one category, trained and tested on the same images.
 
-Differs from cape_tiny.py in that only the first category of the training file is drawn,
-without augmentation, and that validation and test read that file too. It must reach
-PCK@0.05 > 0.99, as debug_single_image.py must, but here copying the support does not: a
-model that stays near the floor will learn nothing from more data either.
+Differs from cape_tiny_scratch.py in that only the first category of the training file
+is drawn, without augmentation, and that validation and test read that file too. It must
+reach PCK@0.05 > 0.99, as debug_single_image.py must, but here copying the support does
+not: a model that stays near the floor will learn nothing from more data either.
 
 Data:   python tools/dataset_tools/make_synthetic.py --out data/synthetic_tiny \\
             --size tiny
@@ -14,7 +14,7 @@ Result: PCK@0.05 48.8, 77.4, 93.9, 99.5, 99.9, 99.9, 100.0, 100.0 after the epoc
         (copying: 4.2; PCK@0.2 30.8); seed 0, on a CPU, commit 8b4f159.
 """
 
-_base_ = './cape_tiny.py'
+_base_ = './cape_tiny_scratch.py'
 
 val_ann_file = 'annotations/synthetic_split1_train.json'
 test_ann_file = 'annotations/synthetic_split1_train.json'

@@ -62,7 +62,7 @@ def call(monkeypatch, capfd) -> ToolCaller:
 
 @pytest.fixture(scope='session')
 def checkpoint(tmp_path_factory) -> Path:
-    """Weights of ``configs/cape_tiny.py``, made small, that no training has seen."""
+    """Weights of ``configs/cape_tiny_scratch.py``, made small, and never trained."""
     from mmpose.registry import MODELS
 
     from cape_mm.apis import load_config, parse_cfg_options

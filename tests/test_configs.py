@@ -27,7 +27,7 @@ from cape_mm.datasets.splits import files_of_config
 
 FOLDERS = ('', 'ablations', 'backbones', 'cross_category', 'peers')
 CONFIGS = [name for folder in FOLDERS for name in find_configs(folder)]
-LAYOUT = ['cape_lite0', 'cape_lite2']
+LAYOUT = ['cape_lite0', 'cape_lite2', 'cape_tiny']
 REAL = [*LAYOUT, 'matching_lite0']
 """Those for photographs, on a frozen backbone."""
 
@@ -166,8 +166,8 @@ def test_a_variant_contains_only_what_differs(name):
 )
 def test_episodes_and_accumulation(name):
     cfg = read_config(name)
-    is_demo = name == 'cape_tiny'
-    assert cfg.optim_wrapper.accumulative_counts == (2 if is_demo else 4)
+    is_small = name == 'cape_tiny_scratch'
+    assert cfg.optim_wrapper.accumulative_counts == (2 if is_small else 4)
     assert cfg.optim_wrapper.optimizer.type == 'AdamW'
     assert cfg.optim_wrapper.clip_grad.max_norm > 0
     assert {hook.type for hook in cfg.custom_hooks} >= {
@@ -228,28 +228,26 @@ def test_five_shots_differ_from_one_in_nothing_else():
     assert {key for key in five if five[key] != one[key]} == expected
 
 
-def named_categories(source):
-    """Those that a source chooses, or leaves out."""
-    return source.get('categories') or source.exclude_categories
-
-
 @pytest.mark.parametrize('name', REAL)
 def test_sources_of_real_photographs(name):
     cfg = read_config(name)
-    generated, photographs = cfg.train_dataloader.dataset.sources
-    assert generated.weight + photographs.weight == pytest.approx(1)
-    assert files_of_config(photographs) == ('annotations/realcape_train.json',)
-    chosen = named_categories(photographs)
-    assert len(set(chosen)) == len(chosen)
-    novel = ('annotations/realcape_val.json', 'annotations/realcape_test.json')
-    for loader in ('val', 'test'):
+    generated = 'annotations/synthetic_split1_{}.json'.format
+    training = cfg.train_dataloader.dataset
+    (first, *others) = main_datasets(training)
+    assert files_of_config(first) == (generated('train'),)
+    for source in others:
+        assert files_of_config(source) == ('annotations/realcape_train.json',)
+    tested = ('annotations/realcape_val.json', 'annotations/realcape_test.json')
+    if name == 'cape_tiny':
+        tested = (generated('test'),)
+    for loader, files in dict(val=(generated('val'),), test=tested).items():
         given = cfg[f'{loader}_dataloader']
-        assert given.dataset.test_mode and files_of_config(given.dataset) == novel
+        assert given.dataset.test_mode and files_of_config(given.dataset) == files
         kinds = [transform.type for transform in given.dataset.pipeline]
         assert not any('Random' in kind or 'Flip' in kind for kind in kinds)
     sampler = cfg.test_dataloader.sampler
     figures = (sampler.episodes_per_category, sampler.num_queries, sampler.draw_seed)
-    assert figures == (60, 5, 0)
+    assert figures == ((10, 15, 0) if name == 'cape_tiny' else (60, 5, 0))
     sizes = {
         tuple(transform.input_size)
         for loader in ('train', 'val', 'test')
@@ -260,15 +258,14 @@ def test_sources_of_real_photographs(name):
     assert width == height  # images are turned
 
 
-@pytest.mark.parametrize('name', LAYOUT)
-def test_categories_of_real_photographs(name, shared_data):
+def test_categories_of_real_photographs(shared_data):
     """They are there, and some are left to set the confidence with."""
     path = shared_data / 'realcape/annotations/realcape_train.json'
     if not path.exists():
         pytest.skip(f'no {path}')
     known = {item['name'] for item in json.loads(path.read_text())['categories']}
-    photographs = read_config(name).train_dataloader.dataset.sources[1]
-    assert set(named_categories(photographs)) < known
+    _, photographs = read_config('cape_lite2').train_dataloader.dataset.sources
+    assert set(photographs.exclude_categories) < known
 
 
 @pytest.mark.parametrize('name', LAYOUT)

@@ -17,7 +17,7 @@ TOOLS = {
     if path.stem != 'command_line'
 }
 """By name; the same in whichever folder of ``tools`` it lies."""
-TINY = REPO / 'configs/cape_tiny.py'
+TINY = REPO / 'configs/cape_tiny_scratch.py'
 FAST = (
     *('--cfg-options', 'model.embed_dims=16', 'model.neck.out_channels=16'),
     *('model.backbone.stem_channels=8', 'model.backbone.base_channels=8'),
@@ -35,7 +35,7 @@ FAST = (
     *('test_dataloader.sampler.episodes_per_category=2',),
     *('train_cfg.max_epochs=2', 'default_hooks.logger.interval=1'),
 )
-"""Options that make ``configs/cape_tiny.py`` a matter of seconds."""
+"""Options that make ``configs/cape_tiny_scratch.py`` a matter of seconds."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class ToolCaller:
         self._monkeypatch, self._capfd = monkeypatch, capfd
 
     def __call__(self, tool: str, *arguments: str | Path) -> Outcome:
-        """Call e.g. ``('train', 'configs/cape_tiny.py', '--amp')``."""
+        """Call e.g. ``('train', 'configs/cape_tiny_scratch.py', '--amp')``."""
         path = TOOLS[tool]
         self._monkeypatch.setattr(sys, 'argv', [str(path), *map(str, arguments)])
         self._capfd.readouterr()

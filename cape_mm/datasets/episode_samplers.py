@@ -101,6 +101,14 @@ class EpisodeSampler(Sampler[Episode]):
         self.rank, self.world_size = get_dist_info()
         self.seed = sync_random_seed() if seed is None else seed
         self.epoch = 0
+        self.run_length = 1
+
+    def draw_in_runs(self, length: int) -> None:
+        """Draw so many episodes in a row alike: same category, same number of shots.
+
+        Episodes that share a batch then need no padding.
+        """
+        self.run_length = length
 
     def restrict(self, category_ids: Sequence[Collection[int]]) -> None:
         """Draw episodes of some categories only.
@@ -116,18 +124,21 @@ class EpisodeSampler(Sampler[Episode]):
         self.weights = weights / weights.sum()
 
     def _draw(self, index: int) -> Episode:
-        rng = np.random.default_rng([self.seed, self.epoch, index])
+        rng = shared = np.random.default_rng([self.seed, self.epoch, index])
+        if self.run_length > 1:
+            run = index // self.run_length
+            shared = np.random.default_rng([self.seed, self.epoch, run, 1])
         # nothing is drawn where there is no choice: one source is as a data set alone
         source = 0
         if len(self.weights) > 1:
-            source = int(rng.choice(len(self.weights), p=self.weights))
+            source = int(shared.choice(len(self.weights), p=self.weights))
         pools = self.pools_by_source[source]
         category_ids = list(pools)
-        category_id = category_ids[rng.integers(len(category_ids))]
+        category_id = category_ids[shared.integers(len(category_ids))]
         pool = pools[category_id]
         num_shots = self.max_shots
         if self.min_shots < self.max_shots:
-            num_shots = int(rng.integers(self.min_shots, self.max_shots + 1))
+            num_shots = int(shared.integers(self.min_shots, self.max_shots + 1))
         shuffled = [pool[i] for i in rng.permutation(len(pool))]
         size = replace(self.size, num_shots=num_shots)
         kind, ids = Episode, choose_instances(shuffled, size)

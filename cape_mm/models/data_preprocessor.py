@@ -11,7 +11,7 @@ from mmpose.registry import MODELS
 
 from ..errors import ConfigError
 from ..structures import EpisodeInputs
-from ..structures.episode_batch import copy_without_waiting
+from ..structures.episode_batch import copy_tensors
 from ..utils.value_checks import check_number, check_positive
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
@@ -80,12 +80,7 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
         if given['query'] is not given['support']:
             queries = self._normalise(given['query'].images)
         # after the images: a GPU is busy with them while the CPU does this
-        graph = {
-            name: copy_without_waiting(value, self.mean.device)
-            if isinstance(value, torch.Tensor)
-            else value
-            for name, value in given['graph'].items()
-        }
+        graph = copy_tensors(given['graph'], self.mean.device)
         num_shots = graph.pop('num_shots')
         inputs = EpisodeInputs(_pad_shots(supports, num_shots), queries, **graph)
         return dict(inputs=inputs, data_samples=samples)

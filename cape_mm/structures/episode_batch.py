@@ -11,6 +11,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +37,8 @@ class EpisodeInputs:
         query_to_episode: row of each query's episode, int64 (N,).
         num_steps: largest number of support-visible keypoints in the batch: a decoder
             needs no more steps. A plain int, so no device has to be waited for.
+        features: what was kept of images that a model encoded before; there are no
+            images then.
     """
 
     support_images: torch.Tensor
@@ -45,6 +48,7 @@ class EpisodeInputs:
     hops: torch.Tensor
     query_to_episode: torch.Tensor
     num_steps: int
+    features: Any = None
 
     @property
     def is_known(self) -> torch.Tensor:
@@ -52,7 +56,7 @@ class EpisodeInputs:
         return self.support_visible.any(dim=1)
 
     def tensors(self) -> tuple[torch.Tensor, ...]:
-        """All but ``num_steps``, in the order of the constructor."""
+        """Those that every batch has, in the order of the constructor."""
         return (
             self.support_images,
             self.query_images,
@@ -72,6 +76,16 @@ def copy_without_waiting(tensor: torch.Tensor, device: torch.device) -> torch.Te
     if device.type == 'cuda' and tensor.device.type == 'cpu':
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)
+
+
+def copy_tensors(values: dict, device: torch.device) -> dict:
+    """The same with its tensors on a device, see :func:`copy_without_waiting`."""
+    return {
+        name: copy_without_waiting(value, device)
+        if isinstance(value, torch.Tensor)
+        else value
+        for name, value in values.items()
+    }
 
 
 QueryLabels = tuple[np.ndarray, ...]

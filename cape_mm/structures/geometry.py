@@ -92,6 +92,25 @@ def invert_affine(matrix: np.ndarray) -> np.ndarray:
     return np.concatenate([inverse, -inverse @ matrix[:, 2:]], axis=1)
 
 
+def squeeze_affine(
+    matrix: np.ndarray, input_size: tuple[int, int], angle: float, factor: float
+) -> np.ndarray:
+    """The map followed by a squeeze along a direction, around the input's centre.
+
+    Args:
+        matrix: affine map to the network input, (2, 3).
+        input_size: (w, h) of it.
+        angle: of the direction, in radians.
+        factor: on lengths in that direction.
+    """
+    along = np.array([np.cos(angle), np.sin(angle)])
+    linear = np.eye(2) + (factor - 1) * np.outer(along, along)
+    centre = (np.asarray(input_size, dtype=np.float64) - 1) / 2
+    squeezed = linear @ matrix
+    squeezed[:, 2] += centre - linear @ centre
+    return squeezed
+
+
 def mirror_affine(matrix: np.ndarray, width: int) -> np.ndarray:
     """Follow a 2x3 affine map by a left-right mirror of its target image.
 

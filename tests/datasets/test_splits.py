@@ -112,7 +112,7 @@ def test_more_precise_options_win_over_the_split():
 @pytest.mark.parametrize(
     ('config', 'options'),
     [
-        ('cape_tiny', {}),  # its files have fixed names
+        ('cape_tiny_scratch', {}),  # its files have fixed names
         ('cape_mp100', dict(test_ann_file='annotations/mine.json')),
     ],
 )

@@ -21,6 +21,7 @@ from ...structures.geometry import (
     crop_matrix,
     invert_affine,
     mirror_affine,
+    squeeze_affine,
 )
 from ...utils.value_checks import check_range
 
@@ -60,6 +61,8 @@ class RandomInstanceAffine(BaseTransform):
         scale: smallest and largest factor on the crop's side; a factor above 1 shows
             the object smaller.
         shift: largest shift as a fraction of the crop's side, per axis.
+        squeeze: smallest factor on one direction, drawn at random, as on an object that
+            is seen from aside; 1 keeps all angles.
         prob: share of instances that are augmented at all.
     """
 
@@ -68,9 +71,11 @@ class RandomInstanceAffine(BaseTransform):
         rotation: float = 30.0,
         scale: tuple[float, float] = (0.8, 1.25),
         shift: float = 0.08,
+        squeeze: float = 1.0,
         prob: float = 0.8,
     ) -> None:
         self.rotation = rotation
+        self.squeeze = squeeze
         self.scale = check_range('scale', scale)
         self.shift = shift
         self.prob = prob
@@ -83,6 +88,11 @@ class RandomInstanceAffine(BaseTransform):
         results['crop_rotation'] += rng.uniform(-self.rotation, self.rotation)
         results['crop_side'] *= float(np.exp(rng.uniform(low, high)))
         results['crop_shift'] = tuple(rng.uniform(-self.shift, self.shift, size=2))
+        if self.squeeze < 1:
+            results['crop_squeeze'] = (
+                rng.uniform(0, np.pi),
+                float(np.exp(rng.uniform(np.log(self.squeeze), 0))),
+            )
         return results
 
 
@@ -134,6 +144,8 @@ class WarpInstance(BaseTransform):
             results['crop_rotation'],
             results['crop_shift'],
         )
+        if 'crop_squeeze' in results:
+            matrix = squeeze_affine(matrix, self.input_size, *results['crop_squeeze'])
         if results['flip']:
             matrix = mirror_affine(matrix, self.input_size[0])
         picture_matrix = _on_reduced_image(matrix, results.get('img_reduction', 1))

@@ -2,5 +2,11 @@
 
 from .episode_eval_loop import EpisodeTestLoop, EpisodeValLoop
 from .episode_train_loop import EpisodeTrainLoop
+from .kept_features_loop import KeptFeaturesTrainLoop
 
-__all__ = ['EpisodeTestLoop', 'EpisodeTrainLoop', 'EpisodeValLoop']
+__all__ = [
+    'EpisodeTestLoop',
+    'EpisodeTrainLoop',
+    'EpisodeValLoop',
+    'KeptFeaturesTrainLoop',
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from itertools import islice
@@ -24,7 +24,6 @@ from ...errors import ConfigError
 from ...structures import Episode
 from .episode_groups import (
     count_pairs,
-    distinct_instances,
     group_categories,
     share_categories,
     split_categories,
@@ -32,9 +31,11 @@ from .episode_groups import (
 from .episode_prediction import (
     EncodedInstances,
     EpisodeItem,
+    InstanceBatch,
     batch_episodes,
     encode_instances,
     episode_images,
+    plan_instances,
     predict_episodes,
 )
 
@@ -117,10 +118,12 @@ class EpisodeLoopMixin:
         groups = group_categories(self.dataloader.sampler.episodes)
         own = share_categories(groups, *get_dist_info())
         parts = list(split_categories(own, self.max_instances))
+        plans = [plan_instances(part, self.image_batch) for part in parts]
         progress = _Progress(self, parts)
-        batches = iter(self._load(parts))
-        for part in parts:
-            for batch, encoded in self._predict(model, part, batches):
+        loader = self.dataloader
+        batches = iter(load_instances(loader, loader.dataset, plans))
+        for part, plan in zip(parts, plans):
+            for batch, encoded in self._predict(model, part, plan, batches):
                 self._emit(progress.num_batches, batch, encoded)
                 progress.step(batch, encoded)
         progress.finish()
@@ -130,43 +133,22 @@ class EpisodeLoopMixin:
         return metrics
 
     def _predict(
-        self, model: torch.nn.Module, episodes: list[Episode], batches: Iterator[dict]
+        self,
+        model: torch.nn.Module,
+        episodes: list[Episode],
+        plan: list[InstanceBatch],
+        batches: Iterator[dict],
     ) -> Iterator[tuple[list[EpisodeItem], EncodedInstances]]:
-        """Predicted batches of a part; its instances are the next of ``batches``."""
+        """Predicted batches of a part, whose plan the next ``batches`` follow."""
         device = next(model.parameters()).device
-        num_rows = len(distinct_instances(episodes))
-        own = islice(batches, -(-num_rows // self.image_batch))
         with cast_to(self.precision, device):
-            encoded = encode_instances(model, own, num_rows)
+            encoded = encode_instances(model, islice(batches, len(plan)), plan)
         samples = encoded.known.serve(self.dataloader.dataset, episodes)
         max_pairs = self.pair_batch or PAIRS_PER_BATCH.get(device.type, 512)
         for batch in batch_episodes(list(zip(episodes, samples)), max_pairs):
             with cast_to(self.precision, device):
                 predict_episodes(model, encoded, batch)
             yield batch, encoded
-
-    def _load(self, parts: Sequence[list[Episode]]) -> DataLoader:
-        """Batches of instances, part after part; none holds instances of two parts.
-
-        The images of the next part are read while this one is computed.
-        """
-        size = self.image_batch
-        given = self.dataloader
-        return DataLoader(
-            InstanceView(given.dataset),
-            batch_sampler=[
-                ids[start : start + size]
-                for ids in map(distinct_instances, parts)
-                for start in range(0, len(ids), size)
-            ],
-            num_workers=given.num_workers,
-            collate_fn=collate_episodes,
-            pin_memory=given.pin_memory and torch.cuda.is_available(),
-            timeout=given.timeout,
-            worker_init_fn=given.worker_init_fn,
-            multiprocessing_context=given.multiprocessing_context,
-            prefetch_factor=given.prefetch_factor,
-        )
 
     def _emit(
         self, number: int, batch: Sequence[EpisodeItem], encoded: EncodedInstances
@@ -204,6 +186,33 @@ def cast_to(precision: str, device: torch.device) -> AbstractContextManager:
     if dtype is torch.float32:
         return torch.autocast(device.type, enabled=False)
     return torch.autocast(device.type, dtype)
+
+
+def load_instances(
+    given: DataLoader,
+    dataset: MP100EpisodeDataset,
+    plans: Iterable[Sequence[InstanceBatch]],
+) -> DataLoader:
+    """Batches of instances, plan after plan.
+
+    The images of the next part are read while this one is computed.
+
+    Args:
+        given: loader of the episodes, whose settings are taken over.
+        dataset: has the instances.
+        plans: see :func:`plan_instances`.
+    """
+    return DataLoader(
+        InstanceView(dataset),
+        batch_sampler=[batch.ann_ids for plan in plans for batch in plan],
+        num_workers=given.num_workers,
+        collate_fn=collate_episodes,
+        pin_memory=given.pin_memory and torch.cuda.is_available(),
+        timeout=given.timeout,
+        worker_init_fn=given.worker_init_fn,
+        multiprocessing_context=given.multiprocessing_context,
+        prefetch_factor=given.prefetch_factor,
+    )
 
 
 def check_fast(model: torch.nn.Module, dataloader: DataLoader, stage: str) -> None:
@@ -256,7 +265,7 @@ class _Progress:
         self._categories.add(batch[0][0].category_id)
         if encoded is not self._last:
             self._last = encoded
-            self.num_encoded += len(encoded.rows)
+            self.num_encoded += len(encoded.known.labels)
         now = time.perf_counter()
         if now - self._said >= self.interval and self.num_done < self.num_pairs:
             self._said = now

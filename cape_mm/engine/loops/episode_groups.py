@@ -61,13 +61,6 @@ def split_categories(
         yield part
 
 
-def distinct_instances(episodes: Sequence[Episode]) -> list[int]:
-    """Annotation ids in the order in which they are first needed."""
-    return list(
-        dict.fromkeys(i for e in episodes for i in (*e.support_ids, *e.query_ids))
-    )
-
-
 def count_pairs(episodes: Sequence[Episode]) -> int:
     """Support-query pairs, dropped ones included."""
     return sum(len(episode.query_ids) for episode in episodes)

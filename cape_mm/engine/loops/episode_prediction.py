@@ -9,62 +9,51 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from mmengine.model import BaseModel
 
+from ...datasets.collate import collate_supports
 from ...datasets.instance_view import KnownInstances
-from ...models.estimators import InstanceFeatures, fill_predictions
+from ...models.estimators import ROLES, InstanceFeatures, fill_predictions
 from ...structures import Episode, EpisodeDataSample, EpisodeInputs
-from ...structures.episode_batch import copy_without_waiting
+from ...structures.episode_batch import copy_tensors, copy_without_waiting
 
 EpisodeItem = tuple[Episode, EpisodeDataSample]
 
 
 class FeatureBank:
-    """Features of instances, a row each, on the model's device.
+    """Features of instances in one role, a row each, on the model's device.
 
     Args:
         num_rows: instances, at most.
+        dtype: keep them in this precision; None as they come.
     """
 
-    def __init__(self, num_rows: int) -> None:
+    def __init__(self, num_rows: int, dtype: torch.dtype | None = None) -> None:
         self.num_rows = num_rows
-        self._size = 0
-        self._kept: InstanceFeatures | None = None
+        self.dtype = dtype
+        self.rows: dict[int, int] = {}
+        self._kept: tuple[torch.Tensor, ...] | None = None
 
-    def append(self, features: InstanceFeatures) -> None:
-        """Keep the features of some more instances, in the order of their rows."""
+    def append(self, ann_ids: Sequence[int], parts: Sequence[torch.Tensor]) -> None:
+        """Keep the features of some more instances, a row for each annotation id."""
         if self._kept is None:
-            roles = features.as_support, features.as_query
-            empty = (
-                tuple(p.new_empty(self.num_rows, *p.shape[1:]) for p in role)
-                for role in roles
+            self._kept = tuple(
+                part.new_empty(self.num_rows, *part.shape[1:], dtype=self.dtype)
+                for part in parts
             )
-            self._kept = InstanceFeatures(*empty)
-        parts = (*features.as_support, *features.as_query)
-        end = self._size + len(parts[0])
-        kept = (*self._kept.as_support, *self._kept.as_query)
-        for storage, part in zip(kept, parts):
-            storage[self._size : end].copy_(part)
-        self._size = end
+        start = len(self.rows)
+        for storage, part in zip(self._kept, parts):
+            storage[start : start + len(part)].copy_(part)
+        self.rows.update((ann_id, start + n) for n, ann_id in enumerate(ann_ids))
 
-    def take(self, supports: Sequence[int], queries: Sequence[int]) -> InstanceFeatures:
-        """Features by row number."""
+    def take(self, ann_ids: Sequence[int]) -> tuple[torch.Tensor, ...]:
+        """Features of some instances, float32 where ``dtype`` was given."""
         assert self._kept is not None, 'nothing was kept'
-        return InstanceFeatures(
-            *(
-                tuple(part.index_select(0, _index(rows, part.device)) for part in role)
-                for role, rows in (
-                    (self._kept.as_support, supports),
-                    (self._kept.as_query, queries),
-                )
-            )
-        )
-
-
-def _index(rows: Sequence[int], device: torch.device) -> torch.Tensor:
-    return copy_without_waiting(torch.as_tensor(rows), device)
+        rows = torch.as_tensor([self.rows[ann_id] for ann_id in ann_ids])
+        index = copy_without_waiting(rows, self._kept[0].device)
+        found = (part.index_select(0, index) for part in self._kept)
+        return tuple(part.float() if self.dtype else part for part in found)
 
 
 @dataclass
@@ -72,56 +61,108 @@ class EncodedInstances:
     """What episodes are put together from.
 
     Attributes:
-        bank: features, a row per instance that could be loaded.
-        known: labels of these, and what became of the others.
-        rows: row by annotation id.
+        supports: features of those that are shown.
+        queries: features of those that are predicted.
+        known: labels of all, and what became of those that could not be loaded.
         images: uint8 BGR (3, H, W) by annotation id.
-        keypoints: marked points of every row as supports, [0, 1], (R, K, 2).
-        visible: which of them are visible, bool (R, K).
-        shows: the same on the CPU.
-        hops: graph distances of the category, (1, K, K).
     """
 
-    bank: FeatureBank
+    supports: FeatureBank
+    queries: FeatureBank
     known: KnownInstances = field(default_factory=KnownInstances)
-    rows: dict[int, int] = field(default_factory=dict)
     images: dict[int, torch.Tensor] = field(default_factory=dict)
-    keypoints: torch.Tensor | None = None
-    visible: torch.Tensor | None = None
-    shows: np.ndarray | None = None
-    hops: torch.Tensor | None = None
+
+    def take(
+        self, episodes: Sequence[Episode], samples: Sequence[EpisodeDataSample]
+    ) -> InstanceFeatures:
+        """Features of loaded episodes, the supports' and the loaded queries'."""
+        return InstanceFeatures(
+            self.supports.take([i for e in episodes for i in e.support_ids]),
+            self.queries.take(
+                [
+                    e.query_ids[n]
+                    for e, s in zip(episodes, samples)
+                    for n in s.query_slots
+                ]
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class InstanceBatch:
+    """Instances that pass the backbone together.
+
+    Attributes:
+        ann_ids: annotation ids.
+        roles: what later episodes need of them, of ``ROLES``.
+    """
+
+    ann_ids: list[int]
+    roles: tuple[str, ...]
+
+
+def plan_instances(episodes: Sequence[Episode], size: int) -> list[InstanceBatch]:
+    """Every distinct instance once, and only for what it is in these episodes.
+
+    Args:
+        episodes: of one category.
+        size: instances per batch.
+    """
+    supports = dict.fromkeys(i for e in episodes for i in e.support_ids)
+    queries = dict.fromkeys(i for e in episodes for i in e.query_ids)
+    kinds = (
+        (ROLES, [i for i in supports if i in queries]),
+        (ROLES[:1], [i for i in supports if i not in queries]),
+        (ROLES[1:], [i for i in queries if i not in supports]),
+    )
+    return [
+        InstanceBatch(ids[start : start + size], roles)
+        for roles, ids in kinds
+        for start in range(0, len(ids), size)
+    ]
 
 
 def encode_instances(
-    model: BaseModel, batches: Iterable[dict], num_rows: int
+    model: BaseModel,
+    loaded: Iterable[dict],
+    plan: Sequence[InstanceBatch],
+    dtype: torch.dtype | None = None,
+    keep_images: bool = True,
 ) -> EncodedInstances:
     """Encode instances of one category; each is its own support and query.
 
     Args:
         model: a model that has ``encode_instances``, in evaluation mode.
-        batches: collated items of ``InstanceView``.
-        num_rows: instances in all of them.
+        loaded: collated items of ``InstanceView``, a batch for each of ``plan``.
+        plan: see :func:`plan_instances`.
+        dtype: see :class:`FeatureBank`.
+        keep_images: for those who draw the episodes.
     """
-    encoded = EncodedInstances(FeatureBank(num_rows))
-    tables: list[tuple[torch.Tensor, torch.Tensor]] = []
-    for batch in batches:
+    sizes = (
+        sum(len(batch.ann_ids) for batch in plan if role in batch.roles)
+        for role in ROLES
+    )
+    encoded = EncodedInstances(*(FeatureBank(size, dtype) for size in sizes))
+    for batch, wanted in zip(loaded, plan):
         images = batch['inputs']['support']
+        ann_ids = []
         for index, sample in enumerate(batch['data_samples']):
             ann_id = encoded.known.add(sample)
             if ann_id in encoded.known.labels:
-                encoded.rows[ann_id] = len(encoded.rows)
-                encoded.images[ann_id] = images[index][0]
+                ann_ids.append(ann_id)
+                if keep_images:
+                    encoded.images[ann_id] = images[index][0]
         batch = {**batch, 'inputs': {**batch['inputs'], 'query': images}}
         inputs = model.data_preprocessor(batch, False)['inputs']
         if inputs is None:  # none of them could be loaded
             continue
-        encoded.bank.append(model.encode_instances(inputs))
-        # one shot each
-        tables.append((inputs.support_keypoints[:, 0], inputs.support_visible[:, 0]))
-        encoded.hops = inputs.hops[:1]
-    if tables:
-        encoded.keypoints, encoded.visible = map(torch.cat, zip(*tables))
-        encoded.shows = encoded.visible.cpu().numpy()
+        features = model.encode_instances(inputs, wanted.roles)
+        for role, bank, parts in (
+            ('support', encoded.supports, features.as_support),
+            ('query', encoded.queries, features.as_query),
+        ):
+            if role in wanted.roles:
+                bank.append(ann_ids, parts)
     return encoded
 
 
@@ -168,16 +209,8 @@ def predict_episodes(
     loaded = [item for item in batch if len(item[1].query_slots)]
     predicted = None
     if loaded:
-        supports = [
-            [encoded.rows[i] for i in episode.support_ids] for episode, _ in loaded
-        ]
-        queries = [
-            encoded.rows[episode.query_ids[slot]]
-            for episode, sample in loaded
-            for slot in sample.query_slots
-        ]
-        features = encoded.bank.take([r for rows in supports for r in rows], queries)
-        inputs = _make_inputs(encoded, supports, loaded)
+        features = encoded.take(*zip(*loaded))
+        inputs = _make_inputs([sample for _, sample in loaded], features)
         predicted = model.predict_from_features(features, inputs)
     samples = [sample for _, sample in batch]
     fill_predictions(samples, predicted)
@@ -185,27 +218,14 @@ def predict_episodes(
 
 
 def _make_inputs(
-    encoded: EncodedInstances,
-    supports: list[list[int]],
-    loaded: Sequence[EpisodeItem],
+    samples: Sequence[EpisodeDataSample], features: InstanceFeatures
 ) -> EpisodeInputs:
     """Supports and graph of a batch, as the data preprocessor gives them."""
-    device = encoded.keypoints.device
-    index = torch.tensor(supports)  # (B, S)
-    counts = torch.tensor([len(sample.query_slots) for _, sample in loaded])
-    owners = torch.arange(len(loaded)).repeat_interleave(counts)
-    is_known = encoded.shows[index.numpy()].any(axis=1)
-    index = copy_without_waiting(index, device)
-    no_images = encoded.keypoints.new_zeros(0)
-    return EpisodeInputs(
-        support_images=no_images,
-        query_images=no_images,
-        support_keypoints=encoded.keypoints[index],
-        support_visible=encoded.visible[index],
-        hops=encoded.hops.expand(len(loaded), -1, -1),
-        query_to_episode=copy_without_waiting(owners, device),
-        num_steps=int(is_known.sum(axis=1).max()),
-    )
+    device = features.as_query[0].device
+    graph = collate_supports(samples)
+    graph.pop('num_shots')
+    none = torch.zeros(0, device=device)
+    return EpisodeInputs(none, none, **copy_tensors(graph, device), features=features)
 
 
 class EpisodeImages(Sequence):

@@ -56,16 +56,22 @@ class EpisodeTrainLoop(EpochBasedTrainLoop):
         if self.first_batch:
             # where no batch is left, nothing else says which was the last
             self.runner.message_hub.update_info('iter', self._iter - 1)
-        trained = self.runner.model, self.runner.optim_wrapper
-        with (
-            skipped_batches(self.dataloader, self.first_batch) as rest,
-            look_ahead(rest, *trained) as batches,
-        ):
+        with self.batches() as batches:
             for idx, data_batch in enumerate(batches, self.first_batch):
                 self.run_iter(idx, data_batch)
         self.runner.call_hook('after_train_epoch')
         self.first_batch = 0
         self._epoch += 1
+
+    @contextmanager
+    def batches(self) -> Iterator[Iterator[Any]]:
+        """What is left of the epoch, to be used up inside."""
+        trained = self.runner.model, self.runner.optim_wrapper
+        with (
+            skipped_batches(self.dataloader, self.first_batch) as rest,
+            look_ahead(rest, *trained) as ahead,
+        ):
+            yield ahead
 
     @property
     def _epoch_size(self) -> list[int]:

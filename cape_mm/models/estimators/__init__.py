@@ -1,6 +1,6 @@
 """Estimators."""
 
-from .base import BaseEpisodeEstimator, InstanceFeatures
+from .base import ROLES, BaseEpisodeEstimator, InstanceFeatures
 from .cape import CAPE
 from .matching_cape import MatchingCAPE
 from .samples import fill_predictions
@@ -10,5 +10,6 @@ __all__ = [
     'CAPE',
     'InstanceFeatures',
     'MatchingCAPE',
+    'ROLES',
     'fill_predictions',
 ]

@@ -213,6 +213,8 @@ class BaseEpisodeEstimator(BaseModel):
     ) -> dict[str, torch.Tensor]:
         """Losses of a batch, see the head."""
         targets = collect_targets(data_samples, inputs.hops.device)
+        if inputs.features is not None:
+            return self.loss_from_features(inputs.features, inputs, targets)
         if not self.train_cfg['cuda_graph']:
             return self.head.loss(self.encode(inputs), targets)
 

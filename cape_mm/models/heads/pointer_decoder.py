@@ -108,7 +108,8 @@ class PointerDecoder(nn.Module):
         self.correction = nn.Sequential(
             nn.Linear(hidden_dims + NUM_OWN_FEATURES, hidden_dims),
             nn.GELU(),
-            nn.Linear(hidden_dims, 1),
+            # what all candidates gain changes nothing
+            nn.Linear(hidden_dims, 1, bias=False),
         )
         zero_layer(self.correction[-1])
 

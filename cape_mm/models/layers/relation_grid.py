@@ -72,6 +72,7 @@ class RelationGrid(nn.Module):
         shifts = torch.cartesian_prod(along, along)
         constants = dict(
             matrices=torch.stack(matrices).view(len(views), -1, 2, 2),
+            along=along,
             shifts=shifts,
             angle_bin=torch.tensor([round(abs(a) / BIN_DEGREES) for a in angles]),
             is_mirrored=torch.tensor([float(v.is_mirrored) for v, _, _ in motions]),
@@ -107,11 +108,12 @@ class RelationGrid(nn.Module):
         if rows is None:
             rows = torch.arange(len(similarity), device=similarity.device)
         moved = torch.einsum('vmij,nskj->nsvkmi', self.matrices, points)
-        places = (moved[..., None, :] + self.shifts).flatten(-3, -2)
         side = self.FINENESS * similarity.shape[-1]
         maps = resize(similarity.flatten(0, 2), side).flatten(2)
-        cell = ((places + 0.5) * side).long().clamp(0, side - 1)  # the nearest one
-        index = cell[..., 1] * side + cell[..., 0]
+        # shifts are all pairs of ``along``: a column and a row for each, then together
+        cell = (moved[..., None] + self.along + 0.5) * side
+        column, row = cell.long().clamp(0, side - 1).unbind(dim=-2)  # the nearest one
+        index = (row[..., None, :] * side + column[..., None]).flatten(-3)
         index = (
             index.expand(len(rows), *index.shape[1:])
             if len(index) == 1

@@ -19,7 +19,8 @@ def zero_layer(layer: nn.Linear | nn.Conv2d) -> None:
     depend on that layer's own weights.
     """
     nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
 
 
 class FeedForward(nn.Sequential):

@@ -132,3 +132,37 @@ def test_bad_scale(scale):
 def test_input_that_is_not_square():
     with pytest.raises(ValueError, match='the crop is square'):
         WarpInstance((64, 48))
+
+
+def test_squeeze_shortens_one_direction():
+    """Areas shrink by the factor; keypoints go with the picture; nothing is drawn
+    where nothing is asked for."""
+    results = dict(
+        bbox=np.array([10.0, 20.0, 40.0, 30.0]), rng=np.random.default_rng(0)
+    )
+    crop = InstanceCrop()(results)
+    options = dict(rotation=0.0, scale=(1.0, 1.0), shift=0.0, prob=1.0)
+    plain = RandomInstanceAffine(**options)(dict(crop, rng=np.random.default_rng(0)))
+    assert 'crop_squeeze' not in plain
+    squeeze = RandomInstanceAffine(**options, squeeze=0.5)
+    image = np.zeros((80, 80, 3), np.uint8)
+    points = np.array([[30.0, 35.0], [25.0, 40.0], [40.0, 30.0]])
+    areas = []
+    for seed in range(20):
+        drawn = squeeze(dict(crop, rng=np.random.default_rng(seed)))
+        angle, factor = drawn['crop_squeeze']
+        assert 0.5 <= factor <= 1
+        warped = WarpInstance((64, 64))(dict(drawn, img=image, keypoints_orig=points))
+        unsqueezed = WarpInstance((64, 64))(
+            dict(plain, img=image, keypoints_orig=points)
+        )
+        along = np.array([np.cos(angle), np.sin(angle)])
+        across = np.array([-along[1], along[0]])
+        before = unsqueezed['keypoints'] - 31.5
+        after = warped['keypoints'] - 31.5
+        np.testing.assert_allclose(after @ along, factor * (before @ along), atol=1e-3)
+        np.testing.assert_allclose(after @ across, before @ across, atol=1e-3)
+        back = apply_affine(warped['crop_to_image'], warped['keypoints'])
+        np.testing.assert_allclose(back, points, atol=1e-3)
+        areas.append(factor)
+    assert np.std(areas) > 0.05

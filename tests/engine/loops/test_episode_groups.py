@@ -14,11 +14,11 @@ import torch
 from cape_mm.apis.launching import leave_processes
 from cape_mm.engine.loops.episode_groups import (
     count_pairs,
-    distinct_instances,
     group_categories,
     share_categories,
     split_categories,
 )
+from cape_mm.engine.loops.episode_prediction import InstanceBatch, plan_instances
 from cape_mm.structures import Episode
 
 TESTS = Path(__file__).resolve().parents[2]
@@ -50,10 +50,14 @@ def test_parts_have_no_more_instances_than_allowed():
     groups = group_categories(make_episodes({5: 4, 2: 1}))
     parts = list(split_categories(groups, max_instances=5))
     assert [len(part) for part in parts] == [2, 2, 1]
-    assert [len(distinct_instances(part)) for part in parts] == [5, 5, 3]
+    assert [
+        len({i for e in part for i in (*e.support_ids, *e.query_ids)}) for part in parts
+    ] == [5, 5, 3]
     assert [count_pairs(part) for part in parts] == [4, 4, 2]
     whole = list(split_categories(groups, max_instances=100))
-    assert [len(distinct_instances(part)) for part in whole] == [9, 3]
+    assert [
+        len({i for e in part for i in (*e.support_ids, *e.query_ids)}) for part in whole
+    ] == [9, 3]
     assert len(list(split_categories(groups, max_instances=1))) == 5
 
 
@@ -116,3 +120,15 @@ def _run_rank(rank: int, folder: str, root: str) -> None:
 
 if __name__ == '__main__':
     _run_rank(int(sys.argv[1]), sys.argv[2], sys.argv[3])
+
+
+def test_instances_are_encoded_for_what_they_are():
+    """3 is support and query, 1 only a support, 4 to 6 only queries."""
+    episodes = [Episode(7, (1,), (4, 3)), Episode(7, (3,), (5, 4, 6))]
+    both = ('support', 'query')
+    assert plan_instances(episodes, 2) == [
+        InstanceBatch([3], both),
+        InstanceBatch([1], ('support',)),
+        InstanceBatch([4, 5], ('query',)),
+        InstanceBatch([6], ('query',)),
+    ]

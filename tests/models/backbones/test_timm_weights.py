@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from cape_mm.errors import CheckpointError, ConfigError
 from cape_mm.models.backbones import TimmBackbone
 from cape_mm.models.backbones.timm_weights import (
+    OWN_PACKAGE,
     PACKAGES,
     find_package_file,
     full_weights,
@@ -143,7 +144,7 @@ def test_packages_that_do_not_serve(package, message, monkeypatch):
         TimmBackbone('tf_efficientnet_lite0', init_cfg=init_cfg)
 
 
-@pytest.fixture(params=PACKAGES)
+@pytest.fixture(params=[name for name in PACKAGES if name != OWN_PACKAGE])
 def package(request) -> str:
     """A package of weights that is installed here."""
     try:
@@ -165,6 +166,16 @@ def test_a_package_has_the_tensors_of_timm_in_order(package):
         assert torch.equal(value, renamed[name]), name
     with pytest.raises(CheckpointError, match='one by one'):
         rename_in_order(dict(list(stored.items())[1:]), known, package)
+
+
+def test_the_box_gives_its_backbone():
+    """Half-precision weights, equal to those of the model in the box."""
+    model = pretrained('tf_efficientnet_lite0', 'package:cape_mm')
+    content = torch.load(find_package_file(OWN_PACKAGE), map_location='cpu')
+    for name, value in model.net.state_dict().items():
+        torch.testing.assert_close(
+            value, content['state_dict'][f'backbone.net.{name}'].to(value.dtype)
+        )
 
 
 def test_a_package_knows_animals(package, shared_data):

@@ -320,8 +320,9 @@ def test_the_likeliest_layout_says_where_to_look():
     model = build_matching(LAYOUT | dict(num_relations=1))
     head = open_gates(model.head)
     with torch.no_grad():
+        head.fit_cost.zero_()
         reasoning = head.reason(encode(model, [make_episode(0)]))
-    weighed = reasoning.logits - reasoning.similarity / head.log_temperature.exp()
+    weighed = reasoning.stiff - reasoning.similarity / head.log_temperature.exp()
     cells = grid_points(SIDE, SIDE, weighed.device)
     gaps = cells - reasoning.layout.points[:, :, None]
     bumps = (-gaps.square().sum(-1) / (2 * head.log_layout_width.exp() ** 2)).exp()

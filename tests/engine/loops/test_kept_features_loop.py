@@ -13,7 +13,7 @@ from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 from tiny_matching import build_matching, open_gates
 
-from cape_mm.engine import AccumulationWindowHook
+from cape_mm.engine.hooks import AccumulationWindowHook
 from cape_mm.errors import ConfigError, InstanceLoadError
 
 ANN_FILE = 'annotations/synthetic_split1_train.json'

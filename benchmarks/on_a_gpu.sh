@@ -11,6 +11,11 @@
 #   recipe     training and test, `ar` and `parallel`, seed SEED (0)
 #   shots      one training with 1 to 5 supports per episode, tests with 1, 3 and 5
 #   ablations  trainings of ABLATIONS side by side, their tests
+#   peers      CapeFormer's and GraphCape's heads in the recipe's frame, a training for
+#              each of PEER_LRS; the matcher; speed of all beside ours (`recipe` trains
+#              ours)
+#   peers_real  the same as cape_lite0.py, tested on photographs (data/realcape); ours
+#              and the untrained matcher included
 #
 # Every part leaves JSON or logs in OUT.
 set -euo pipefail
@@ -23,6 +28,8 @@ SEED=${SEED:-0}
 WORKERS=${WORKERS:-15}
 ABLATIONS=${ABLATIONS:-teacher_forced_ar no_support_image no_graph_bias no_prefix_mix \
 random_order parallel_only two_encoders no_episode_color}
+PEERS=${PEERS:-capeformer graphcape}
+PEER_LRS=${PEER_LRS:-5e-4 1e-4}  # ours was tuned at the first
 SYNTHETIC=configs/cape_synthetic.py
 BATCH=64 STEPS=20 PAIRS=3 EPOCHS=7 EPISODES=12800 QUERIES='64 512' KEYPOINTS='17 68'
 SIZES='256 512' SIZE=standard
@@ -121,7 +128,58 @@ part_ablations() {
     done
 }
 
-[ $# -gt 0 ] || { sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2; }
+part_peers() {
+    test_as_is matcher_generated configs/matching_lite0.py '' \
+        "test_dataloader.dataset.data_root=$DATA" \
+        test_dataloader.dataset.ann_file=annotations/synthetic_split1_test.json \
+        test_dataloader.sampler.{num_queries=15,episodes_per_category=20,draw_seed=1}
+    for name in $PEERS; do
+        local config=configs/comparison/synthetic_$name.py
+        for lr in $PEER_LRS; do
+            local run=${name}_${lr}_$SEED
+            train "$run" "$config" "$WORKERS" "optim_wrapper.optimizer.lr=$lr"
+            score "$run" "$config" "$OUT/$run/epoch_$EPOCHS.pth"
+        done
+        for queries in 1 15; do
+            benchmark $SYNTHETIC --compare "$config" --mode predict $AMP \
+                --steps "$STEPS" --num-queries "$queries" \
+                --out "$OUT/speed_${name}_$queries.json"
+        done
+        benchmark $SYNTHETIC --compare "$config" --mode train $AMP --steps "$STEPS" \
+            --batch-size "$BATCH" --out "$OUT/speed_${name}_train.json"
+    done
+}
+
+train_as_is() { # NAME CONFIG OPTION ...
+    "$PYTHON" tools/train.py "$2" --work-dir "$OUT/$1" --cfg-options \
+        "randomness.seed=$SEED" ${AMP:+train_cfg.precision=bfloat16} "${@:3}" > "$OUT/$1.log" 2>&1
+}
+
+test_as_is() { # NAME CONFIG CHECKPOINT OPTION ...
+    "$PYTHON" tools/test.py "$2" ${3:+"$3"} --work-dir "$OUT/$1_test" \
+        --out "$OUT/$1.json" --cfg-options "randomness.seed=$SEED" "${@:4}" \
+        > "$OUT/$1_test.log" 2>&1
+}
+
+part_peers_real() {
+    test_as_is matcher_real configs/matching_lite0.py ''
+    local run=ours_real_$SEED
+    train_as_is "$run" configs/cape_lite0.py
+    for mode in ar parallel; do
+        test_as_is "${run}_$mode" configs/cape_lite0.py "$OUT/$run/epoch_3.pth" \
+            "model.test_cfg.mode=$mode"
+    done
+    for name in $PEERS; do
+        local config=configs/comparison/lite0_$name.py
+        for lr in $PEER_LRS; do
+            run=${name}_real_${lr}_$SEED
+            train_as_is "$run" "$config" "optim_wrapper.optimizer.lr=$lr"
+            test_as_is "$run" "$config" "$OUT/$run/epoch_3.pth"
+        done
+    done
+}
+
+[ $# -gt 0 ] || { sed -n '2,20s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2; }
 for part in "$@"; do
     declare -F "part_$part" > /dev/null || { echo "no part $part" >&2; exit 2; }
     "part_$part"

@@ -25,10 +25,11 @@ from tiny_cape import make_episode, predict
 from cape_mm.apis.config_options import main_datasets
 from cape_mm.datasets.splits import files_of_config
 
-FOLDERS = ('', 'ablations', 'backbones', 'cross_category', 'peers')
+FOLDERS = ('', 'ablations', 'backbones', 'comparison', 'cross_category', 'peers')
 CONFIGS = [name for folder in FOLDERS for name in find_configs(folder)]
 LAYOUT = ['cape_lite0', 'cape_lite2', 'cape_tiny']
-REAL = [*LAYOUT, 'matching_lite0']
+COMPARED = [f'comparison/lite0_{name}' for name in ('capeformer', 'graphcape')]
+REAL = [*LAYOUT, *COMPARED, 'matching_lite0']
 """Those for photographs, on a frozen backbone."""
 
 PEERS = find_configs('peers')
@@ -330,7 +331,10 @@ def test_peers_have_the_published_recipe(name):
     assert sigma is None  # 2 and 1, by the heads
 
 
-@pytest.mark.parametrize('name', ['peers/capeformer_r50', 'peers/graphcape_r50'])
+@pytest.mark.parametrize(
+    'name',
+    [name for name in (*PEERS, *find_configs('comparison')) if 'swinv2' not in name],
+)
 def test_peers_learn_and_predict(name):
     """Smaller pictures; with SwinV2: test_peer_checkpoint.py."""
     cfg = read_config(name)

@@ -2,8 +2,7 @@
 
 from . import backbones
 from .data_preprocessor import EpisodeDataPreprocessor
-from .estimators import CAPE, MatchingCAPE
-from .estimators.shared_encoder_cape import SharedEncoderCAPE
+from .estimators import CAPE, MatchingCAPE, SharedEncoderCAPE
 from .heads import (
     AutoregressiveHead,
     BaseHead,

@@ -4,6 +4,7 @@ from .base import ROLES, BaseEpisodeEstimator, InstanceFeatures
 from .cape import CAPE
 from .matching_cape import MatchingCAPE
 from .samples import fill_predictions
+from .shared_encoder_cape import SharedEncoderCAPE
 
 __all__ = [
     'BaseEpisodeEstimator',
@@ -11,5 +12,6 @@ __all__ = [
     'InstanceFeatures',
     'MatchingCAPE',
     'ROLES',
+    'SharedEncoderCAPE',
     'fill_predictions',
 ]

@@ -56,7 +56,9 @@ class MergedGroupsConstructor(DefaultOptimWrapperConstructor):
             prefix: its name; empty for the model.
             is_dcn_module: as for MMEngine's.
         """
-        super().add_params(params, module, prefix, is_dcn_module)
+        # MMEngine warns of every single weight of a frozen part
+        if any(weight.requires_grad for weight in module.parameters()):
+            super().add_params(params, module, prefix, is_dcn_module)
         if not prefix:
             params[:] = merge_groups(params, self.base_lr)
 

@@ -8,6 +8,7 @@ in common, which is most of a ReLU network's features.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -21,11 +22,40 @@ def centre_map(feature_map: torch.Tensor) -> torch.Tensor:
     return feature_map - feature_map.mean(dim=(2, 3), keepdim=True)
 
 
+@lru_cache(maxsize=32)
+def interpolation(size: int, side: int) -> torch.Tensor:
+    """Bilinear interpolation along one axis, a matrix (side, size)."""
+    unit = torch.eye(size)[None]
+    return F.interpolate(unit, side, mode='linear', align_corners=False)[0].T
+
+
 def resize(maps: torch.Tensor, side: int) -> torch.Tensor:
-    """Maps (N, C, H, W) on ``side`` x ``side`` cells, bilinearly."""
-    if maps.shape[-2:] == (side, side):
+    """Maps (..., H, H) on ``side`` x ``side`` cells, bilinearly.
+
+    By two products of matrices, which a CPU does in a third of the time that PyTorch's
+    own interpolation takes.
+    """
+    if maps.shape[-1] == side:
         return maps
-    return F.interpolate(maps, (side, side), mode='bilinear', align_corners=False)
+    weights = interpolation(maps.shape[-1], side).to(maps)
+    return weights @ (maps @ weights.T)
+
+
+def resized_lengths(feature_map: torch.Tensor, side: int) -> torch.Tensor:
+    """Lengths of the cells' vectors of a map once it is resized, (N, side, side).
+
+    A resized cell lies between two of its column, so its length follows from theirs and
+    from their product: only one axis has to be resized.
+    """
+    if feature_map.shape[-1] == side:
+        return feature_map.square().sum(dim=1).sqrt()
+    weights = interpolation(feature_map.shape[-1], side).to(feature_map)
+    columns = feature_map @ weights.T  # (N, C, H, side)
+    squares = columns.square().sum(dim=1)
+    products = (columns[:, :, 1:] * columns[:, :, :-1]).sum(dim=1)
+    mixed = 2 * weights[:, 1:] * weights[:, :-1]
+    total = weights.square() @ squares + mixed @ products
+    return total.clamp(min=0).sqrt()
 
 
 def unit_samples(feature_map: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
@@ -64,7 +94,7 @@ def similarity_maps(
     for weight, token, feature_map in zip(weights, tokens, maps):
         if isinstance(weight, float) and weight == 0:
             continue
-        cosines = weight * cosine_maps(token, feature_map, side, rows)
+        cosines = cosine_maps(token, feature_map, side, rows, weight)
         total = cosines if total is None else total + cosines
     return total
 
@@ -74,6 +104,7 @@ def cosine_maps(
     feature_map: torch.Tensor,
     side: int,
     rows: torch.Tensor | None = None,
+    weight: float | torch.Tensor = 1.0,
 ) -> torch.Tensor:
     """Cosines of tokens with the cells of a map that is resized to a grid.
 
@@ -84,18 +115,22 @@ def cosine_maps(
         feature_map: (N, C, H, W), centred.
         side: of the grid.
         rows: which of B tokens go with each map, int64 (N,).
+        weight: factor on all.
 
     Returns:
         float32 (N, ..., side * side).
     """
-    cells = resize(feature_map, side)
-    length = cells.square().sum(dim=1).sqrt().clamp(min=1e-12).flatten(1)
     if feature_map.shape[-1] > side:
-        feature_map = cells
+        feature_map = resize(feature_map, side)
+    factor = weight / resized_lengths(feature_map, side).clamp(min=1e-12)
+    is_fine = feature_map.shape[-1] == side
+    if is_fine:  # the map is smaller than what comes out
+        feature_map = feature_map * factor[:, None]
     # one support for all queries needs no copies of it
     if rows is not None and len(tokens) > 1:
         tokens = tokens[rows]
     dots = torch.matmul(tokens.flatten(1, -2), feature_map.flatten(2))
-    dots = resize(dots.unflatten(2, feature_map.shape[-2:]), side)
-    cosines = dots.flatten(2) / length[:, None]
-    return cosines.unflatten(1, tokens.shape[1:-1])
+    if not is_fine:
+        dots = resize(dots.unflatten(2, feature_map.shape[-2:]), side).flatten(2)
+        dots = dots * factor.flatten(1)[:, None]
+    return dots.unflatten(1, tokens.shape[1:-1])

@@ -38,11 +38,13 @@ class RunLog:
         name: of the run's folder.
         curves: by key.
         notes: what a reader of the curves should know.
+        num_replaced: rows that a resume has computed again.
     """
 
     name: str
     curves: dict[str, Curve] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    num_replaced: int = 0
 
 
 class _Row(NamedTuple):
@@ -67,12 +69,12 @@ def read_run(run_dir: str | Path) -> RunLog:
     folder = path.resolve() if path.is_dir() else path.resolve().parent
     log = RunLog(folder.parent.name if folder.name == 'vis_data' else folder.name)
     rows: list[_Row] = []
-    num_replaced, files = 0, _find_files(path)
+    files = _find_files(path)
     sessions = [_read_rows(file) for file in files]
     num_damaged = sum(damaged for _, damaged in sessions)
     for new in _in_order([session for session, _ in sessions]):
         kept = _before(rows, new)
-        num_replaced += len(rows) - len(kept)
+        log.num_replaced += len(rows) - len(kept)
         rows = kept + new
     if not rows:
         raise MissingDataError(
@@ -83,7 +85,7 @@ def read_run(run_dir: str | Path) -> RunLog:
         log.notes.append(f'{num_damaged} damaged line(s) left out')
     if len(files) > 1:
         log.notes.append(
-            f'{len(files)} sessions joined, {num_replaced} row(s) of an earlier '
+            f'{len(files)} sessions joined, {log.num_replaced} row(s) of an earlier '
             f'one computed again by a later one'
         )
     points: dict[tuple[str, bool], dict[float, float]] = {}

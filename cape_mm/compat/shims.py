@@ -31,6 +31,7 @@ _REQUIRED = {
 }
 _EARLIER = {
     'cape_mm.atomic_write': 'cape_mm.utils.atomic_write',
+    'cape_mm.demo.limits': 'cape_mm.demo.pictures',
     'cape_mm.engine.tracking': 'cape_mm.analysis.run_logs',
     'cape_mm.engine.tracking.run_logs': 'cape_mm.analysis.run_logs',
 }

@@ -81,6 +81,7 @@ def test_sessions_come_in_the_order_of_their_steps(tmp_path):
         write_session(tmp_path, name, rows)
     log = read_run(tmp_path)
     assert log.curves['loss'].values == (1.0, 1.0, 2.0, 3.0, 3.0)
+    assert log.num_replaced == 1
     assert '3 sessions joined, 1 row(s)' in log.notes[0]
 
 

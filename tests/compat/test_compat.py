@@ -322,8 +322,10 @@ def test_no_worker_outlives_a_main_process_that_is_killed():
 def test_modules_answer_to_their_earlier_names():
     from cape_mm.analysis.run_logs import read_run
     from cape_mm.atomic_write import replacing
+    from cape_mm.demo.limits import Limits
     from cape_mm.engine.tracking import run_logs
     from cape_mm.utils import atomic_write
 
     assert replacing is atomic_write.replacing
     assert run_logs.read_run is read_run
+    assert Limits(max_sessions=2).max_sessions == 2

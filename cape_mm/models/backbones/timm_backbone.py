@@ -99,13 +99,12 @@ class TimmBackbone(BaseModule):
         if final_norm:
             options['feature_cls'] = normed_features()
         self.name = name
+        self._kept_buffers = frozenset(kept_buffers)
         self.norm_eval = norm_eval
         self.with_cp = with_cp
         maps = self._build(options, out_indices, out_strides)
         self._extra: dict[str, torch.Tensor] = {}
         self._keep_extra(extra_modules)
-        for module in self.net.modules() if kept_buffers else ():
-            module._non_persistent_buffers_set -= set(kept_buffers)
         weights = self.net.pretrained_cfg
         self.pixel_mean = tuple(255 * value for value in weights['mean'])
         self.pixel_std = tuple(255 * value for value in weights['std'])
@@ -193,7 +192,7 @@ class TimmBackbone(BaseModule):
         options = options | dict(out_indices=used)
         if self.is_plain:
             options = options_of_plain(probe) | options
-        self._create = partial(create, self.name, options)
+        self._options = options
         self.net = self._create()
         self._places = [used.index(index) for index in self.out_indices]
         native = [maps[index]['reduction'] for index in self.out_indices]
@@ -205,6 +204,12 @@ class TimmBackbone(BaseModule):
         self.channels = tuple(channels[place] for place in self._places)
         self._patch = native[0]
         return maps
+
+    def _create(self, **weights: Any) -> nn.Module:
+        net = create(self.name, self._options, **weights)
+        for module in net.modules():
+            module._non_persistent_buffers_set -= self._kept_buffers
+        return net
 
     def _keep_extra(self, names: Sequence[str]) -> None:
         """Let modules hand out what they return; it must be maps (N, C, H, W)."""

@@ -161,6 +161,40 @@ def test_swin_maps_have_channels_first():
         model(noise(1, 3, 64, 64))
 
 
+@torch.no_grad()
+def test_the_last_map_of_swin_normed_and_resampled():
+    """With the weights of the model's norm, cell by cell before it is resampled."""
+    options = dict(name='swinv2_tiny_window8_256', out_indices=(3,), img_size=64)
+    torch.manual_seed(0)
+    model = TimmBackbone(**options, out_strides=(16,), final_norm=True).eval()
+    model.net.model.norm.weight.mul_(3)
+    images = noise(2, 3, 64, 64)
+    expected = model.net.model.forward_features(images).permute(0, 3, 1, 2)
+    (found,) = model(images)
+    assert found.shape == (2, 768, 4, 4)
+    torch.testing.assert_close(
+        found, F.interpolate(expected, (4, 4), mode='bilinear', align_corners=False)
+    )
+
+
+def test_tables_enter_checkpoints_where_asked_for(tmp_path):
+    """They are no part of the weights that it starts from."""
+    tables = ('relative_coords_table', 'relative_position_index', 'attn_mask')
+    options = dict(name='swinv2_tiny_window8_256', out_strides=(32,), img_size=64)
+    weights = timm.create_model('swinv2_tiny_window8_256', img_size=64).state_dict()
+    torch.save(weights, tmp_path / 'swin.pth')
+    options |= dict(
+        init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'swin.pth'))
+    )
+    plain, full = (TimmBackbone(**options, kept_buffers=kept) for kept in ((), tables))
+    for model in (plain, full):
+        model.init_weights()
+    added = full.state_dict().keys() - plain.state_dict().keys()
+    assert {key.rpartition('.')[2] for key in added} == set(tables)
+    for key, value in plain.state_dict().items():
+        assert torch.equal(full.state_dict()[key], value), key
+
+
 def learns(model: TimmBackbone) -> dict[str, bool]:
     """Which weights get a gradient."""
     maps = model.train()(noise(2, 3, 64, 64))

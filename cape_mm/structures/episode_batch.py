@@ -145,8 +145,8 @@ class PackedSamples:
 
     Attributes:
         query_labels: labels of all queries for the loss, made in the worker: (x, y) in
-            [0, 1] of the crop float32 (N, K, 2), visibility bool (N, K) and, where not
-            all count alike, weights float32 (N, K); nothing where there is no query.
+            [0, 1] of the crop float32 (N, K, 2) and visibility bool (N, K); nothing
+            where there is no query.
         redrawn: the entries of all samples' ``redrawn``, each with its category.
 
     Args:

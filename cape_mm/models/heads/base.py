@@ -51,24 +51,14 @@ class QueryTargets:
     Attributes:
         points: true (x, y) in [0, 1] of the crop, (N, K, 2).
         is_visible: labelled and inside the crop, bool (N, K).
-        weights: what a keypoint counts in the loss, (N, K); None: all alike.
     """
 
     points: torch.Tensor
     is_visible: torch.Tensor
-    weights: torch.Tensor | None = None
 
     def tensors(self) -> tuple[torch.Tensor, ...]:
-        """All that there is, in the order of the constructor."""
-        labels = (self.points, self.is_visible, self.weights)
-        return tuple(label for label in labels if label is not None)
-
-    def weigh(self, is_scored: torch.Tensor) -> torch.Tensor:
-        """What each keypoint counts in the loss, 0 where it is not scored, (N, K).
-
-        Bool, as ``is_scored`` is, where all scored keypoints count alike.
-        """
-        return is_scored if self.weights is None else is_scored * self.weights
+        """Both, in the order of the constructor."""
+        return self.points, self.is_visible
 
 
 @dataclass(frozen=True)

@@ -232,7 +232,7 @@ class CapeFormerHead(BaseHead):
         """
         cells, tokens, similarity = self.match(context)
         _, found = self.refine(context, cells, tokens, similarity)
-        is_scored = targets.weigh(targets.is_visible & context.is_known)
+        is_scored = targets.is_visible & context.is_known
         truth = targets.points - self._half_pixel
         weight = self.loss_weights
         wanted = resized_windows(self._profiles(targets.points), similarity.shape[-2:])

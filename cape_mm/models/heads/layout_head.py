@@ -219,7 +219,6 @@ class LayoutHead(RelationHead):
         reasoning = self.reason(context)
         truth, rows = targets.points, context.rows
         is_scored = targets.is_visible & context.is_known
-        weights = targets.weigh(is_scored)
         wanted = gaussian_target(truth, (self.side, self.side), 0.8)
         entropy = sum(
             -share * (wanted * maps.log_softmax(dim=-1)).sum(dim=-1)
@@ -237,21 +236,21 @@ class LayoutHead(RelationHead):
         away = away.masked_fill(~candidates.is_peak, 9)
         right = (-away.square() / (2 * 0.04**2)).softmax(dim=-1)
         pointed = -(right * logits.log_softmax(dim=-1)).sum(dim=-1)
-        is_near = weights * (away.amin(dim=-1) < 0.12)
+        is_near = is_scored & (away.amin(dim=-1) < 0.12)
         chosen = candidates.choose(logits)
         is_right = ((chosen - truth).norm(dim=-1) < CORRECT_RADIUS).to(truth.dtype)
         judged = self.judge(context, reasoning, chosen, logits)
         doubt = F.binary_cross_entropy_with_logits(judged, is_right, reduction='none')
         closest = candidates.choose(-away)
         moved = self.settle(reasoning.finer, closest)
-        can_settle = weights * ((closest - truth).norm(dim=-1) < 0.05)
+        can_settle = is_scored & ((closest - truth).norm(dim=-1) < 0.05)
         off = (moved - truth).abs().sum(dim=-1)
         return dict(
-            heatmap=mean_over_pairs(entropy, weights),
+            heatmap=mean_over_pairs(entropy, is_scored),
             relation=relation.mean(),
             pointer=mean_over_pairs(pointed, is_near),
             offset=mean_over_pairs(off, can_settle),
-            confidence=mean_over_pairs(doubt, weights),
+            confidence=mean_over_pairs(doubt, is_scored),
         )
 
     def _teach(

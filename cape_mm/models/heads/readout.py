@@ -70,7 +70,6 @@ class KeypointReadout(nn.Module):
             stage: name of the stage for the keys.
         """
         truth, weight = targets.points, self.loss_weights
-        is_scored = targets.weigh(is_scored)
         entropy = heatmap_cross_entropy(
             estimate.logits, truth, is_scored, self.heatmap_sigma
         )

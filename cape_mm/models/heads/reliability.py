@@ -116,9 +116,9 @@ class Reliability(nn.Module):
         of_visibility = _cross_entropy(visibility, shows)
         return dict(
             loss_confidence=weight['confidence']
-            * mean_over_pairs(of_confidence, targets.weigh(is_scored)),
+            * mean_over_pairs(of_confidence, is_scored),
             loss_visibility=weight['visibility']
-            * mean_over_pairs(of_visibility, targets.weigh(context.is_known)),
+            * mean_over_pairs(of_visibility, context.is_known),
         )
 
 

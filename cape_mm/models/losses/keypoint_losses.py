@@ -17,19 +17,13 @@ def mean_over_pairs(values: torch.Tensor, is_scored: torch.Tensor) -> torch.Tens
 
     Args:
         values: (N, K).
-        is_scored: bool (N, K), or what each keypoint counts within its pair, 0 where it
-            is not scored; a pair without any scored keypoint adds 0.
+        is_scored: bool (N, K); a pair without any scored keypoint adds 0.
 
     Returns:
         Scalar.
     """
-    if is_scored.dtype != torch.bool:
-        weights, is_scored = is_scored, is_scored > 0
-        values = values.masked_fill(~is_scored, 0) * weights
-        counts = weights.sum(dim=1).masked_fill(~is_scored.any(dim=1), 1)
-    else:
-        values = values.masked_fill(~is_scored, 0)
-        counts = is_scored.sum(dim=1).clamp(min=1)
+    values = values.masked_fill(~is_scored, 0)
+    counts = is_scored.sum(dim=1).clamp(min=1)
     return (values.sum(dim=1) / counts).mean()
 
 

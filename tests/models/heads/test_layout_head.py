@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 from tiny_cape import (
@@ -342,25 +340,6 @@ def test_settling_stays_near_the_cell(trained):
     assert 1e-4 < away.max() < 2 / head.side
     closed = build_matching().head
     assert torch.equal(closed.settle(reasoning.finer, centres), centres)
-
-
-def test_weights_of_keypoints_count_in_the_loss():
-    """Those of weight 0 as hidden ones, the others among themselves."""
-    model = build_matching(LAYOUT | PLAIN)
-    open_gates(model.head)
-    batch = prepare(model, [make_episode(0)])
-    context = model.encode(batch['inputs'])
-    targets = collect_targets(batch['data_samples'], context.points.device)
-    weights = torch.ones(2, 5)
-    equal = model.head.loss(context, replace(targets, weights=weights))
-    torch.testing.assert_close(equal, model.head.loss(context, targets))
-    weights[:, 2:] = 0
-    weighed = model.head.loss(context, replace(targets, weights=weights))
-    hidden = replace(targets, is_visible=targets.is_visible & weights.bool())
-    expected = model.head.loss(context, hidden)
-    for name in ('loss_heatmap', 'loss_offset'):  # a history does not go by weight
-        torch.testing.assert_close(weighed[name], expected[name])
-    assert weighed['loss_heatmap'] != equal['loss_heatmap']
 
 
 @pytest.mark.parametrize(

@@ -43,15 +43,6 @@ def test_padding_changes_nothing(rng):
     assert mean_over_pairs(padded, mask) == mean_over_pairs(values, is_scored)
 
 
-def test_weighted_mean_by_hand():
-    """(1 + 3 / 2) / 1.5 = 5/3 and 10: a weight alone cancels within its pair."""
-    values = torch.tensor([[1.0, 3.0, float('nan')], [10.0, 99.0, 99.0]])
-    weights = torch.tensor([[1.0, 0.5, 0.0], [0.5, 0.0, 0.0]])
-    expected = (5 / 3 + 10) / 2
-    assert mean_over_pairs(values, weights).item() == pytest.approx(expected)
-    assert mean_over_pairs(values[:1], 0 * weights[:1]).item() == 0
-
-
 def test_l1_by_hand():
     predicted = torch.tensor([[[0.1, 0.2], [0.5, 0.5]]])
     truth = torch.tensor([[[0.3, 0.1], [0.0, 0.0]]])

@@ -32,6 +32,13 @@ WAYS = {
 """Overrides of the config for each way of an autoregressive head to decode."""
 
 
+def ways_of(head: torch.nn.Module) -> dict[str, dict]:
+    """What is compared: ways to decode, or else the modes that a head has."""
+    if hasattr(head, 'decoder'):
+        return WAYS
+    return {mode: {'model.test_cfg.mode': mode} for mode in head.modes}
+
+
 def count_passes(inferencer: CapeInferencer, pictures: list) -> int:
     """Calls of the decoder for a batch."""
     decoder, calls = inferencer.model.head.decoder, []
@@ -68,7 +75,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'random.pth'
         torch.save(dict(state_dict=model.state_dict()), path)
-        for name, override in WAYS.items():
+        for name, override in ways_of(model.head).items():
             one = CapeInferencer(args.config, path, device, of_model | override)
             one.set_support(pictures[0], points, edges)
             inferencers[name] = one
@@ -92,7 +99,8 @@ def main() -> None:
             per_picture = summarise([value / number for value in values])
             quotient = shown(ratio(values, times['backbone']))
             print(f'  {name:9} {shown(per_picture, 1)} ms, over backbone {quotient}')
-        print(f'  {count_passes(inferencers["passes"], batch)} passes')
+        if 'passes' in inferencers:
+            print(f'  {count_passes(inferencers["passes"], batch)} passes')
 
 
 if __name__ == '__main__':

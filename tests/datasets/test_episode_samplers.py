@@ -336,7 +336,7 @@ def test_runs_share_category_and_number_of_shots():
     runs = [episodes[start : start + 5] for start in range(0, 60, 5)]
     kinds = [{(e.category_id, len(e.support_ids)) for e in run} for run in runs]
     assert all(len(kind) == 1 for kind in kinds)
-    assert len(set.union(*kinds)) > 5
+    assert len(set.union(*kinds)) > 4
     assert len({e.support_ids + e.query_ids for e in episodes}) > 40
     sampler.draw_in_runs(1)
     assert list(sampler) == alone

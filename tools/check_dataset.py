@@ -1,0 +1,1 @@
+dataset_tools/check_dataset.py

@@ -11,23 +11,28 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ..models import CAPE, SharedEncoderCAPE
+from ..models import CAPE
+from ..models.estimators import BaseEpisodeEstimator
 from ..models.heads import Estimate
 from ..models.heads.base import EpisodeContext
 from ..models.heads.prefix_mix import History
 from ..models.layers import mask_to_bias
 
 
-class SupportStage(nn.Module):
-    """Support pictures and their keypoints to tokens.
+class _ModelStage(nn.Module):
+    """A stage that needs parts before the head.
 
     Args:
         model: a trained model.
     """
 
-    def __init__(self, model: CAPE) -> None:
+    def __init__(self, model: BaseEpisodeEstimator) -> None:
         super().__init__()
         self.model = model
+
+
+class SupportStage(_ModelStage):
+    """Support pictures and their keypoints to tokens."""
 
     def forward(
         self,
@@ -48,16 +53,8 @@ class SupportStage(nn.Module):
         return model.pose_graph_encoder(tokens, keypoints, seen, hops[None])
 
 
-class QueryStage(nn.Module):
-    """Query pictures and the support's tokens to proposals, and what decoding needs.
-
-    Args:
-        model: a trained model.
-    """
-
-    def __init__(self, model: CAPE) -> None:
-        super().__init__()
-        self.model = model
+class QueryStage(_ModelStage):
+    """Query pictures and the support's tokens to proposals, and what decoding needs."""
 
     def forward(
         self, images: torch.Tensor, tokens: torch.Tensor, is_known: torch.Tensor
@@ -177,16 +174,8 @@ class JudgeStage(nn.Module):
         return confidence.sigmoid(), visibility.sigmoid()
 
 
-class PoolStage(nn.Module):
-    """Support pictures and their keypoints to tokens, of a :class:`SharedEncoderCAPE`.
-
-    Args:
-        model: a trained model.
-    """
-
-    def __init__(self, model: SharedEncoderCAPE) -> None:
-        super().__init__()
-        self.model = model
+class PoolStage(_ModelStage):
+    """Support pictures and keypoints to tokens, of a :class:`SharedEncoderCAPE`."""
 
     def forward(
         self, images: torch.Tensor, keypoints: torch.Tensor, is_visible: torch.Tensor
@@ -198,16 +187,8 @@ class PoolStage(nn.Module):
         return model.head.merge_shots(pooled[None], is_visible[None])
 
 
-class RefineStage(nn.Module):
-    """Query pictures and tokens to the result, of a :class:`SharedEncoderCAPE`.
-
-    Args:
-        model: a trained model.
-    """
-
-    def __init__(self, model: SharedEncoderCAPE) -> None:
-        super().__init__()
-        self.model = model
+class RefineStage(_ModelStage):
+    """Query pictures and tokens to the result, of a :class:`SharedEncoderCAPE`."""
 
     def forward(
         self,

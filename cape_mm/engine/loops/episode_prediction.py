@@ -115,11 +115,15 @@ def plan_instances(episodes: Sequence[Episode], size: int) -> list[InstanceBatch
         (ROLES[:1], [i for i in supports if i not in queries]),
         (ROLES[1:], [i for i in queries if i not in supports]),
     )
-    return [
-        InstanceBatch(ids[start : start + size], roles)
-        for roles, ids in kinds
-        for start in range(0, len(ids), size)
-    ]
+    return [batch for roles, ids in kinds for batch in in_batches(ids, roles, size)]
+
+
+def in_batches(
+    ann_ids: list[int], roles: tuple[str, ...], size: int
+) -> list[InstanceBatch]:
+    """Instances of the same roles, so many per batch."""
+    starts = range(0, len(ann_ids), size)
+    return [InstanceBatch(ann_ids[start : start + size], roles) for start in starts]
 
 
 def encode_instances(
@@ -210,22 +214,26 @@ def predict_episodes(
     predicted = None
     if loaded:
         features = encoded.take(*zip(*loaded))
-        inputs = _make_inputs([sample for _, sample in loaded], features)
+        inputs = join_inputs(collate_supports([s for _, s in loaded]), features)
         predicted = model.predict_from_features(features, inputs)
     samples = [sample for _, sample in batch]
     fill_predictions(samples, predicted)
     return samples
 
 
-def _make_inputs(
-    samples: Sequence[EpisodeDataSample], features: InstanceFeatures
-) -> EpisodeInputs:
-    """Supports and graph of a batch, as the data preprocessor gives them."""
+def join_inputs(graph: dict, features: InstanceFeatures) -> EpisodeInputs:
+    """What the data preprocessor gives, with features in the place of images.
+
+    Args:
+        graph: of loaded episodes with equally many supports, see
+            :func:`~cape_mm.datasets.collate.collate_supports`.
+        features: of their supports and queries.
+    """
     device = features.as_query[0].device
-    graph = collate_supports(samples)
-    graph.pop('num_shots')
+    graph = copy_tensors(graph, device)
+    del graph['num_shots']
     none = torch.zeros(0, device=device)
-    return EpisodeInputs(none, none, **copy_tensors(graph, device), features=features)
+    return EpisodeInputs(none, none, **graph, features=features)
 
 
 class EpisodeImages(Sequence):

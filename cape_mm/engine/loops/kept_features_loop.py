@@ -23,10 +23,14 @@ from ...datasets.multi_source_dataset import sources_of
 from ...errors import ConfigError, InstanceLoadError
 from ...models.data_preprocessor import PREPARED_KEY
 from ...models.estimators import ROLES
-from ...structures import Episode, EpisodeInputs
-from ...structures.episode_batch import copy_tensors
+from ...structures import Episode
 from .episode_eval_loop import cast_to, load_instances
-from .episode_prediction import EncodedInstances, InstanceBatch, encode_instances
+from .episode_prediction import (
+    EncodedInstances,
+    encode_instances,
+    in_batches,
+    join_inputs,
+)
 from .episode_train_loop import EpisodeTrainLoop
 
 
@@ -97,7 +101,7 @@ class KeptFeaturesTrainLoop(EpisodeTrainLoop):
         model, sampler = self.runner.model, self.dataloader.sampler
         dataset = sources_of(self.dataloader.dataset)[source].dataset
         pool = sampler.pools_by_source[source][category_id]
-        plan = plan_pool(pool, self.image_batch)
+        plan = in_batches([ann_id for ann_id, _ in pool], ROLES, self.image_batch)
         loaded = load_instances(self.dataloader, dataset, [plan])
         device = next(model.parameters()).device
         was_training = model.training
@@ -136,9 +140,7 @@ class KeptFeaturesTrainLoop(EpisodeTrainLoop):
         none = dict(support=NO_IMAGE, query=NO_IMAGE)
         batch = collate_episodes([dict(inputs=none, data_samples=s) for s in samples])
         features = encoded.take(episodes, samples)
-        graph = copy_tensors(batch['inputs']['graph'], features.as_query[0].device)
-        graph.pop('num_shots')
-        inputs = EpisodeInputs(None, None, **graph, features=features)
+        inputs = join_inputs(batch['inputs']['graph'], features)
         prepared = dict(inputs=inputs, data_samples=batch['data_samples'])
         return batch | {PREPARED_KEY: prepared}
 
@@ -171,13 +173,6 @@ def draw_instances(
     while number < len(pool) and not size.fits(shuffled[:number]):
         number += 1
     return shuffled[:number]
-
-
-def plan_pool(pool: InstanceIds, size: int) -> list[InstanceBatch]:
-    """All instances of a pool in both roles, in batches."""
-    ids = [ann_id for ann_id, _ in pool]
-    starts = range(0, len(ids), size)
-    return [InstanceBatch(ids[start : start + size], ROLES) for start in starts]
 
 
 def check_head_only(model: torch.nn.Module) -> None:

@@ -125,7 +125,6 @@ class BaseEpisodeEstimator(BaseModel):
             What :meth:`predict_from_features` takes as ``tokens``.
         """
 
-    @abstractmethod
     def join_features(
         self,
         features: InstanceFeatures,
@@ -141,6 +140,15 @@ class BaseEpisodeEstimator(BaseModel):
             tokens: what :meth:`relate_shots` made of the supports before; None makes
                 them here.
         """
+        if tokens is None:
+            tokens = self.relate_shots(features.as_support, inputs)
+        return self._join(tokens, features.as_query, inputs)
+
+    @abstractmethod
+    def _join(
+        self, tokens: Any, maps: tuple[torch.Tensor, ...], inputs: EpisodeInputs
+    ) -> Any:
+        """What the head works on, of related supports and encoded queries."""
 
     @torch.no_grad()
     def predict_from_features(

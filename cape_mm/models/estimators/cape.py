@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import torch
 from mmpose.registry import MODELS
@@ -139,17 +139,6 @@ class CAPE(BaseEpisodeEstimator):
         tokens = pool_shots(appearance.unflatten(0, visible.shape[:2]), visible)
         return self._relate(tokens, inputs)
 
-    def join_features(
-        self,
-        features: InstanceFeatures,
-        inputs: EpisodeInputs,
-        tokens: torch.Tensor | None = None,
-    ) -> EpisodeContext:
-        """See the base class; ``tokens`` are (B, K, C)."""
-        if tokens is None:
-            tokens = self.relate_shots(features.as_support, inputs)
-        return self._join(tokens, *features.as_query, inputs)
-
     def encode(self, inputs: EpisodeInputs) -> EpisodeContext:
         """Images and support keypoints to what a head works on, one row per query."""
         support_maps, query_maps = self.extract_features(inputs)
@@ -157,7 +146,7 @@ class CAPE(BaseEpisodeEstimator):
             support_maps, inputs.support_keypoints, inputs.support_visible
         )
         tokens = self._relate(tokens, inputs)
-        return self._join(tokens, *query_maps[:2], inputs)
+        return self._join(tokens, query_maps[:2], inputs)
 
     def _relate(self, tokens: torch.Tensor, inputs: EpisodeInputs) -> torch.Tensor:
         return self.pose_graph_encoder(
@@ -167,11 +156,11 @@ class CAPE(BaseEpisodeEstimator):
     def _join(
         self,
         tokens: torch.Tensor,
-        fine_map: torch.Tensor,
-        coarse_map: torch.Tensor,
+        maps: Sequence[torch.Tensor],
         inputs: EpisodeInputs,
     ) -> EpisodeContext:
         """Hand tokens (B, K, C), encoded once, to the N queries of the episodes."""
+        fine_map, coarse_map = maps
         rows = inputs.query_to_episode
         is_known = inputs.is_known[rows]
         query_tokens, keypoint_tokens, fine_map = self.joint_encoder(

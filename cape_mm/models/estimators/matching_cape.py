@@ -82,9 +82,9 @@ class MatchingCAPE(BaseEpisodeEstimator):
         tokens = self._encode_supports(
             inputs.support_images.flatten(0, 1), inputs.support_keypoints.flatten(0, 1)
         )
-        return self._context(tokens, self._encode_queries(inputs.query_images), inputs)
+        return self._join(tokens, self._encode_queries(inputs.query_images), inputs)
 
-    def _context(
+    def _join(
         self,
         tokens: tuple[torch.Tensor, ...],
         maps: tuple[torch.Tensor, ...],
@@ -125,13 +125,3 @@ class MatchingCAPE(BaseEpisodeEstimator):
     ) -> tuple[torch.Tensor, ...]:
         """The tokens as they are: every query weighs the shots' views anew."""
         return as_support
-
-    def join_features(
-        self,
-        features: InstanceFeatures,
-        inputs: EpisodeInputs,
-        tokens: tuple[torch.Tensor, ...] | None = None,
-    ) -> MatchingContext:
-        """See the base class."""
-        tokens = features.as_support if tokens is None else tokens
-        return self._context(tokens, features.as_query, inputs)

@@ -63,7 +63,7 @@ class SharedEncoderCAPE(BaseEpisodeEstimator):
         support_map, query_map = maps.split([len(supports), len(inputs.query_images)])
         pooled = self.head.pool(support_map, inputs.support_keypoints.flatten(0, 1))
         tokens = self._merge(pooled, inputs)
-        return self._join(tokens, query_map, inputs)
+        return self._join(tokens, (query_map,), inputs)
 
     @torch.no_grad()
     def encode_instances(
@@ -90,24 +90,17 @@ class SharedEncoderCAPE(BaseEpisodeEstimator):
         """Merge the shots: (B, K, in_channels)."""
         return self._merge(as_support[0], inputs)
 
-    def join_features(
-        self,
-        features: InstanceFeatures,
-        inputs: EpisodeInputs,
-        tokens: torch.Tensor | None = None,
-    ) -> EpisodeContext:
-        """See the base class; ``tokens`` are (B, K, in_channels)."""
-        if tokens is None:
-            tokens = self.relate_shots(features.as_support, inputs)
-        return self._join(tokens, *features.as_query, inputs)
-
     def _merge(self, pooled: torch.Tensor, inputs: EpisodeInputs) -> torch.Tensor:
         visible = inputs.support_visible
         return self.head.merge_shots(pooled.unflatten(0, visible.shape[:2]), visible)
 
     def _join(
-        self, tokens: torch.Tensor, query_map: torch.Tensor, inputs: EpisodeInputs
+        self,
+        tokens: torch.Tensor,
+        maps: tuple[torch.Tensor, ...],
+        inputs: EpisodeInputs,
     ) -> EpisodeContext:
+        (query_map,) = maps
         rows = inputs.query_to_episode
         return EpisodeContext(
             keypoint_tokens=tokens[rows],

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ...utils.value_checks import check_at_least, check_not_negative
+from ...utils.value_checks import check_at_least
 from ..layers import grid_points
 from ..layers.bending import Bending
 from ..layers.feature_matching import cosine_maps, similarity_maps
@@ -83,7 +83,7 @@ class RelationHead(MatchingHead):
             check_at_least(name, value, 1)
         check_at_least('num_relations', num_relations, 1)
         check_at_least('num_candidates', num_candidates, 1)
-        check_not_negative('num_bends', num_bends)
+        check_at_least('num_bends', num_bends, 0)
         self.relation_side = relation_side
         self.num_relations = num_relations
         self.num_candidates = num_candidates

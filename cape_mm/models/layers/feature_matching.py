@@ -23,9 +23,10 @@ def centre_map(feature_map: torch.Tensor) -> torch.Tensor:
 
 
 @lru_cache(maxsize=32)
-def interpolation(size: int, side: int) -> torch.Tensor:
+@torch.inference_mode(False)  # kept, and used by later training, too
+def interpolation(size: int, side: int, device: torch.device) -> torch.Tensor:
     """Bilinear interpolation along one axis, a matrix (side, size)."""
-    unit = torch.eye(size)[None]
+    unit = torch.eye(size, device=device)[None]
     return F.interpolate(unit, side, mode='linear', align_corners=False)[0].T
 
 
@@ -37,7 +38,7 @@ def resize(maps: torch.Tensor, side: int) -> torch.Tensor:
     """
     if maps.shape[-1] == side:
         return maps
-    weights = interpolation(maps.shape[-1], side).to(maps)
+    weights = interpolation(maps.shape[-1], side, maps.device).to(maps.dtype)
     return weights @ (maps @ weights.T)
 
 
@@ -49,7 +50,8 @@ def resized_lengths(feature_map: torch.Tensor, side: int) -> torch.Tensor:
     """
     if feature_map.shape[-1] == side:
         return feature_map.square().sum(dim=1).sqrt()
-    weights = interpolation(feature_map.shape[-1], side).to(feature_map)
+    weights = interpolation(feature_map.shape[-1], side, feature_map.device)
+    weights = weights.to(feature_map.dtype)
     columns = feature_map @ weights.T  # (N, C, H, side)
     squares = columns.square().sum(dim=1)
     products = (columns[:, :, 1:] * columns[:, :, :-1]).sum(dim=1)

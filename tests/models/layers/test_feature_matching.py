@@ -61,3 +61,15 @@ def test_rows_choose_the_tokens_of_each_map(rng):
     torch.testing.assert_close(found, expected)
     alone = similarity_maps([t[:1] for t in tokens], maps, weights, SIDE, rows * 0)
     torch.testing.assert_close(alone[1], found[1])
+
+
+def test_what_a_prediction_left_behind_can_be_trained_with():
+    """The matrices that resize are kept; the first use may be in inference mode."""
+    feature_map = torch.randn(2, 3, 7, 7)
+    with torch.inference_mode():
+        expected = resize(feature_map, 29)
+    learned = feature_map.clone().requires_grad_()
+    found = resize(learned, 29)
+    found.sum().backward()
+    torch.testing.assert_close(found, expected)
+    assert learned.grad.abs().sum() > 0

@@ -1,7 +1,8 @@
 """Test a checkpoint: print the metrics table and write metrics.json.
 
 The results of every pair are written beside it, as metrics.results.npz:
-tools/analysis_tools/compare_results.py compares two runs by them.
+tools/analysis_tools/compare_results.py compares two runs by them, rescore.py scores
+them again.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--dump',
         metavar='FILE.json',
-        help='keep the predictions as COCO keypoint results (see score_dump.py)',
+        help='write the predictions as COCO keypoint results',
     )
     parser.add_argument(
         '--report', metavar='DIR', help='write a report there: report.html'

@@ -28,7 +28,7 @@ from ..evaluation.results import common_rows
 
 OTHER_LABELS = (
     'ANNOTATIONS DIFFER: where the files have other labels, the runs were not scored '
-    'on the same truth. Score dumps of both with one file: score_dump.py'
+    'on the same truth. Score both again with one file: rescore.py'
 )
 
 

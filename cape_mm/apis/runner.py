@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -28,7 +28,6 @@ from ..evaluation.episode_pck import EpisodePCK
 from ..evaluation.prediction_dump import write_dump
 from ..evaluation.report import format_table, write_metrics
 from ..evaluation.result_file import write_all_results
-from ..structures import Episode
 from ..utils.atomic_write import try_file, try_folder
 from .config_checks import check_config, explain_build_errors
 from .config_loading import count_in_iterations, load_config, set_amp, set_work_dir
@@ -155,7 +154,8 @@ def test(
         load_weights(runner.model, content, checkpoint)
     else:
         runner.model.init_weights()
-    episodes = fixed_episodes(runner) if dump is not None else []
+    if dump is not None:
+        check_dump(runner)
     check_same_data(runner, 'test')
     check_report(runner, report)
     loop.evaluator.dataset_meta = dataset_meta(
@@ -172,14 +172,15 @@ def test(
         print(format_table(metrics))  # first: a full disk must not lose it
         write_metrics(metrics, out)
         print(f'metrics: {out}')
-        parts = runner.test_evaluator.metrics
-        for results in write_all_results(parts, metrics['run'], out):
+        parts, dataset = runner.test_evaluator.metrics, loop.dataloader.dataset
+        episodes = getattr(loop.dataloader.sampler, 'episodes', ())
+        if getattr(dataset, 'templates', None):
+            episodes = ()  # they had no supports
+        for results in write_all_results(parts, metrics['run'], out, episodes):
             print(f'results: {results}')
         if dump is not None:
             metric = next(part for part in parts if isinstance(part, EpisodePCK))
-            plan = (metric.dataset_meta or {}).get('evaluation_plan')
-            kept = loop.dataloader.dataset, episodes, metrics['run'], dump, plan
-            print(f'predictions: {write_dump(metric.pairs, *kept)}')
+            print(f'predictions: {write_dump(metric.pairs, dataset, dump)}')
         if pictures is not None:
             if pictures.failure is not None:
                 raise pictures.failure
@@ -248,21 +249,15 @@ def forget_visualizer(visualizer: Mapping) -> None:
         kind._instance_dict.pop(visualizer.get('name'), None)
 
 
-def fixed_episodes(runner: Runner) -> Sequence[Episode]:
-    """The test's whole list of episodes, of all processes.
+def check_dump(runner: Runner) -> None:
+    """Refuse, before a test, what no predictions could be kept of.
 
     Raises:
-        ConfigError: there is no such list, or no metric that keeps the predictions.
+        ConfigError: no metric keeps the predictions.
     """
-    episodes = getattr(runner.test_loop.dataloader.sampler, 'episodes', None)
     metrics = runner.test_loop.evaluator.metrics
-    if episodes is None or not any(isinstance(one, EpisodePCK) for one in metrics):
-        raise ConfigError(
-            'dump needs a test sampler of fixed episodes, such as '
-            "dict(type='FixedEpisodeSampler', ...), and test_evaluator=dict("
-            "type='EpisodePCK')"
-        )
-    return episodes
+    if not any(isinstance(one, EpisodePCK) for one in metrics):
+        raise ConfigError("dump needs test_evaluator=dict(type='EpisodePCK')")
 
 
 def add_pictures(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,13 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 
 from ..errors import AnnotationFormatError, MissingDataError
+from ..structures import Episode
 from ..utils.atomic_write import write_bytes_atomically
 from .episode_pck import EpisodePCK
 from .results import POINT_TYPE, VALUE_KEYS, Floor, ResultTable
 
 FORMAT = 'cape_mm results 2'
-REMEDY = 'Write it afresh with tools/test.py or tools/analysis_tools/score_dump.py.'
+REMEDY = 'Write it afresh with tools/test.py.'
 ARRAYS = (
     *('episode_index', 'slot', 'category_id', 'ann_id', 'drop_reason', 'values'),
     *('points', 'pair_of_point'),
@@ -40,11 +41,15 @@ class StoredResults:
         path: the file.
         table: the pairs.
         run: what they were measured on and with, as ``run`` in ``metrics.json``.
+        episodes: the evaluation list; empty where it was not a fixed one.
+        plan: pairs of a full draw, by category id; see ``evaluation_plan``.
     """
 
     path: Path
     table: ResultTable
     run: dict[str, Any] = field(default_factory=dict)
+    episodes: tuple[Episode, ...] = ()
+    plan: dict[int, dict[str, Any]] = field(default_factory=dict)
 
 
 def results_path(metrics_path: str | Path) -> Path:
@@ -53,7 +58,11 @@ def results_path(metrics_path: str | Path) -> Path:
 
 
 def write_results(
-    table: ResultTable, path: str | Path, run: Mapping[str, Any] | None = None
+    table: ResultTable,
+    path: str | Path,
+    run: Mapping[str, Any] | None = None,
+    episodes: Iterable[Episode] = (),
+    plan: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> Path:
     """Write a table.
 
@@ -61,6 +70,8 @@ def write_results(
         table: all pairs.
         path: the file; its folder is made where needed, an older file is replaced.
         run: what the pairs were measured on and with.
+        episodes: the whole evaluation list; the place of each is its ``index``.
+        plan: pairs of a full draw, see ``evaluation_plan``.
 
     Returns:
         The path.
@@ -72,14 +83,18 @@ def write_results(
         arrays[f'floor{number}_predicted'] = floor.predicted
     header = dict(format=FORMAT, value_keys=VALUE_KEYS, run=dict(run or {}))
     header |= {name: getattr(table, name) for name in NAMES}
-    header['floors'] = list(table.floors)
+    header |= dict(floors=list(table.floors), plan=plan or {})
+    header['episodes'] = [[e.category_id, e.support_ids, e.query_ids] for e in episodes]
     content = io.BytesIO()
     np.savez(content, header=np.array(json.dumps(header, default=str)), **arrays)
     return write_bytes_atomically(path, content.getbuffer(), durable=False)
 
 
 def write_all_results(
-    metrics: Sequence[BaseMetric], run: Mapping[str, Any], metrics_path: str | Path
+    metrics: Sequence[BaseMetric],
+    run: Mapping[str, Any],
+    metrics_path: str | Path,
+    episodes: Iterable[Episode] = (),
 ) -> list[Path]:
     """Write the table of every :class:`EpisodePCK` beside the metrics file.
 
@@ -87,6 +102,7 @@ def write_all_results(
         metrics: of an evaluator, after the test.
         run: what the result was measured on and with.
         metrics_path: file of the metrics.
+        episodes: see :func:`write_results`.
 
     Returns:
         One file per metric that has pairs; a metric's prefix is put before its name.
@@ -95,7 +111,9 @@ def write_all_results(
     for metric in metrics:
         if isinstance(metric, EpisodePCK) and metric.pairs is not None:
             name = f'{metric.prefix}.{path.name}' if metric.prefix else path.name
-            paths.append(write_results(metric.pairs, path.with_name(name), run))
+            plan = (metric.dataset_meta or {}).get('evaluation_plan')
+            beside = path.with_name(name), run, episodes, plan
+            paths.append(write_results(metric.pairs, *beside))
     return paths
 
 
@@ -115,14 +133,19 @@ def read_results(result: str | Path) -> StoredResults:
     if not path.is_file():
         raise MissingDataError(
             f'no results of {result}: {path} does not exist. tools/test.py writes it '
-            f'beside the metrics file; test the checkpoint again, or re-score a dump '
-            f'of its predictions with tools/analysis_tools/score_dump.py.'
+            f'beside the metrics file; test the checkpoint again.'
         )
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
         header = json.loads(str(arrays['header']))
-        return StoredResults(path, _read_table(header, arrays), dict(header['run']))
+        episodes = tuple(
+            Episode(category, tuple(supports), tuple(queries))
+            for category, supports, queries in header.get('episodes', ())
+        )
+        plan = {int(key): row for key, row in header.get('plan', {}).items()}
+        table = _read_table(header, arrays)
+        return StoredResults(path, table, dict(header['run']), episodes, plan)
     except DAMAGE as error:
         raise AnnotationFormatError(
             f'{path} is not a file of results, or is damaged '

@@ -4,10 +4,18 @@ import json
 
 import numpy as np
 import pytest
-from dumped_episodes import evaluate_tree, fill_tree
 from pycocotools.coco import COCO
+from stored_episodes import evaluate_tree, fill_tree
+
+from cape_mm.evaluation.prediction_dump import write_dump
 
 BOTH = ('keypoint_scores', 'keypoints_visible')
+
+
+def dump(evaluated, path):
+    metric = evaluated.metric()
+    metric.evaluate(1)
+    return write_dump(metric.pairs, evaluated.dataset, path)
 
 
 @pytest.fixture
@@ -16,7 +24,7 @@ def evaluated(coco_tree):
 
 
 def test_pycocotools_reads_it(evaluated, tmp_path, capsys):
-    path = evaluated.dump(tmp_path / 'deep' / 'preds.json')
+    path = dump(evaluated, tmp_path / 'deep' / 'preds.json')
     truth = COCO(str(evaluated.ann_file))
     found = truth.loadRes(str(path))
     assert len(found.anns) == 2 * 2 * 3  # one per pair
@@ -30,7 +38,7 @@ def test_pycocotools_reads_it(evaluated, tmp_path, capsys):
 
 def test_entries_are_the_predictions_to_the_last_bit(evaluated, tmp_path):
     """Of every keypoint that some support shows; the others are zero."""
-    entries = json.loads(evaluated.dump(tmp_path / 'preds.json').read_text())
+    entries = json.loads(dump(evaluated, tmp_path / 'preds.json').read_text())
     keys = [(entry['episode_index'], entry['slot']) for entry in entries]
     assert keys == [(episode, slot) for episode in range(4) for slot in range(3)]
     for sample, entry in zip(evaluated.samples, entries[2::3]):
@@ -39,48 +47,15 @@ def test_entries_are_the_predictions_to_the_last_bit(evaluated, tmp_path):
         triplets = np.array(entry['keypoints'], np.float32).reshape(-1, 3)
         expected = np.c_[predicted.keypoints_orig[2], predicted.keypoint_scores[2]]
         np.testing.assert_array_equal(triplets, expected * is_known[:, None])
-        visible = np.array(entry['keypoints_visible'], np.float32)
-        expected = predicted.keypoints_visible[2] * is_known
-        np.testing.assert_array_equal(visible, expected)
         episode = evaluated.episodes[entry['episode_index']]
         assert entry['ann_id'] == episode.query_ids[2]
-        assert entry['support_ids'] == list(episode.support_ids)
         expected = predicted.keypoint_scores[2, is_known].mean()
         assert entry['score'] == pytest.approx(float(expected))
 
 
-def test_first_entry_says_what_was_evaluated(evaluated, tmp_path):
-    first, *others = json.loads(evaluated.dump(tmp_path / 'preds.json').read_text())
-    assert not any('evaluation' in entry for entry in others)
-    evaluation = first['evaluation']
-    assert evaluation['run'] == {'checkpoint': 'w.pth'}
-    expected = [
-        [e.category_id, list(e.support_ids), list(e.query_ids)]
-        for e in evaluated.episodes
-    ]
-    assert evaluation['episodes'] == expected
-
-
 def test_without_confidences_keypoints_are_marked_visible(coco_tree, tmp_path):
     evaluated = evaluate_tree(fill_tree(coco_tree))
-    entries = json.loads(evaluated.dump(tmp_path / 'preds.json').read_text())
+    entries = json.loads(dump(evaluated, tmp_path / 'preds.json').read_text())
     third = {value for entry in entries for value in entry['keypoints'][2::3]}
     assert third in ({2}, {0, 2})  # zero where no support shows the keypoint
     assert entries[0]['score'] == 1
-    assert 'keypoints_visible' not in entries[0]
-
-
-def test_dropped_pairs_are_listed(evaluated, tmp_path):
-    sample = evaluated.samples[0]
-    sample.set_metainfo(
-        {
-            'query_slots': [0, 2],
-            'dropped_pairs': [{'slot': 1, 'ann_id': 7, 'reason': 'gone'}],
-        }
-    )
-    sample.gt_instances = sample.gt_instances[[0, 2]]
-    sample.pred_instances = sample.pred_instances[[0, 2]]
-    entries = json.loads(evaluated.dump(tmp_path / 'preds.json').read_text())
-    assert entries[0]['evaluation']['dropped_pairs'] == [[0, 1, 'gone']]
-    assert [entry['slot'] for entry in entries[:3]] == [0, 2, 0]
-    assert entries[1]['ann_id'] == evaluated.episodes[0].query_ids[2]

@@ -1,6 +1,6 @@
 """Compare two results on the same frozen episodes: is the difference more than luck?
 
-A and B are the files of results that tools/test.py and score_dump.py write beside
+A and B are the files of results that tools/test.py and rescore.py write beside
 their metrics (metrics.results.npz for metrics.json), or those metrics files, or the
 folders that hold a metrics.json.
 """

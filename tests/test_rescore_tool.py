@@ -1,17 +1,12 @@
-"""From a checkpoint to a dump, to its score, to a comparison, through the tools."""
+"""From a checkpoint to its results, to their score, to a comparison, by the tools."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from tool_calls import FAST, TINY, Outcome
-
-from cape_mm.apis.runner import fixed_episodes
-from cape_mm.errors import ConfigError
-from cape_mm.evaluation import EpisodePCK
 
 
 @pytest.fixture
@@ -31,7 +26,7 @@ def ann_file(root: Path) -> Path:
     return root / 'annotations/synthetic_split1_test.json'
 
 
-def test_dump_is_scored_as_the_run_was(call, run_test, synthetic_root, tmp_path):
+def test_results_are_scored_as_the_run_was(call, run_test, synthetic_root, tmp_path):
     files = {}
     for name in 'ab':
         work_dir = tmp_path / name
@@ -45,35 +40,21 @@ def test_dump_is_scored_as_the_run_was(call, run_test, synthetic_root, tmp_path)
         ]
     assert files['a'] == files['b']  # two runs of a checkpoint, to the last bit
 
-    dump = tmp_path / 'a/preds.json'
-    outcome = call('score_dump', dump, ann_file(synthetic_root))
+    outcome = call('rescore', tmp_path / 'a', ann_file(synthetic_root))
     assert outcome.code == 0, outcome.err
     live = json.loads((tmp_path / 'a/metrics.json').read_text())
-    again = json.loads((tmp_path / 'a/preds.metrics.json').read_text())
+    again = json.loads((tmp_path / 'a/rescored.json').read_text())
     run, run_again = live.pop('run'), again.pop('run')
     assert {key: again[key] for key in live} == live
     assert {key: run_again[key] for key in run} == run  # with the hash of the episodes
-    assert f'metrics: {tmp_path / "a/preds.metrics.json"}' in outcome.out
+    assert f'metrics: {tmp_path / "a/rescored.json"}' in outcome.out
 
-    outcome = call('compare_results', tmp_path / 'b', tmp_path / 'a/preds.metrics.json')
+    outcome = call('compare_results', tmp_path / 'b', tmp_path / 'a/rescored.json')
     assert outcome.code == 0, outcome.err
     assert 'categories won: A 0, B 0, equal 2' in outcome.out
 
     other = ann_file(synthetic_root).with_name('synthetic_split1_val.json')
-    outcome = call('score_dump', dump, other, '--out', tmp_path / 'm.json')
+    outcome = call('rescore', tmp_path / 'a', other, '--out', tmp_path / 'm.json')
     assert outcome.code == 2
-    assert 'the predictions were made for another annotation file' in outcome.message
+    assert 'the predictions are of other data' in outcome.message
     assert not (tmp_path / 'm.json').exists()
-
-
-def test_dump_needs_fixed_episodes():
-    loader = SimpleNamespace(sampler=SimpleNamespace(episodes=[1, 2]))
-    metrics = [EpisodePCK()]
-    loop = SimpleNamespace(
-        dataloader=loader, evaluator=SimpleNamespace(metrics=metrics)
-    )
-    assert fixed_episodes(SimpleNamespace(test_loop=loop)) == [1, 2]
-    for breaks in (metrics.clear, lambda: delattr(loader.sampler, 'episodes')):
-        breaks()
-        with pytest.raises(ConfigError, match='dump needs a test sampler of fixed'):
-            fixed_episodes(SimpleNamespace(test_loop=loop))

@@ -1,4 +1,4 @@
-"""Evaluated episodes of a small tree, whose predictions can be dumped."""
+"""Evaluated episodes of a small tree, whose results can be stored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mmengine.structures import InstanceData
 
 from cape_mm.datasets import FixedEpisodeSampler, MP100EpisodeDataset
 from cape_mm.evaluation import EpisodePCK
-from cape_mm.evaluation.prediction_dump import write_dump
+from cape_mm.evaluation.result_file import write_all_results
 from cape_mm.structures import Episode, EpisodeDataSample
 
 
@@ -42,12 +42,12 @@ class Evaluated:
         metric.process(None, self.samples)
         return metric
 
-    def dump(self, path: Path) -> Path:
-        """The file of their predictions."""
+    def store(self, folder: Path) -> Path:
+        """The file of their results."""
         metric = self.metric()
         metric.evaluate(1)
-        kept = self.dataset, self.episodes, self.run, path
-        return write_dump(metric.pairs, *kept)
+        kept = self.run, folder / 'metrics.json', self.episodes
+        return write_all_results([metric], *kept)[0]
 
 
 def fill_tree(tree: CocoTree) -> CocoTree:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import cv2
 import pytest
 from mmengine.runner import Runner
 from tool_calls import FAST, TINY
@@ -33,7 +32,7 @@ def with_options(arguments: list, *options: str) -> list:
     return [*arguments[:5], *options, *arguments[5:]]
 
 
-def test_table_plot_and_figures(call, arguments, tmp_path, monkeypatch):
+def test_table_and_figures(call, arguments, tmp_path, monkeypatch):
     built = []
     build = Runner.build_model
     monkeypatch.setattr(Runner, 'build_model', lambda *a: built.append(1) or build(*a))
@@ -50,12 +49,7 @@ def test_table_plot_and_figures(call, arguments, tmp_path, monkeypatch):
     assert rows[1]['is_invariant']
     assert rows[1]['difference'] == 0
     assert 'exactly invariant: PCK differs in 0 of' in outcome.out
-    image = cv2.imread(str(tmp_path / 'out/robustness.png'))
-    assert image.shape[0] > 200
-    assert image.std() > 5
-    page = (tmp_path / 'out/robustness.md').read_text()
     for row in rows:
-        assert f'| {row["label"]}' in page
         assert row['label'] in outcome.out
 
 

@@ -70,7 +70,7 @@ def run_kfold(
 
     Raises:
         ConfigError: arguments that make no sense, nothing in the config depends on the
-            split, or the folder was begun with other options.
+            split, or the folder can't be written.
         MissingDataError: splits or data are missing and no partial mean is allowed.
         CapeError: what makes a training or a test impossible.
     """
@@ -81,7 +81,7 @@ def run_kfold(
     folder = Path(work_dir or f'work_dirs/{Path(config).stem}_kfold')
     options = {split: options_of(config, cfg_options, split) for split in splits}
     if not summary_only:
-        claim_folder(folder, config, cfg_options)
+        try_folder(folder, '--work-dir')
         for split in splits if only is None else [only]:
             run_split(config, folder, split, options[split], amp, launcher)
     if only is not None or not is_main_process():
@@ -114,26 +114,6 @@ def options_of(
             f'data_root=data/fold_{PLACEHOLDER}'
         )
     return options
-
-
-def claim_folder(folder: Path, config: str | Path, cfg_options: Sequence[str]) -> None:
-    """Note what a folder's splits are made with; refuse other options later.
-
-    Raises:
-        ConfigError: it was begun with others, or can't be written.
-    """
-    path = folder / 'kfold_options.json'
-    wanted = dict(config=str(config), cfg_options=list(cfg_options))
-    if path.is_file():
-        begun = read_json(path, 'the options of a k-fold', error_type=ConfigError)
-        if begun != wanted:
-            raise ConfigError(
-                f'{folder} was begun with {begun.get("config")} and --cfg-options '
-                f'{begun.get("cfg_options")}. Repeat those, or use another --work-dir.'
-            )
-    elif is_main_process():
-        try_folder(folder, '--work-dir')
-        write_metrics(wanted, path)
 
 
 def run_split(
@@ -221,8 +201,8 @@ def summarise(
     Returns:
         ``missing``, ``partial`` (by split, why), ``complete``, ``mean_of`` (the splits
         behind the mean, empty where it is refused), ``folds`` (what each was measured
-        on) and ``metrics``: per name ``values`` by split, ``mean``, ``std``, ``min``,
-        ``max``, and under ``copy_support`` and ``matching`` the same of the floors.
+        on) and ``metrics``: per name ``values`` by split, ``mean``, ``std``, ``min``
+        and ``max``.
 
     Raises:
         MissingDataError: no split is finished.
@@ -236,27 +216,36 @@ def summarise(
         )
     check_comparable(finished)
     missing = [split for split in results if split not in finished]
-    partial = {s: r for s, m in finished.items() if (r := partial_reason(m))}
+    partial = {
+        split: metrics['partial']['text'].removeprefix('partial: ')
+        for split, metrics in finished.items()
+        if metrics.get('partial')
+    }
     complete = not missing and not partial
     is_given = complete or allow_partial
     first = next(iter(finished.values()))
-    table: dict[str, dict] = {}
-    for name, value in first.items():
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if is_number and not name.startswith((*FLOORS, 'num_')):
-            table[name] = _aggregate(finished, name, is_given)
-            for floor in FLOORS:
-                if f'{floor}/{name}' in first:
-                    key = f'{floor}/{name}'
-                    table[name][floor] = _aggregate(finished, key, is_given)
+    names = (name for name, value in first.items() if isinstance(value, (int, float)))
     return dict(
         missing=missing,
         partial=partial,
         complete=complete,
         mean_of=list(finished) if is_given else [],
         folds={split: metrics.get('run') for split, metrics in finished.items()},
-        metrics=table,
+        metrics={
+            name: aggregate({s: m.get(name) for s, m in finished.items()}, is_given)
+            for name in names
+        },
     )
+
+
+def aggregate(by_split: Mapping[int, float | None], is_given: bool) -> dict[str, Any]:
+    """Values by split with their statistics, None where these are not given."""
+    values = list(by_split.values())
+    result: dict[str, Any] = dict(values=dict(by_split), **dict.fromkeys(STATISTICS))
+    if is_given and None not in values:
+        result.update(mean=statistics.fmean(values), min=min(values), max=max(values))
+        result['std'] = statistics.stdev(values) if len(values) > 1 else None
+    return result
 
 
 def check_comparable(finished: Mapping[int, Mapping[str, Any]]) -> None:
@@ -278,33 +267,11 @@ def check_comparable(finished: Mapping[int, Mapping[str, Any]]) -> None:
             )
 
 
-def partial_reason(metrics: Mapping[str, Any]) -> str | None:
-    """Why a result is not that of the complete data; None if it is."""
-    if metrics.get('partial'):
-        return str(metrics['partial']['text']).removeprefix('partial: ')
-    dropped = metrics.get('num_pairs_dropped') or 0
-    if dropped:
-        return f'{metrics["num_pairs"]:,} of {metrics["num_pairs"] + dropped:,} pairs'
-    return None
-
-
-def _aggregate(
-    finished: Mapping[int, Mapping[str, Any]], name: str, is_given: bool
-) -> dict[str, Any]:
-    by_split = {split: metrics.get(name) for split, metrics in finished.items()}
-    values = list(by_split.values())
-    result: dict[str, Any] = dict.fromkeys(STATISTICS)
-    if is_given and None not in values:
-        result.update(mean=statistics.fmean(values), min=min(values), max=max(values))
-        result['std'] = statistics.stdev(values) if len(values) > 1 else None
-    return dict(values=by_split, **result)
-
-
 def format_table(summary: Mapping[str, Any], style: str) -> str:
     """The official values of all splits in a format of ``tabulate``; * is partial."""
     mark = '' if summary['complete'] else '*'
     table = summary['metrics']
-    floors = [floor for floor in FLOORS if any(floor in one for one in table.values())]
+    floors = [floor for floor in FLOORS if f'{floor}/PCK@0.2' in table]
     header = [
         'metric',
         *(f'split {s}{"*" * (s in summary["partial"])}' for s in summary['folds']),
@@ -315,7 +282,7 @@ def format_table(summary: Mapping[str, Any], style: str) -> str:
     for name in (name for name in OVERALL_ROWS if name in table):
         entry, scale = table[name], 1 if name == 'EPE' else 100
         values = [*entry['values'].values(), *(entry[key] for key in STATISTICS)]
-        values += [(entry.get(floor) or {}).get('mean') for floor in floors]
+        values += [table.get(f'{f}/{name}', {}).get('mean') for f in floors]
         rows.append([name, *(show_number(value, scale) for value in values)])
     return format_columns(rows, header, style=style)
 

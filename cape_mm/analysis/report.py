@@ -16,12 +16,11 @@ import jinja2
 from mmengine.runner import Runner
 
 from ..datasets import MP100EpisodeDataset
-from ..errors import ConfigError, MissingDataError
+from ..errors import ConfigError
 from ..evaluation import EpisodePCK
 from ..evaluation.breakdowns import macro_key
 from ..evaluation.calibration import scored_confidences
 from ..evaluation.report import (
-    COUNT_KEYS,
     OVERALL_ROWS,
     confidence_parts,
     describe_gaps,
@@ -30,10 +29,8 @@ from ..evaluation.report import (
     show_interval,
     show_number,
 )
-from ..evaluation.result_file import read_results, results_path
 from ..evaluation.results import ResultTable
 from ..utils.atomic_write import try_folder, write_bytes_atomically
-from ..utils.json_file import read_json
 from .report_curves import pck_curve, reliability_diagram, risk_curve
 from .report_episodes import choose_episodes, draw_chosen
 
@@ -45,8 +42,6 @@ NO_BETTER = {
     'copy_support': 'copying the points of the support, which looks at no image',
     'matching': 'matching the features of its backbone, which learns nothing',
 }
-MARK = 'num_pairs_dropped'
-"""A key that only ``EpisodePCK`` returns."""
 CONFIDENCE_MEANINGS = {
     'mean_confidence': 'of all scored keypoints',
     'ECE@0.2': 'expected calibration error: 0 is best',
@@ -94,84 +89,25 @@ def report_test(runner: Runner, metrics: Metrics, folder: str | Path) -> Path:
     """
     loader, parts = runner.test_loop.dataloader, runner.test_evaluator.metrics
     dataset, episodes = loader.dataset, getattr(loader.sampler, 'episodes', None)
-    table = next(part.pairs for part in parts if isinstance(part, EpisodePCK))
+    metric = next(part for part in parts if isinstance(part, EpisodePCK))
     pictures, names = {}, {}
     if isinstance(dataset, MP100EpisodeDataset) and episodes:
-        chosen = [one for some in choose_episodes(table).values() for one in some]
-        pictures = draw_chosen(chosen, table, dataset, episodes)
+        chosen = choose_episodes(metric.pairs).values()
+        shown = [one for some in chosen for one in some]
+        pictures = draw_chosen(shown, metric.pairs, dataset, episodes)
         categories = dataset.categories.values()
         names = {category.id: category.keypoint_names for category in categories}
-    text = render(metrics, table, pictures, names, runner.cfg.pretty_text)
-    return _write(folder, text)
-
-
-def report_stored(result: str | Path, out: str | Path | None = None) -> Path:
-    """Write the report of a finished test without its model; it has no pictures.
-
-    Args:
-        result: metrics file of a test, or the folder with ``metrics.json``.
-        out: folder of the report; default ``report`` beside the metrics file.
-
-    Returns:
-        Path of the page.
-
-    Raises:
-        MissingDataError: a file does not exist.
-        AnnotationFormatError: a file is damaged.
-        ConfigError: the metrics are not those of ``EpisodePCK``, or nothing can be
-            written in the folder.
-    """
-    path = Path(result)
-    path = path / 'metrics.json' if path.is_dir() else path
-    if not path.is_file():
-        raise MissingDataError(
-            f'no metrics file {path}. tools/test.py writes one; name it, or its folder.'
-        )
-    metrics = read_json(path, 'a metrics file')
-    _, prefix = own_metrics(metrics, str(path))
-    folder = try_folder(path.parent / 'report' if out is None else out)
-    beside = results_path(path)
-    if prefix:
-        beside = beside.with_name(f'{prefix}.{beside.name}')
-    table = read_results(beside).table if beside.is_file() else None
-    return _write(folder, render(metrics, table))
-
-
-def _write(folder: str | Path, text: str) -> Path:
+    prefix = f'{metric.prefix}/' if metric.prefix else ''
+    own = {key.removeprefix(prefix): value for key, value in metrics.items()}
+    text = render(own, metric.pairs, pictures, names, runner.cfg.pretty_text)
     # names in JSON may hold halves of letters, which no UTF-8 file can
     content = text.encode('utf-8', 'replace')
     return write_bytes_atomically(Path(folder) / PAGE_NAME, content, durable=False)
 
 
-def own_metrics(metrics: Metrics, source: str = 'the test') -> tuple[dict, str]:
-    """The numbers of the first ``EpisodePCK`` among what may be several metrics.
-
-    Args:
-        metrics: as an evaluator returns them, or a metrics file holds them.
-        source: where they come from, for the message.
-
-    Returns:
-        Its metrics without their prefix, and the prefix.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    marks = [key for key in metrics if key.split('/')[-1] == MARK]
-    prefix = marks[0].removesuffix(MARK) if marks else ''
-    own = {
-        k.removeprefix(prefix): v for k, v in metrics.items() if k.startswith(prefix)
-    }
-    if not own.keys() >= COUNT_KEYS | {PCK}:
-        raise ConfigError(
-            f'a report is made of the numbers of EpisodePCK, but {source} does not '
-            f"have them all. Test with test_evaluator=dict(type='EpisodePCK')."
-        )
-    return own, prefix.rstrip('/')
-
-
 def render(
     metrics: Metrics,
-    table: ResultTable | None = None,
+    table: ResultTable,
     pictures: Mapping[tuple[int, int], bytes | str] | None = None,
     keypoint_names: Mapping[int, Sequence[str]] | None = None,
     config_text: str = '',
@@ -179,20 +115,17 @@ def render(
     """The page's text; any text in it is escaped, whatever it holds.
 
     Args:
-        metrics: of a test, with ``run``.
-        table: the pairs; None where they are not known.
+        metrics: of an ``EpisodePCK``, without its prefix, with ``run``.
+        table: the pairs.
         pictures: of pairs, by (episode_index, slot): JPEG files, or why there is none.
         keypoint_names: by category id, as far as known.
         config_text: the whole config.
     """
-    own, _ = own_metrics(metrics)
     run = dict(metrics.get('run') or {})
     if 'trained_categories_in_test' in metrics:
         run['trained_categories_in_test'] = metrics['trained_categories_in_test']
-    curves: dict[str, bytes] = {}
-    if own.get('pck_curve'):
-        curves['threshold'] = pck_curve(own['pck_curve'])
-    found = scored_confidences(table) if table is not None else None
+    curves = dict(threshold=pck_curve(metrics['pck_curve']))
+    found = scored_confidences(table)
     if found is not None:
         curves |= dict(reliability=reliability_diagram(*found), risk=risk_curve(*found))
     return (
@@ -201,22 +134,22 @@ def render(
         .render(
             title=f'Evaluation of {Path(str(run.get("config", "a model"))).stem}',
             created=datetime.now().astimezone().strftime('%Y-%m-%d %H:%M:%S %z'),
-            metrics=own,
+            metrics=metrics,
             run=run,
-            warnings=find_warnings(own, run),
-            overall=overall_rows(own),
-            intervals=own.get('confidence_intervals') or {},
+            warnings=find_warnings(metrics, run),
+            overall=overall_rows(metrics),
+            intervals=metrics.get('confidence_intervals') or {},
             confidence=[
                 (key.replace('_', ' '), value, CONFIDENCE_MEANINGS[key])
-                for key, value in confidence_parts(own)
+                for key, value in confidence_parts(metrics)
             ],
             curves=curves,
-            episodes=None if table is None else choose_episodes(table),
-            category_names={} if table is None else table.category_names,
+            episodes=choose_episodes(table),
+            category_names=table.category_names,
             keypoint_names=keypoint_names or {},
             pictures=pictures or {},
             config_text=config_text,
-            floors={k: v for k, v in FLOORS.items() if f'{k}/{PCK}' in own},
+            floors={k: v for k, v in FLOORS.items() if f'{k}/{PCK}' in metrics},
             PCK=PCK,
         )
     )

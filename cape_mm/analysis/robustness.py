@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
@@ -32,8 +30,8 @@ from ..evaluation import EpisodePCK
 from ..evaluation.bootstrap import LEVEL, NUM_RESAMPLES, compare_pairs
 from ..evaluation.report import format_columns, write_metrics
 from ..evaluation.results import PCK_COLUMN, VALUE_KEYS, ResultTable, common_rows
-from ..utils.atomic_write import replacing, try_folder, write_text_atomically
-from .robustness_edits import Edit, EvaluationData, choose_edits
+from ..utils.atomic_write import try_folder
+from .robustness_edits import EvaluationData, choose_edits
 from .run_comparison import difference_cells
 
 SAME_PLACE = 1e-3
@@ -65,8 +63,7 @@ def measure_robustness(
     Args:
         config: config file.
         checkpoint: checkpoint file; it must fit the config's model exactly.
-        out: folder for ``robustness.json``, ``.md`` and ``.png``; default
-            ``work_dirs/<config>/robustness``.
+        out: folder for ``robustness.json``; default ``work_dirs/<config>/robustness``.
         only: names of edits; None measures all.
         episodes_per_category: the first so many of the test's own; None is all.
         cfg_options: overrides.
@@ -107,13 +104,8 @@ def measure_robustness(
         records.append(record)
     described = describe_clean(clean, len(data.episodes))
     result = dict(run=run, clean=described, perturbations=records)
-    print(format_result(result, 'plain'))
-    table = format_result(result, 'github')
-    page = f'# Robustness\n\n{table}\n\n![](robustness.png)\n'
-    write_text_atomically(folder / 'robustness.md', page)
-    write_metrics(result, folder / 'robustness.json')
-    write_plot(result, chosen, folder / 'robustness.png')
-    print(f'written: {folder}/robustness.json, .md, .png')
+    print(format_result(result))
+    print(f'written: {write_metrics(result, folder / "robustness.json")}')
     return result
 
 
@@ -235,11 +227,8 @@ def compare_to_clean(
     return record
 
 
-def format_result(result: Mapping[str, Any], style: str) -> str:
-    """Head, table and notes, the table in a format of ``tabulate``.
-
-    A star marks an interval without zero.
-    """
+def format_result(result: Mapping[str, Any]) -> str:
+    """Head, table and notes; a star marks an interval without zero."""
     run, clean = result['run'], result['clean']
     dropped = clean['num_pairs_dropped']
     drawn = 'categories' if clean['num_categories'] > 1 else 'episodes'
@@ -259,7 +248,7 @@ def format_result(result: Mapping[str, Any], style: str) -> str:
         f'in percent; "interval" is that of the change ({100 * run["level"]:g} %, '
         f'paired, {drawn} drawn again, {run["num_resamples"]:,} resamples, seed '
         f'{run["seed"]})',
-        format_columns(rows, head, style=style),
+        format_columns(rows, head),
         '\n'.join(notes),
     ]
     return '\n\n'.join(part for part in parts if part)
@@ -274,66 +263,3 @@ def format_row(record: Mapping[str, Any]) -> tuple[str, ...]:
     row |= dict(interval=ends, p_value=ends and ends['p_value'])
     a, b, *cells = difference_cells(row)
     return (record['label'], b, a, *cells, f'{record["num_pairs"]:,}')
-
-
-def write_plot(result: Mapping[str, Any], chosen: Sequence[Edit], path: Path) -> None:
-    """Draw PCK under every edit beside the clean run and the copied support.
-
-    One panel holds all edits without a strength, every other edit has its own.
-    """
-    known = [record for record in result['perturbations'] if 'PCK@0.2' in record]
-    single = [record for record in known if record['value'] is None]
-    curves = [edit for edit in chosen if edit.neutral is not None]
-    number = max(bool(single) + len(curves), 1)
-    columns, rows = min(number, 4), -(-number // 4)
-    size = max(columns, 2) * 3.4, rows * 2.9 + 0.7  # inches
-    figure = Figure(figsize=size, dpi=110, layout='constrained')
-    panels = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
-    for panel in panels[number:]:
-        panel.set_axis_off()
-    used, clean = iter(panels), result['clean']
-    if single:
-        names = [record['label'].replace(' ', '\n') for record in single]
-        _draw_panel(next(used), single, names, clean, 'none', '')
-    unchanged = {'PCK@0.2': clean['PCK@0.2'], 'difference': 0.0}
-    unchanged |= dict(over_episodes=None, over_categories=None)
-    for edit in curves:
-        points = [record for record in known if record['name'] == edit.name]
-        points.append(dict(unchanged, value=edit.neutral))
-        is_falling = edit.values[0] > edit.values[-1]
-        points.sort(key=lambda point: point['value'], reverse=is_falling)
-        values = [point['value'] for point in points]
-        names = ['clean' if v == edit.neutral else f'{v:g}' for v in values]
-        _draw_panel(next(used), points, names, clean, 'solid', edit.title)
-    labels = panels[0].get_legend_handles_labels()
-    figure.legend(*labels, loc='outside upper center', ncols=3, fontsize=9)
-    with replacing(path) as partial:
-        figure.savefig(partial, format='png')
-
-
-def _draw_panel(
-    panel: Axes,
-    records: Sequence[Mapping[str, Any]],
-    names: Sequence[str],
-    clean: Mapping[str, Any],
-    line: str,
-    axis: str,
-) -> None:
-    heights = [100 * record['PCK@0.2'] for record in records]
-    errors = np.zeros((2, len(records)))
-    for column, record in zip(errors.T, records):
-        ends = record['over_categories'] or record['over_episodes']
-        if ends is not None:  # of the change; it may leave its own value out
-            change = record['difference']
-            column[:] = max(0, change - ends['low']), max(0, ends['high'] - change)
-    style = dict(color='#1f5fa8', marker='o', markersize=4, linestyle=line)
-    panel.errorbar(range(len(records)), heights, 100 * errors, label='model', **style)
-    for key, name, dash, color in (
-        ('PCK@0.2', 'clean run', 'dashed', '#555555'),
-        ('copy_support/PCK@0.2', 'support copied', 'dotted', '#c9682b'),
-    ):
-        panel.axhline(100 * clean[key], label=name, linestyle=dash, color=color)
-    panel.set_xticks(range(len(records)), names)
-    panel.set(ylim=(0, 100), xlabel=axis, ylabel='PCK@0.2 [%]')
-    panel.tick_params(labelsize=8)
-    panel.grid(alpha=0.25)

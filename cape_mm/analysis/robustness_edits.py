@@ -40,19 +40,14 @@ class EvaluationData:
     dataset: MP100EpisodeDataset
     episodes: tuple[Episode, ...]
 
-    @property
-    def category_ids(self) -> list[int]:
-        """Categories of the episodes, in the order in which they come first."""
-        return list(dict.fromkeys(episode.category_id for episode in self.episodes))
-
 
 def change_skeletons(
     data: EvaluationData, choose: Callable[[Category], Skeleton]
 ) -> EvaluationData:
     """Other edges for every category."""
-    known = data.dataset.categories
     changed = {
-        i: replace(known[i], skeleton=choose(known[i])) for i in data.category_ids
+        key: replace(category, skeleton=choose(category))
+        for key, category in data.dataset.categories.items()
     }
     return replace(data, dataset=data.dataset.with_changes(categories=changed))
 
@@ -85,14 +80,13 @@ def relabel(skeleton: Skeleton, order: np.ndarray) -> Skeleton:
 
 def permute_keypoints(data: EvaluationData, seed: int) -> EvaluationData:
     """List all keypoints of a category in another order, edges with them."""
-    known = data.dataset.categories
-    orders = {i: draw_order(known[i], seed) for i in data.category_ids}
+    known = data.dataset.categories.items()
+    orders = {key: draw_order(category, seed) for key, category in known}
     edited = change_skeletons(
         data, lambda category: relabel(category.skeleton, orders[category.id])
     )
-    used = dict.fromkeys(i for e in data.episodes for i in e.support_ids + e.query_ids)
     instances = []
-    for instance in (data.dataset.index[i] for i in used):
+    for instance in data.dataset.index.instances:
         order = orders[instance.category_id]
         columns = ('keypoints', 'is_visible', 'visibility')
         taken = {name: getattr(instance, name)[order] for name in columns}
@@ -150,8 +144,7 @@ class Edit:
         name: for the command line and the files.
         title: for people to read, with the strength's unit.
         apply: makes other episodes of data, a strength and a seed.
-        values: strengths in the order of the curve; ``(None,)`` has none.
-        neutral: strength at which nothing is changed.
+        values: strengths; ``(None,)`` has none.
         is_symmetry: a sound model's predictions do not change at all.
     """
 
@@ -159,7 +152,6 @@ class Edit:
     title: str
     apply: Callable[[EvaluationData, Value, int], EvaluationData]
     values: tuple[Value, ...] = (None,)
-    neutral: Value = None
     is_symmetry: bool = False
 
     def label(self, value: Value) -> str:
@@ -186,38 +178,43 @@ def _affine(key: str) -> Callable:
     return _queries(lambda v: {'type': 'FixedInstanceAffine', key: v}, True)
 
 
-_JPEG = _queries(lambda v: dict(type='JpegCompression', quality=v))
-_BLUR = _queries(lambda v: dict(type='RandomGaussianBlur', sigma=(v, v), prob=1.0))
-_PERMUTED = _skeletons(lambda c, seed: relabel(c.skeleton, draw_order(c, seed)))
+def _blur(sigma: float) -> dict:
+    return dict(type='RandomGaussianBlur', sigma=(sigma, sigma), prob=1.0)
+
 
 EDITS = (
     Edit('no_skeleton', 'no skeleton', _skeletons(lambda category, seed: ())),
     Edit('random_skeleton', 'random skeleton', _skeletons(random_skeleton)),
-    Edit('permuted_skeleton', 'permuted skeleton', _PERMUTED),
+    Edit(
+        'permuted_skeleton',
+        'permuted skeleton',
+        _skeletons(lambda c, seed: relabel(c.skeleton, draw_order(c, seed))),
+    ),
     Edit(
         'keypoint_order',
         'permuted keypoint order',
         lambda data, _, seed: permute_keypoints(data, seed),
         is_symmetry=True,
     ),
-    Edit(
-        'occlusion', 'query occluded, share', _queries(_occlusion), (0.1, 0.2, 0.4), 0
-    ),
+    Edit('occlusion', 'query occluded, share', _queries(_occlusion), (0.1, 0.2, 0.4)),
     Edit(
         'rotation',
         'query rotated, degrees',
         _affine('rotation'),
         (30, 60, 90, 120, 150, 180),
-        0,
     ),
-    Edit('scale', 'query scaled by', _affine('scale'), (0.5, 0.7, 0.85, 1.2, 1.5), 1),
-    Edit('jpeg', 'query as JPEG, quality', _JPEG, (50, 20, 10, 5), 100),
+    Edit('scale', 'query scaled by', _affine('scale'), (0.5, 0.7, 0.85, 1.2, 1.5)),
+    Edit(
+        'jpeg',
+        'query as JPEG, quality',
+        _queries(lambda v: dict(type='JpegCompression', quality=v)),
+        (50, 20, 10, 5),
+    ),
     Edit(
         'blur',
         'query blurred, sigma / side',
-        _BLUR,
+        _queries(_blur),
         (0.005, 0.01, 0.02, 0.04),
-        0,
     ),
 )
 

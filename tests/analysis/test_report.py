@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 
@@ -11,18 +10,9 @@ import pytest
 from report_cases import EVIL, RUN, Page, evaluate, make_pair, random_pairs
 
 from cape_mm.analysis import report
-from cape_mm.analysis.report import (
-    find_warnings,
-    own_metrics,
-    render,
-    report_stored,
-)
+from cape_mm.analysis.report import find_warnings, render
 from cape_mm.apis import runner as api
-from cape_mm.errors import AnnotationFormatError, ConfigError, MissingDataError
-from cape_mm.evaluation import write_metrics
-from cape_mm.evaluation.result_file import results_path, write_results
-
-STAMP = r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}'
+from cape_mm.errors import ConfigError
 
 
 @pytest.fixture(autouse=True)
@@ -123,8 +113,6 @@ def test_few_values():
     text = page_of([make_pair(0, 0, 1, [0.3, 0.1], supercategory='')]).text
     assert 'The annotation file names none.' in text
     assert re.search(r'hidden \(v = 1\)\s*0\.0\s*0\.0', text)
-    metrics, _ = evaluate(random_pairs(1))
-    assert 'The pairs are not known.' in Page(render(metrics)).text
 
 
 def test_pictures_and_what_stands_for_a_missing_one():
@@ -158,60 +146,6 @@ def test_warnings():
     assert texts[4] == 'The model was trained on partial data: 2 of 3 categories.'
     assert 'not better than copying' in texts[5]
     assert find_warnings(evaluate([make_pair(0, 0, 1, [0.1])])[0], RUN) == []
-
-
-def test_the_first_of_several_is_shown():
-    first, second = (evaluate(random_pairs(n))[0] for n in (1, 2))
-    both = {f'a/{key}': value for key, value in first.items()}
-    both |= {f'b/{key}': value for key, value in second.items()}
-    assert own_metrics(both) == (first, 'a')
-
-
-@pytest.mark.parametrize(
-    'metrics', [{}, {'num_pairs': 3}, {'x/num_pairs_dropped': 3, 'PCK@0.2': 0.5}]
-)
-def test_other_metrics_are_refused(metrics):
-    with pytest.raises(ConfigError, match='here does not have them all'):
-        own_metrics(metrics, 'here')
-
-
-@pytest.fixture
-def result(tmp_path):
-    """Metrics file of a test, and its pairs."""
-    metrics, table = evaluate([*random_pairs(2), make_pair(99, 0, 5, None)])
-    path = write_metrics(metrics, tmp_path / 'w' / 'metrics.json')
-    write_results(table, results_path(path), RUN)
-    return path
-
-
-def test_the_files_of_a_test_give_the_same_page(result):
-    metrics, table = evaluate([*random_pairs(2), make_pair(99, 0, 5, None)])
-    page = report_stored(result.parent)
-    assert page == result.parent / 'report/report.html'
-    assert [path.name for path in page.parent.iterdir()] == ['report.html']
-    stored, live = page.read_text(encoding='utf-8'), render(metrics, table)
-    assert re.sub(STAMP, '', stored) == re.sub(STAMP, '', live)
-    assert report_stored(result) == page  # a later one replaces it
-
-
-def test_numbers_alone(result, tmp_path):
-    results_path(result).unlink()
-    page = report_stored(result, tmp_path / 'elsewhere')
-    assert 'The pairs are not known.' in page.read_text(encoding='utf-8')
-
-
-def test_files_that_no_report_can_be_made_of(result, tmp_path):
-    with pytest.raises(MissingDataError, match='metrics.json. tools/test.py writes'):
-        report_stored(tmp_path)
-    with pytest.raises(ConfigError, match='out .*below: no file can be written'):
-        report_stored(result, result / 'below')
-    result.write_text(json.dumps({'loss': 0.5}))
-    with pytest.raises(ConfigError, match='metrics.json does not have them all'):
-        report_stored(result)
-    for text in ('', '{', '[1]', '"x"'):
-        result.write_text(text)
-        with pytest.raises(AnnotationFormatError, match='metrics.json is not a'):
-            report_stored(result)
 
 
 def test_refusals_before_a_long_test(toy_config, tmp_path):

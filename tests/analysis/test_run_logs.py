@@ -72,19 +72,6 @@ def test_a_resume_that_dies_before_its_validation_replaces_the_old_one(tmp_path)
     assert log.curves['loss'].values == (1.0, 2.0)
 
 
-def test_sessions_come_in_the_order_of_their_steps(tmp_path):
-    """Folders are named by local time, and a clock may go back; a copy is all new."""
-    first = [train_row(i, 1.0) for i in (10, 20)]
-    later = [train_row(i, 2.0) for i in (30, 40)]
-    last = [train_row(i, 3.0) for i in (40, 50)]
-    for rows, name in zip((last, later, first), SESSIONS):
-        write_session(tmp_path, name, rows)
-    log = read_run(tmp_path)
-    assert log.curves['loss'].values == (1.0, 1.0, 2.0, 3.0, 3.0)
-    assert log.num_replaced == 1
-    assert '3 sessions joined, 1 row(s)' in log.notes[0]
-
-
 def test_a_fresh_start_replaces_what_was_there(tmp_path):
     for rows, name in zip(((10, 20, 30), (40, 50), (10, 20)), SESSIONS):
         write_session(tmp_path, name, [train_row(i, float(rows[0])) for i in rows])

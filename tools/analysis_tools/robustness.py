@@ -1,8 +1,8 @@
 """Measure how much PCK a checkpoint loses where its input is disturbed.
 
 The same frozen episodes are run as they are and with another skeleton, another order
-of keypoints, and queries that are covered, turned, scaled, compressed or blurred. One
-table (text, JSON, Markdown) and one plot put every run beside the clean one.
+of keypoints, and queries that are covered, turned, scaled, compressed or blurred. A
+table and a JSON file put every run beside the clean one.
 """
 
 from __future__ import annotations

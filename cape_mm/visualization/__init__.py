@@ -2,11 +2,9 @@
 
 from .contact_sheet import Panel, contact_sheet, contact_sheets, episode_row
 from .drawing import draw_pose, keypoint_colors
-from .episode_visualizer import EpisodeVisualizer
 from .episodes import draw_episode, draw_loaded_episode
 
 __all__ = [
-    'EpisodeVisualizer',
     'Panel',
     'contact_sheet',
     'contact_sheets',

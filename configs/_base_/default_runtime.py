@@ -53,9 +53,8 @@ vis_backends = [
     dict(type='LocalVisBackend'),
     dict(type='TensorboardVisBackend'),
 ]
-# MMPose's, which also draws episodes
 visualizer = dict(
-    type='EpisodeVisualizer', vis_backends=vis_backends, name='visualizer'
+    type='PoseLocalVisualizer', vis_backends=vis_backends, name='visualizer'
 )
 log_processor = dict(type='LogProcessor', window_size=50, by_epoch=True)
 log_level = 'INFO'

@@ -36,7 +36,7 @@ NUM_EPISODES = 10
 
 def forget_last_run() -> None:
     """A run in the same process would go on with the logger and the charts of this."""
-    for manager in (MMLogger, MessageHub, VISUALIZERS.get('EpisodeVisualizer')):
+    for manager in (MMLogger, MessageHub, VISUALIZERS.get('PoseLocalVisualizer')):
         manager._instance_dict.clear()
 
 

@@ -10,6 +10,7 @@ from mmpose.registry import HOOKS
 
 from ...errors import ConfigError
 from ...evaluation.report import as_shown, is_lower_better
+from ...utils.value_checks import check_at_least
 from ..loops.episode_train_loop import training_progress
 
 STATE_KEY = 'early_stopping'
@@ -18,7 +19,7 @@ STATE_KEY = 'early_stopping'
 
 @HOOKS.register_module()
 class ResumableEarlyStoppingHook(EarlyStoppingHook):
-    """``EarlyStoppingHook`` that says why, and goes on counting after a resume.
+    """``EarlyStoppingHook`` that goes on counting after a resume.
 
     It knows that a greater PCK is better and a smaller NME, counts an equal value as no
     improvement, and a NaN as one more validation without one. The count is kept in the
@@ -37,7 +38,7 @@ class ResumableEarlyStoppingHook(EarlyStoppingHook):
         rule: 'greater' or 'less'; None takes what fits the key.
 
     Raises:
-        ConfigError: an argument without meaning, or the metrics lack ``monitor``.
+        ConfigError: ``patience`` is below 1, or the metrics lack ``monitor``.
     """
 
     priority = 'LOW'  # before CheckpointHook saves the message hub
@@ -49,13 +50,10 @@ class ResumableEarlyStoppingHook(EarlyStoppingHook):
         min_delta: float = 0.0,
         rule: str | None = None,
     ) -> None:
-        if patience is not None and patience < 1:
-            raise ConfigError(f'patience must be None or at least 1, got {patience}')
-        if min_delta < 0:
-            raise ConfigError(f'min_delta must not be negative, got {min_delta}')
+        if patience is not None:
+            check_at_least('patience', patience, 1)
         rule = rule or ('less' if is_lower_better(monitor) else 'greater')
-        super().__init__(monitor, rule, abs(min_delta), patience=patience)
-        self.best_at = 0
+        super().__init__(monitor, rule, min_delta, patience=patience)
 
     def before_run(self, runner: Runner) -> None:
         """MMEngine builds the training data here, of a test too."""
@@ -63,24 +61,15 @@ class ResumableEarlyStoppingHook(EarlyStoppingHook):
     def before_train(self, runner: Runner) -> None:
         """Take the state of a resumed run; what has stopped stays stopped."""
         stored = runner.message_hub.runtime_info.get(STATE_KEY)
-        if self.patience is None or stored is None:
-            return
-        if stored['monitor'] != self.monitor:
-            runner.logger.warning(
-                f'early stopping: the checkpoint watched {stored["monitor"]!r}, now it '
-                f'is {self.monitor!r}: counting starts afresh'
-            )
-            return
-        self.best_score, self.wait_count = stored['best'], stored['num_worse']
-        self.best_at = stored['best_at']
-        self._stop_if_due(runner, 'was reached before this resume: ')
+        if self.patience is not None and stored and stored[0] == self.monitor:
+            _, self.best_score, self.wait_count = stored
+            self._stop_if_due(runner)
 
     def after_val_epoch(
         self, runner: Runner, metrics: Mapping[str, float] | None = None
     ) -> None:
         """Count this validation."""
-        progress = training_progress(runner)
-        if self.patience is None or progress is None:
+        if self.patience is None or training_progress(runner) is None:
             return
         if self.monitor not in (metrics or {}):
             found = [k for k, v in (metrics or {}).items() if isinstance(v, float)]
@@ -90,28 +79,24 @@ class ResumableEarlyStoppingHook(EarlyStoppingHook):
                 f'default_hooks.early_stopping.monitor to one of them.'
             )
         value = float(metrics[self.monitor])
-        compare = self.rule_map[self.rule]
-        if compare(value, self.best_score + self.min_delta):  # NaN never is
-            self.best_score, self.best_at, self.wait_count = value, progress.done, 0
+        is_better = self.rule_map[self.rule]
+        if is_better(value, self.best_score + self.min_delta):  # NaN never is
+            self.best_score, self.wait_count = value, 0
         else:
             self.wait_count += 1
-        state = dict(monitor=self.monitor, best=self.best_score, best_at=self.best_at)
-        state['num_worse'] = self.wait_count
+        state = [self.monitor, self.best_score, self.wait_count]
         runner.message_hub.update_info(STATE_KEY, state)
-        self._stop_if_due(runner, f'after {progress}: ')
+        self._stop_if_due(runner)
 
-    def _stop_if_due(self, runner: Runner, when: str) -> None:
+    def _stop_if_due(self, runner: Runner) -> None:
         progress = training_progress(runner)
         if self.wait_count < self.patience or progress.done >= progress.total:
             return
         runner.train_loop.stop_training = True
         best = as_shown(self.monitor, self.best_score)
-        least = as_shown(self.monitor, abs(self.min_delta))
-        saved = runner.message_hub.runtime_info.get('best_ckpt')
         runner.logger.info(
-            f'early stopping {when}{self.monitor} was {best:.4g} in {progress.unit} '
-            f'{self.best_at} and has not been better by more than {least:g} in '
-            f'{self.wait_count} validation(s) since (patience {self.patience}). Best '
-            f'checkpoint: {saved}. To train on: --resume --cfg-options '
-            f'default_hooks.early_stopping.patience={2 * self.patience}'
+            f'early stopping after {progress}: {self.monitor} was {best:.4g} and has '
+            f'not been better in {self.wait_count} validation(s) since. To train on: '
+            f'--resume --cfg-options default_hooks.early_stopping.patience='
+            f'{2 * self.patience}'
         )

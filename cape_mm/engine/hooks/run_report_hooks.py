@@ -12,7 +12,6 @@ import torch
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.optim import OptimWrapperDict
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpose.registry import HOOKS
 
@@ -47,7 +46,7 @@ class TrainingBannerHook(Hook):
         if trained:
             trained = data.remember_categories(hub, trained)
         data.remember_gaps(hub, [data.describe_gaps(dataset)])
-        rows = self.collect_rows(runner, trained)
+        rows = self.collect_rows(runner)
         width = max(map(len, rows))
         lines = [f'{name:<{width}}  {value}' for name, value in rows.items()]
         rule = '-' * min(88, max(map(len, lines)))
@@ -58,9 +57,9 @@ class TrainingBannerHook(Hook):
             if warning is not None:
                 runner.logger.warning(warning)
 
-    def collect_rows(self, runner: Runner, trained: data.Categories) -> dict[str, str]:
+    def collect_rows(self, runner: Runner) -> dict[str, str]:
         """The block's rows, in order."""
-        loader, wrapper = runner.train_dataloader, runner.optim_wrapper
+        loader = runner.train_dataloader
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         sizes = [(p.numel() / 1e6, p.requires_grad) for p in model.parameters()]
         rows = {
@@ -72,12 +71,7 @@ class TrainingBannerHook(Hook):
         }
         if runner.val_loop is not None:
             rows['val data'] = data.describe_data(runner.val_dataloader)
-            evaluated = data.usable_categories(runner.val_dataloader.dataset)
-            if evaluated and trained:
-                number = len(evaluated.keys() & trained.keys()) or 'none'
-                known = f'{len(evaluated)}, {number} of them trained on'
-                rows['val categories'] = known
-        counts, ranks = get_accumulative_counts(wrapper), get_world_size()
+        counts, ranks = get_accumulative_counts(runner.optim_wrapper), get_world_size()
         rows['batch'] = (
             f'{loader.batch_size} episodes x {counts} accumulated x {ranks} '
             f'process{"es" if ranks > 1 else ""} = '
@@ -96,16 +90,6 @@ class TrainingBannerHook(Hook):
         has_gpu = torch.cuda.is_available()
         cpu = f'CPU {platform.machine()}, {torch.get_num_threads()} threads'
         rows['device'] = torch.cuda.get_device_name() if has_gpu else cpu
-        if not isinstance(wrapper, OptimWrapperDict):
-            rates = {
-                group.get('initial_lr', group['lr']) for group in wrapper.param_groups
-            }
-            clip = wrapper.clip_grad_kwargs
-            rows['optimizer'] = (
-                f'{type(wrapper).__name__} of {type(wrapper.optimizer).__name__}, lr '
-                f'{", ".join(f"{rate:g}" for rate in sorted(rates, reverse=True))}'
-                f'{f", clipped {dict(clip)}" if clip else ""}'
-            )
         return rows
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 
 from mmengine.hooks import Hook
-from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
-from ...errors import ConfigError
 from ...evaluation.report import as_shown
+from ...utils.value_checks import check_at_least
 from ..loops.episode_train_loop import training_progress
 from ..trained_categories import trained_of, usable_categories
 
@@ -37,8 +35,6 @@ class ValidationSummaryHook(Hook):
     Args:
         key: the metric.
         window: validations in the moving average.
-        train_side_interval: without effect, in configs of earlier versions; so is
-            ``num_episodes``.
 
     Raises:
         ConfigError: a window of no validation.
@@ -46,22 +42,8 @@ class ValidationSummaryHook(Hook):
 
     priority = 'ABOVE_NORMAL'
 
-    def __init__(
-        self,
-        key: str = 'PCK@0.2',
-        window: int = 5,
-        train_side_interval: int = 0,
-        num_episodes: int | None = None,
-    ) -> None:
-        if train_side_interval or num_episodes:
-            print_log(
-                'ValidationSummaryHook: train_side_interval and num_episodes have no '
-                'effect any more; debug_single_category.py tests on trained categories',
-                'current',
-                logging.WARNING,
-            )
-        if window < 1:
-            raise ConfigError(f'window must be at least 1, got {window}')
+    def __init__(self, key: str = 'PCK@0.2', window: int = 5) -> None:
+        check_at_least('window', window, 1)
         self.key = key
         self.window = window
         self._line: str | None = None

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from mmengine.logging import MMLogger
 from mmengine.runner import EpochBasedTrainLoop
+from mmpose.visualization import PoseLocalVisualizer
 from predicted_episodes import join_batches, make_episode
 from tool_calls import FAST, TINY
 
@@ -19,7 +20,6 @@ from cape_mm.engine.hooks import EpisodePicturesHook, episode_pictures_hook
 from cape_mm.engine.hooks.episode_pictures_hook import choose_indices
 from cape_mm.errors import ConfigError
 from cape_mm.structures import Episode
-from cape_mm.visualization import EpisodeVisualizer
 
 CATEGORIES = [5, 5, 5, 5, 2, 2, 2, 9, 9]
 ALL = range(len(CATEGORIES))
@@ -187,7 +187,7 @@ def test_full_disk_ends_nothing(runner, monkeypatch, caplog):
 def test_in_a_training(synthetic_root, tmp_path, loop):
     """The default config, switched on by one option; both ways to validate."""
     MMLogger._instance_dict.clear()
-    EpisodeVisualizer._instance_dict.clear()
+    PoseLocalVisualizer._instance_dict.clear()
     options = parse_cfg_options(FAST[1:]) | dict(data_root=str(synthetic_root))
     options['default_hooks.pictures.enabled'] = True
     options['default_hooks.pictures.num_episodes'] = 1

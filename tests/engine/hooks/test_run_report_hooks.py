@@ -17,7 +17,6 @@ def test_banner_states_the_effective_batch(toy, tmp_path):
         tmp_path,
         [TrainingBannerHook()],
         max_epochs=2,
-        clip_grad=dict(max_norm=1.0),
         validate=True,
     )
     runner.model.linear.bias.requires_grad_(False)
@@ -29,7 +28,6 @@ def test_banner_states_the_effective_batch(toy, tmp_path):
     )
     assert '2 epochs x 10 iterations = 2 x 3 updates' in log  # windows 4, 4, 2
     assert re.search(r'ToyModel: 0.00 M parameters, 0.00 M trainable', log)
-    assert "OptimWrapper of SGD, lr 0.001, clipped {'max_norm': 1.0}" in log
     assert f'work dir    {tmp_path}\n' in log
 
 
@@ -41,7 +39,7 @@ def test_rows_show_categories_instances_shots_and_queries(toy, tmp_path, shots, 
     dataset.categories = {1: 'cat', 2: 'dog'}
     sampler.num_shots, sampler.num_queries = shots, 15
     runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
-    assert hook.collect_rows(runner, {})['train data'] == (
+    assert hook.collect_rows(runner)['train data'] == (
         f'ToyDataset: 2 categories, 20 usable instances, num_shots {text}, '
         f'num_queries 15'
     )
@@ -60,20 +58,19 @@ def set_categories(dataset, names):
 
 
 @pytest.mark.parametrize(
-    ('val', 'row', 'is_warned'),
+    ('val', 'is_warned'),
     [
-        ({3: 'emu', 4: 'elk'}, '2, none of them trained on', False),
-        ({1: 'face', 2: 'dog'}, '2, none of them trained on', False),
-        ({1: 'cat', 4: 'elk'}, '2, 1 of them trained on', True),
+        ({3: 'emu', 4: 'elk'}, False),
+        ({1: 'face', 2: 'dog'}, False),
+        ({1: 'cat', 4: 'elk'}, True),
     ],
 )
-def test_val_categories(toy, tmp_path, val, row, is_warned):
+def test_val_categories(toy, tmp_path, val, is_warned):
     runner = toy.build_toy_runner(tmp_path, [TrainingBannerHook()], validate=True)
     set_categories(runner.train_dataloader.dataset, {1: 'cat', 2: 'face'})
     set_categories(runner._val_dataloader.dataset, val)
     runner.train()
     log = toy.read_log(runner)
-    assert f'val categories  {row}\n' in log
     assert ('are also trained on (cat): val results say' in log) == is_warned
     assert ('novel categories' in log) == is_warned
     trained = runner.message_hub.state_dict()['runtime_info']['train_categories']

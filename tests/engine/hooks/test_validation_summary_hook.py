@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 from mmengine.logging import MMLogger
+from mmpose.visualization import PoseLocalVisualizer
 from tool_calls import FAST, TINY
 
 from cape_mm.apis import load_config, parse_cfg_options, train
 from cape_mm.engine.hooks import MissedValidationHook, ValidationSummaryHook
 from cape_mm.engine.hooks.validation_summary_hook import describe_kind, format_summary
-from cape_mm.errors import ConfigError
-from cape_mm.visualization import EpisodeVisualizer
 
 
 def test_line():
@@ -34,13 +33,6 @@ def test_categories_that_are_trained_are_not_called_novel():
     assert describe_kind(two, {}) == describe_kind({}, two) == 'val'
 
 
-@pytest.mark.parametrize(('interval', 'is_said'), [(0, False), (2, True)])
-def test_arguments_of_earlier_configs(log_records, interval, is_said):
-    ValidationSummaryHook(train_side_interval=interval)
-    texts = [record.getMessage() for record in log_records]
-    assert any('train_side_interval' in text for text in texts) == is_said
-
-
 def read_scalars(work_dir: Path, key: str) -> dict[int, float]:
     """A validation's value by epoch; a later session's counts."""
     paths = sorted(work_dir.glob('*/vis_data/scalars.json'))
@@ -51,7 +43,7 @@ def read_scalars(work_dir: Path, key: str) -> dict[int, float]:
 def test_numbers_reach_log_and_files(synthetic_root, tmp_path):
     # both are kept by name: a second run of the process would write into the first's
     MMLogger._instance_dict.clear()
-    EpisodeVisualizer._instance_dict.clear()
+    PoseLocalVisualizer._instance_dict.clear()
     options = parse_cfg_options(FAST[1:]) | dict(data_root=str(synthetic_root))
     work_dir = train(TINY, tmp_path / 'w', cfg_options=options)
     novel = read_scalars(work_dir, 'PCK@0.2')
@@ -107,11 +99,6 @@ def test_a_validation_alone_trains_nothing(toy, tmp_path):
     runner.val()
     assert 'error val ' in toy.read_log(runner)
     assert isinstance(runner._train_loop, dict)  # nothing was built
-
-
-def test_a_window_of_nothing():
-    with pytest.raises(ConfigError, match='window must be at least 1, got 0'):
-        ValidationSummaryHook(window=0)
 
 
 def test_every_base_config_has_the_hook():

@@ -23,6 +23,7 @@ def make_instances(
         is_visible=seen,
         is_visible_orig=seen,
         bboxes=torch.tensor([[4.0, 4, 56, 56]] * num),
+        ann_ids=torch.arange(num),
     )
 
 

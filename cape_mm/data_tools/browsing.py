@@ -23,7 +23,7 @@ from ..errors import ConfigError, MissingDataError
 from ..structures import Episode
 from ..utils.atomic_write import try_folder
 from ..utils.value_checks import check_at_least
-from ..visualization import contact_sheets, draw_loaded_episode
+from ..visualization import contact_sheets, draw_episode
 from ..visualization.contact_sheet import write_png
 
 
@@ -227,5 +227,5 @@ def draw_episodes(
         images = [batch['inputs'][side][0] for side in ('support', 'query')]
         if name in rows:  # of another epoch
             name = f'{name}_{len(rows)}'
-        rows[name] = draw_loaded_episode(*images, sample)
+        rows[name] = draw_episode(*images, sample)
     return rows, tuple(dropped)

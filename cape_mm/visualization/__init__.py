@@ -2,14 +2,13 @@
 
 from .contact_sheet import Panel, contact_sheet, contact_sheets, episode_row
 from .drawing import draw_pose, keypoint_colors
-from .episodes import draw_episode, draw_loaded_episode
+from .episodes import draw_episode
 
 __all__ = [
     'Panel',
     'contact_sheet',
     'contact_sheets',
     'draw_episode',
-    'draw_loaded_episode',
     'draw_pose',
     'episode_row',
     'keypoint_colors',

@@ -26,20 +26,14 @@ def test_clean(call, tree):
     assert 'decoding 11 images' in outcome.err
 
 
-def test_gaps_report_and_reduced_files(call, tree, tmp_path):
+def test_gaps_and_report(call, tree, tmp_path):
     tree.image_path(2).unlink()
     arguments = ('--out', tmp_path / 'r/check.json')
-    arguments += ('--write-available', tmp_path / 'available')
     outcome = call('check_dataset', tree.root, *FEW, *arguments)
     assert outcome.code == 1
     assert f'report: {tmp_path}/r/check.json' in outcome.out
     report = json.loads((tmp_path / 'r/check.json').read_text())
     assert report['images']['missing'][0]['path'] == str(tree.image_path(2))
-    reduced = tmp_path / 'available/toy_train.json'
-    assert f'reduced to what is available: {reduced}' in outcome.out
-    assert len(json.loads(reduced.read_text())['annotations']) == 10
-    outcome = call('check_dataset', tree.root, '--ann-file', reduced, *FEW)
-    assert outcome.code == 0
 
 
 @pytest.mark.parametrize(
@@ -52,10 +46,6 @@ def test_gaps_report_and_reduced_files(call, tree, tmp_path):
             'num_queries must be a whole number, at least 1',
         ),
         (('{root}', '--out', '{root}/annotations', *FEW), '/annotations: Is a dir'),
-        (
-            ('{root}', '--write-available', '{root}/annotations', *FEW),
-            'exists and was not written by an earlier run',
-        ),
     ],
 )
 def test_user_errors(call, tree, arguments, message):

@@ -14,7 +14,6 @@ from ..errors import AnnotationFormatError, MissingDataError
 from ..utils.json_file import read_json
 from .annotation_checks import find_defects
 from .categories import settle_bases
-from .reduced_files import add_reductions, read_reductions, with_reductions
 from .splits import find_category_ids
 
 REQUIRED_LISTS = ('images', 'annotations', 'categories')
@@ -112,20 +111,13 @@ def read_annotation_files(
         content[kind] = _merge_entries(
             kind, [coco.dataset[kind] for coco in files], names
         )
-    reductions = add_reductions(
-        read_reductions(coco.dataset, name) for coco, name in zip(files, names)
-    )
-    known = {key: reduction.name for key, reduction in reductions.items()}
-    known |= {c['id']: str(c.get('name', c['id'])) for c in content['categories']}
+    known = {c['id']: str(c.get('name', c['id'])) for c in content['categories']}
     source, wanted = ', '.join(names), {*known}
     if include is not None:
         chosen = find_category_ids(include, known, source)
         _check_included(chosen, wanted, source)
         wanted &= chosen
     wanted -= find_category_ids(exclude or (), known, source)
-    kept = {key: value for key, value in reductions.items() if key in wanted}
-    if reductions:
-        content['info'] = with_reductions(content.get('info'), kept)
     return index_annotations(keep_categories(content, wanted))
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pycocotools.coco import COCO
 
 from .annotation_file import read_annotation_files
 from .categories import Category, read_categories
 from .instance_filters import FilterReport, Instance, select_instances
-from .reduced_files import Reduction, read_reductions
 
 InstanceIds = list[tuple[int, int]]
 """Annotation id and image id of the instances of a category."""
@@ -26,15 +25,12 @@ class AnnotationIndex:
         categories: by id, in the files' order.
         instances: the usable annotations, in the official protocol's order.
         filter_report: what became of all annotations.
-        reductions: what the complete file had, by category id, where the annotation
-            file is a reduced one (see :mod:`~cape_mm.datasets.reduced_files`).
     """
 
     source: str
     categories: dict[int, Category]
     instances: list[Instance]
     filter_report: FilterReport
-    reductions: dict[int, Reduction] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._by_id = {instance.ann_id: instance for instance in self.instances}
@@ -65,8 +61,7 @@ class AnnotationIndex:
             categories: instead of those that the content describes.
 
         Raises:
-            AnnotationFormatError: a category's description makes no sense, or what a
-                reduced file says of the complete one.
+            AnnotationFormatError: a category's description makes no sense.
         """
         content = coco.dataset
         if categories is None:
@@ -74,8 +69,7 @@ class AnnotationIndex:
                 content['categories'], content['annotations'], source
             )
         instances, report = select_instances(coco, categories)
-        reductions = read_reductions(content, source)
-        return cls(source, dict(categories), instances, report, reductions)
+        return cls(source, dict(categories), instances, report)
 
     def __len__(self) -> int:
         return len(self.instances)

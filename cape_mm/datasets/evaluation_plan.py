@@ -16,14 +16,11 @@ from .mp100_dataset import MP100EpisodeDataset
 
 PLAN_KEY = 'evaluation_plan'
 """Key of the plan in ``dataset_meta``."""
-NOT_IN_FILE = 'category not in the reduced annotation file'
 
 EvaluationPlan = dict[int, dict[str, Any]]
-"""By category id: every category of which the annotation file has usable instances, or
-the complete file had, if it is a reduced one. Each has its ``name``; ``num_pairs``, its
-support-query pairs; ``left_out``, why no episode of it is drawn, or None; and, only of
-a reduced file, ``num_left_out``, how many usable instances of the complete file the
-draw was made without."""
+"""By category id: every category of which the annotation file has usable instances,
+with its ``name``; ``num_pairs``, its support-query pairs; and ``left_out``, why no
+episode of it is drawn, or None."""
 
 
 def make_plan(
@@ -38,8 +35,7 @@ def make_plan(
             count as many pairs as most of the others have.
 
     Returns:
-        The plan, in the order of the file's categories; those that a reduced file has
-        no longer come last.
+        The plan, in the order of the file's categories.
     """
     counts: Counter[int] = Counter()
     for episode in episodes:
@@ -53,11 +49,6 @@ def make_plan(
                 num_pairs=counts.get(category_id, usual),
                 left_out=None if category_id in counts else reason,
             )
-    for reduction in dataset.index.reductions.values():
-        if reduction.num_left_out:
-            absent = dict(name=reduction.name, num_pairs=usual, left_out=NOT_IN_FILE)
-            planned = plan.setdefault(reduction.id, absent)
-            planned['num_left_out'] = reduction.num_left_out
     return plan
 
 

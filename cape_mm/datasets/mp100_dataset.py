@@ -56,7 +56,6 @@ class MP100EpisodeDataset(Dataset):
             messages.
         metainfo: every metric gets it as ``dataset_meta``.
         categories: by category id, in the file's order.
-        reductions: see :class:`AnnotationIndex`.
         instances_by_category: annotation and image ids that a sampler draws from.
         num_missing_images: number of distinct image files that are not on disk.
         num_without_image: usable instances that training leaves out of
@@ -121,7 +120,6 @@ class MP100EpisodeDataset(Dataset):
             read_category_choice(exclude_categories, 'exclude_categories'),
         )
         self.categories = self.index.categories
-        self.reductions = self.index.reductions
         missing = self._find_missing() if check_images else set()
         self.num_missing_images = len(missing)
         left_out = set() if test_mode else missing

@@ -85,19 +85,16 @@ def _runtime_info(checkpoint: Mapping) -> Mapping:
 def describe_gaps(dataset: object) -> str | None:
     """Which part of the complete training data is there; None if all of it is.
 
-    Missing are instances without an image file, and what a reduced annotation file was
-    made without. A category counts as there with its first instance.
+    Missing are instances without an image file. A category counts as there with its
+    first instance.
     """
     here: Counter[tuple[str, int]] = Counter()
     lost: Counter[tuple[str, int]] = Counter()
     for source in sources_of(dataset):
         pools = getattr(source.dataset, 'instances_by_category', None) or {}
         missing = getattr(source.dataset, 'num_without_image', None) or {}
-        reductions = getattr(source.dataset, 'reductions', None) or {}
         here.update({(source.name, key): len(pool) for key, pool in pools.items()})
         lost.update({(source.name, key): number for key, number in missing.items()})
-        for reduction in reductions.values():
-            lost[source.name, reduction.id] += reduction.num_left_out
     if not lost.total():
         return None
     counts, num_here = +here, here.total()

@@ -5,7 +5,7 @@ Official values count a pair without a scorable keypoint as 0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -215,26 +215,20 @@ def pck_curve(
     }
 
 
-def describe_partial(
-    table: ResultTable, plan: Mapping[int, Mapping[str, Any]]
-) -> OneLineDict | None:
+def describe_partial(table: ResultTable) -> OneLineDict | None:
     """What was scored of all pairs; None if nothing was dropped or left out.
 
     A category counts as scored with the first of its pairs.
 
     Args:
         table: all planned pairs, scored and dropped.
-        plan: see :func:`~cape_mm.evaluation.results.with_gaps`; with ``num_left_out``
-            the episodes of a category were drawn without so many of the complete
-            data's instances.
 
     Returns:
         ``text``, and the numbers in it: ``num_categories``, ``num_categories_planned``,
-        ``num_pairs``, ``num_pairs_planned``, and ``num_left_out`` if there are any.
+        ``num_pairs`` and ``num_pairs_planned``.
     """
     is_scored = table.is_scored
-    num_left_out = sum(planned.get('num_left_out', 0) for planned in plan.values())
-    if is_scored.all() and not num_left_out:
+    if is_scored.all():
         return None
     numbers = dict(
         num_categories=len(np.unique(table.category_id[is_scored])),
@@ -246,7 +240,4 @@ def describe_partial(
         'partial: {num_categories:,} of {num_categories_planned:,} categories, '
         '{num_pairs:,} of {num_pairs_planned:,} pairs'
     ).format(**numbers)
-    if num_left_out:
-        numbers['num_left_out'] = num_left_out
-        text += f', drawn without {num_left_out:,} instance{"s"[: num_left_out != 1]}'
     return OneLineDict(text=text, **numbers)

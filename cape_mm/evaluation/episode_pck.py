@@ -180,7 +180,7 @@ class EpisodePCK(BaseMetric):
             num_pairs_dropped=int((~is_scored).sum()),
             num_pairs_empty=int(table.is_empty.sum()),
             num_categories=sum(row['num_pairs'] > 0 for row in per_category.values()),
-            partial=describe_partial(table, plan),
+            partial=describe_partial(table),
             dropped_by_reason=reasons,
             per_category=per_category,
             **macro_means(table),

@@ -49,7 +49,6 @@ def rescore(
             f'again after a test of fixed episodes without templates'
         )
     table, metric = stored.table, EpisodePCK()
-    metric.dataset_meta = dict(evaluation_plan=stored.plan)
     is_scored = table.is_scored
     for place in np.unique(table.episode_index[is_scored]).tolist():
         rows = np.flatnonzero(is_scored & (table.episode_index == place))
@@ -61,7 +60,7 @@ def rescore(
     metrics['run'] = dict(run, annotations_sha256=files_sha256([ann_file]))
     path = Path(out) if out is not None else stored.path.with_name('rescored.json')
     write_metrics(metrics, path)
-    beside = results_path(path), metrics['run'], stored.episodes, stored.plan
+    beside = results_path(path), metrics['run'], stored.episodes
     print(format_table(metrics))
     print(f'metrics: {path}\nresults: {write_results(metric.pairs, *beside)}')
     return metrics

@@ -42,14 +42,12 @@ class StoredResults:
         table: the pairs.
         run: what they were measured on and with, as ``run`` in ``metrics.json``.
         episodes: the evaluation list; empty where it was not a fixed one.
-        plan: pairs of a full draw, by category id; see ``evaluation_plan``.
     """
 
     path: Path
     table: ResultTable
     run: dict[str, Any] = field(default_factory=dict)
     episodes: tuple[Episode, ...] = ()
-    plan: dict[int, dict[str, Any]] = field(default_factory=dict)
 
 
 def results_path(metrics_path: str | Path) -> Path:
@@ -62,7 +60,6 @@ def write_results(
     path: str | Path,
     run: Mapping[str, Any] | None = None,
     episodes: Iterable[Episode] = (),
-    plan: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> Path:
     """Write a table.
 
@@ -71,7 +68,6 @@ def write_results(
         path: the file; its folder is made where needed, an older file is replaced.
         run: what the pairs were measured on and with.
         episodes: the whole evaluation list; the place of each is its ``index``.
-        plan: pairs of a full draw, see ``evaluation_plan``.
 
     Returns:
         The path.
@@ -83,7 +79,7 @@ def write_results(
         arrays[f'floor{number}_predicted'] = floor.predicted
     header = dict(format=FORMAT, value_keys=VALUE_KEYS, run=dict(run or {}))
     header |= {name: getattr(table, name) for name in NAMES}
-    header |= dict(floors=list(table.floors), plan=plan or {})
+    header['floors'] = list(table.floors)
     header['episodes'] = [[e.category_id, e.support_ids, e.query_ids] for e in episodes]
     content = io.BytesIO()
     np.savez(content, header=np.array(json.dumps(header, default=str)), **arrays)
@@ -111,8 +107,7 @@ def write_all_results(
     for metric in metrics:
         if isinstance(metric, EpisodePCK) and metric.pairs is not None:
             name = f'{metric.prefix}.{path.name}' if metric.prefix else path.name
-            plan = (metric.dataset_meta or {}).get('evaluation_plan')
-            beside = path.with_name(name), run, episodes, plan
+            beside = path.with_name(name), run, episodes
             paths.append(write_results(metric.pairs, *beside))
     return paths
 
@@ -143,9 +138,8 @@ def read_results(result: str | Path) -> StoredResults:
             Episode(category, tuple(supports), tuple(queries))
             for category, supports, queries in header.get('episodes', ())
         )
-        plan = {int(key): row for key, row in header.get('plan', {}).items()}
         table = _read_table(header, arrays)
-        return StoredResults(path, table, dict(header['run']), episodes, plan)
+        return StoredResults(path, table, dict(header['run']), episodes)
     except DAMAGE as error:
         raise AnnotationFormatError(
             f'{path} is not a file of results, or is damaged '

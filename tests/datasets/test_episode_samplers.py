@@ -30,7 +30,6 @@ def make_dataset(images_of, per_image=2, without_image=()):
         num_without_image=Counter(without_image),
         categories=categories,
         ann_file='data/train.json',
-        index=SimpleNamespace(reductions={}),
     )
 
 
@@ -268,7 +267,6 @@ class IndexedPools(torch.utils.data.Dataset):
     num_without_image = DATASET.num_without_image
     categories = DATASET.categories
     ann_file = DATASET.ann_file
-    index = DATASET.index
 
     def __getitem__(self, episode):
         return episode

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 from mmengine.logging import MessageHub
 
-from cape_mm.datasets.reduced_files import Reduction
 from cape_mm.engine.trained_categories import (
     describe_gaps,
     describe_overlap,
@@ -55,19 +54,14 @@ def test_overlap_is_of_id_and_name():
     assert '(c0, c1, c2, ...): test results' in warning
 
 
-def test_gaps_are_lost_images_and_what_a_reduced_file_left_out():
+def test_gaps_are_lost_images():
     dataset = SimpleNamespace(
         instances_by_category={1: [(1, 1)] * 5, 2: [], 3: [(2, 2)] * 1000, 4: []},
         num_without_image=Counter({1: 2, 2: 3}),
-        reductions={
-            3: Reduction(3, 'cow', num_instances=1000, num_kept=1000),
-            9: Reduction(9, 'emu', num_instances=40, num_kept=0),
-        },
     )
-    text = '2 of 4 categories, 1,005 of 1,050 instances'
+    text = '2 of 3 categories, 1,005 of 1,010 instances'
     assert describe_gaps(dataset) == text
     dataset.num_without_image = Counter({1: 0})
-    dataset.reductions.pop(9)
     assert describe_gaps(dataset) is None
     assert describe_gaps(object()) is None
 

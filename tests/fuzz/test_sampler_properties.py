@@ -31,7 +31,6 @@ def make_dataset(images_by_category):
         num_without_image=Counter(),
         ann_file='x.json',
         templates={},
-        index=SimpleNamespace(reductions={}),
         template_file=None,
         test_mode=False,
     )

@@ -5,14 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from command_line import new_parser, run_tool  # noqa: E402
-
-if TYPE_CHECKING:
-    from cape_mm.data_tools.checking import DatasetReport
 
 EXAMPLE = """example:
   python tools/dataset_tools/check_dataset.py data/mp100 --decode --out check.json
@@ -52,11 +48,6 @@ def parse_args() -> argparse.Namespace:
         '--num-workers', type=int, help='processes that decode (default: one per core)'
     )
     parser.add_argument('--out', help='write the whole report as JSON')
-    parser.add_argument(
-        '--write-available',
-        metavar='OUT',
-        help='write the files, reduced to what can be used, into this folder',
-    )
     args = parser.parse_args()
     if not args.data_root and not args.ann_file:
         parser.error('give a data root or --ann-file')
@@ -78,6 +69,7 @@ def check(args: argparse.Namespace) -> int:
         format_report,
         image_folder_of,
     )
+    from cape_mm.evaluation.report import write_metrics
 
     folder = args.image_folder
     if folder is None and args.ann_file and args.data_root:
@@ -91,20 +83,9 @@ def check(args: argparse.Namespace) -> int:
         num_workers=args.num_workers,
     )
     print(format_report(report))
-    write_outputs(report, args)
-    return report.exit_code
-
-
-def write_outputs(report: DatasetReport, args: argparse.Namespace) -> None:
-    """Write the files that were asked for, and say where they are."""
-    from cape_mm.data_tools.checking import write_available
-    from cape_mm.evaluation.report import write_metrics
-
     if args.out:
         print(f'report: {write_metrics(report.to_dict(), args.out)}')
-    if args.write_available:
-        for original, path in write_available(report, args.write_available).items():
-            print(f'{original} reduced to what is available: {path}')
+    return report.exit_code
 
 
 def main() -> int:

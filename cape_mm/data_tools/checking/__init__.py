@@ -3,7 +3,6 @@
 from .check import check_dataset
 from .files import image_folder_of
 from .findings import Finding
-from .reduced_files import write_available
 from .report import DatasetReport, FileReport
 from .table import format_report
 
@@ -14,5 +13,4 @@ __all__ = [
     'check_dataset',
     'format_report',
     'image_folder_of',
-    'write_available',
 ]

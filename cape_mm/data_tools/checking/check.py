@@ -139,9 +139,6 @@ class _FileCheck:
             for key, image in self.images.items()
             if not image.is_available
         }
-        report.available_image_ids = {
-            key for key, image in self.images.items() if image.is_available
-        }
         kept, available = index.by_category(), index.by_category(gone)
         report.num_kept = len(index)
         report.num_available = sum(map(len, available.values()))

@@ -57,7 +57,6 @@ class FileReport:
         dropped: ids of the others by reason.
         categories: one row for each.
         findings: everything else.
-        available_image_ids: images that can be used.
     """
 
     path: Path
@@ -69,7 +68,6 @@ class FileReport:
     dropped: dict[str, list[int]] = field(default_factory=dict)
     categories: list[CategoryRow] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
-    available_image_ids: set[int] = field(default_factory=set)
 
     @property
     def retention(self) -> float:

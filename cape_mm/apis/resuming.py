@@ -205,7 +205,7 @@ def describe_kept(meta: Mapping, cfg: Config) -> str:
     """
     try:
         before = parse_text(meta.get('cfg'), {key.split('.')[0] for key in RESTORED})
-    except (ValueError, SyntaxError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return ''
     old, new = (
         {key: value for key, value in flatten(config) if key.startswith(RESTORED)}

@@ -42,8 +42,10 @@ LAYERS = frozenset(
 
 MODEL_PARTS = frozenset((*backbones.__all__, *necks.__all__, *LAYERS))
 OWN_MODELS, OWN_TRANSFORMS = 'cape_mm.models.', 'cape_mm.datasets.transforms.'
-FILE_KEYS = re.compile(r'^_|pretrained|checkpoint|file')
-"""Keys under which parts take files, and MMEngine a scope."""
+FILE_KEYS = re.compile(r'pretrained|checkpoint|file|backend_args')
+"""Keys under which parts take files, or the way to them."""
+PLACE_KEYS = re.compile(r'(^|_)(path|dir|root|url|uri|prefix)s?$')
+"""Keys under which a text would be a place; a number is the rate of a drop path."""
 FILE_NAME = re.compile(
     r'[/\\:~]|\.(py|pyc|json|ya?ml|pth?|pkl|pickle|bin|safetensors|ckpt|npz?|txt|so)$'
 )
@@ -93,13 +95,12 @@ def read_stored_config(meta: Mapping | None, source: str) -> Config | None:
             *find_problems(pipeline, TRANSFORMS, frozenset(), OWN_TRANSFORMS),
         ):
             raise ValueError(problem)
+        loader = dict(dataset=dict(pipeline=pipeline))
+        return Config(dict(model=model, test_dataloader=loader))
     except (ValueError, TypeError, LookupError, AttributeError, SyntaxError) as error:
         reason = str(error)
     except (RecursionError, MemoryError):
         reason = 'it is nested too deeply'
-    else:
-        loader = dict(dataset=dict(pipeline=pipeline))
-        return Config(dict(model=model, test_dataloader=loader))
     raise CheckpointError(
         f'{source}: the config stored in it is not used, because a file must not '
         f'choose what is run ({reason}). Name a config file of your own.'
@@ -124,7 +125,10 @@ def find_problems(
             if found is None or not found.__module__.startswith(own):
                 yield f'it names {kind!r}, which is none of the listed parts'
         for key, part in value.items():
-            if part and FILE_KEYS.search(str(key)):
+            is_place = isinstance(part, str) and PLACE_KEYS.search(str(key))
+            is_file = part and FILE_KEYS.search(str(key))
+            # MMEngine's own keys begin so: the scope is one of them
+            if str(key).startswith('_') or is_place or is_file:
                 yield f'it has {key}={part!r}'
             yield from find_problems(part, registry, listed, own)
     elif isinstance(value, (list, tuple)):

@@ -66,7 +66,8 @@ def _entry_defect(kind: str, entry: object, any_image: bool) -> str | None:
     required = [key for key in REQUIRED_KEYS[kind] if key not in optional]
     absent = [key for key in required if key not in entry]
     if absent:
-        return f'{name} has no {", ".join(absent)}'
+        size = ', the size of the picture in pixels' if 'width' in absent else ''
+        return f'{name} has no {", ".join(absent)}{size}'
     for key in required:
         if key in ID_KEYS and not is_id(entry[key]):
             expected = 'a non-negative integer below 2**63'
@@ -78,8 +79,9 @@ def _entry_defect(kind: str, entry: object, any_image: bool) -> str | None:
 
 def _image_defect(name: str, image: dict, any_image: bool) -> str | None:
     for key in () if any_image else ('width', 'height'):
-        if not _is_number(image[key]):
-            return not_as_expected(name, key, 'a number of pixels', image[key])
+        if not (_is_number(image[key]) and image[key] > 0):
+            expected = 'a number of pixels above 0'
+            return not_as_expected(name, key, expected, image[key])
     file_name = image['file_name']
     if not isinstance(file_name, str) or not file_name or '\0' in file_name:
         return not_as_expected(name, 'file_name', 'the name of a file', file_name)

@@ -23,19 +23,22 @@ def image_path(folder: str | os.PathLike, name: str) -> str:
     """Path of an image file.
 
     The disk may spell a name in another form of Unicode than the annotation file does
-    (macOS takes letters and their accents apart): then it is the disk's.
+    (macOS takes letters and their accents apart), and Windows separates folders by
+    back-slashes: then it is the disk's.
 
     Args:
         folder: the image folder.
         name: relative to it.
     """
     path = os.path.join(folder, name)
-    if not name.isascii() and not os.path.lexists(path):
-        for form in ('NFC', 'NFD'):
-            other = os.path.join(folder, unicodedata.normalize(form, name))
-            if os.path.lexists(other):
-                return other
-    return path
+    if (name.isascii() and '\\' not in name) or os.path.lexists(path):
+        return path
+    place = os.fspath(folder)
+    for part in name.replace('\\', '/').split('/'):
+        forms = (part, *(unicodedata.normalize(form, part) for form in ('NFC', 'NFD')))
+        spelled = [os.path.join(place, form) for form in forms]
+        place = next(filter(os.path.lexists, spelled), spelled[0])
+    return place if os.path.lexists(place) else path
 
 
 def look_for_images(

@@ -26,6 +26,10 @@ COLUMNS = (
     *('box_x', 'box_y', 'box_w', 'box_h'),
 )
 
+WAYS_OUT = (
+    "Other tables, as SLEAP's of an analysis, are not read: export as COCO or as "
+    'DeepLabCut writes its CSV.'
+)
 BOX = 'object'
 """The table has no categories: all boxes have one."""
 
@@ -74,7 +78,9 @@ def read_csv(path: str | Path, category: str | None = None) -> LabelSet:
     rows = [dict(itertools.zip_longest(header, row, fillvalue='')) for row in cells]
     missing = [name for name in COLUMNS[:6] if not rows or name not in rows[0]]
     if missing:
-        raise AnnotationFormatError(f'{path} has no rows or no column {missing}')
+        raise AnnotationFormatError(
+            f'{path} has no rows or no column {missing}, but {header}. {WAYS_OUT}'
+        )
     pictures: dict[tuple[str, str], dict[str, MarkedObject]] = {}
     with expecting('keypoint CSV', path):
         for row in rows:
@@ -86,17 +92,25 @@ def read_csv(path: str | Path, category: str | None = None) -> LabelSet:
                 objects[row['instance']] = one
                 box = [cell_value(row.get(name, '')) for name in COLUMNS[8:]]
                 one.boxes += [] if np.isnan(box).any() else [(BOX, tuple(box))]
-            visibility = cell_value(row.get('visibility', ''))
+            visibility = np.nan_to_num(cell_value(row.get('visibility', '')), nan=2)
             one.add(
                 row['keypoint'],
                 (cell_value(row['x']), cell_value(row['y'])),
-                2 if np.isnan(visibility) else int(visibility),
+                int(np.clip(visibility, 0, 2)),
                 cell_value(row.get('confidence', '')),
             )
         found = [
-            MarkedPicture(
-                file, None, list(objects.values()), int(float(frame)) if frame else None
-            )
+            MarkedPicture(file, None, list(objects.values()), _frame_number(frame))
             for (file, frame), objects in pictures.items()
         ]
     return replace(collect(found, None, BOX, path), category=category or 'object')
+
+
+def _frame_number(cell: str) -> int | None:
+    """Number of a frame, None for a picture."""
+    number = cell_value(cell)
+    if np.isnan(number):
+        return None
+    if number < 0 or not number.is_integer():
+        raise ValueError(f'frame {cell} is no number of a frame')
+    return int(number)

@@ -18,7 +18,7 @@ from ..utils.atomic_write import replacing
 DECIMALS = 3
 """Thousandths of a pixel."""
 
-EMPTY_CELLS = ('', 'NA', 'NAN', 'NULL', '#N/A')
+EMPTY_CELLS = ('', 'NA', 'NAN', 'NULL', 'NONE', 'N/A', '#N/A', '<NA>')
 
 MAX_BYTES = 255
 """Longest name of a file that file systems take."""
@@ -46,7 +46,12 @@ def read_rows(path: str | Path, kind: str) -> list[list[str]]:
         raise MissingDataError(f'no such file: {path}') from error
     except OSError as error:
         raise MissingDataError(f'{path} can not be read: {error.strerror}') from error
-    except (csv.Error, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise AnnotationFormatError(
+            f'{path} is not a {kind} file in UTF-8, as which Excel saves "CSV UTF-8": '
+            f'{error}'
+        ) from error
+    except csv.Error as error:
         raise AnnotationFormatError(f'{path} is not a {kind} file: {error}') from error
     rows = [row for row in rows if any(row)]
     for separator, name in ((';', 'semicolons'), ('\t', 'tabs')):
@@ -74,7 +79,7 @@ def expecting(kind: str, path: object) -> Iterator[None]:
         yield
     except CapeError:
         raise
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         what = f'has no {error}' if isinstance(error, KeyError) else str(error)
         raise AnnotationFormatError(f'{path} is not a {kind} file: {what}') from error
 

@@ -96,12 +96,16 @@ def _file_name(data: dict) -> str:
             f'{sorted(data)}, of which {len(found)} are names of pictures'
         )
     parts = urlsplit(found[0])
+    if parts.scheme == 'data':
+        raise ValueError('a task holds its picture itself (data:), not a name of it')
     if parts.path.rstrip('/').endswith('local-files'):
         return parse_qs(parts.query)['d'][0]
     has_address = len(parts.scheme) > 1 or parts.path.startswith('/data/')
-    path = unquote(parts.path) if has_address else found[0]
-    if '/upload/' in path:
+    path = unquote(parts.path if has_address else found[0])
+    if '/upload/' in f'/{path}':
         return UPLOADED.sub('', path.rsplit('/', 1)[1])
+    if parts.scheme == 'file':  # absolute, but for the slash before a drive
+        return re.sub('^/(?=[A-Za-z]:)', '', path)
     return path.lstrip('/') if has_address else path
 
 

@@ -16,6 +16,9 @@ FRAME_NAME = re.compile(
     re.IGNORECASE,
 )
 
+LABELLED_FRAME = re.compile(r'(labeled-data/[^/]+|.+/labeled-data/[^/]+)/img(\d+)\.png')
+"""A frame that DeepLabCut extracted: folder of the video's name, number from 0."""
+
 
 @dataclass(frozen=True)
 class LabelledInstance:

@@ -49,12 +49,18 @@ READABLE = [name for name, kind in FORMATS.items() if kind.read is not None]
 FOREIGN_SUFFIXES = {
     '.h5': 'DeepLabCut keeps the same labels in a CSV file beside it: name that; SLEAP '
     'exports CSV and COCO instead',
-    '.pickle': 'DeepLabCut: name the CSV file that analyze_videos(save_as_csv=True) '
-    'writes',
+    **dict.fromkeys(
+        ('.pickle', '.pkl'),
+        'DeepLabCut: name the CSV file that analyze_videos(save_as_csv=True) writes',
+    ),
     '.slp': 'SLEAP: export its labels to DeepLabCut CSV or COCO (sleap-io converts '
     'them), and name that file',
     '.xml': 'CVAT and others: export as COCO Keypoints 1.0',
     '.txt': 'YOLO and others: convert it to COCO keypoints',
+    '.mat': 'MATLAB: convert it to COCO keypoints',
+    **dict.fromkeys(
+        ('.xlsx', '.xls', '.ods', '.tsv'), 'A table: save it as CSV UTF-8, with commas'
+    ),
     '.zip': 'a zip file: unpack it first',
 }
 """Files that are not read, by suffix, with the way out."""

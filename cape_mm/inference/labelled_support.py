@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from ..datasets.image_files import image_path
 from ..errors import ConfigError, MissingDataError
 from ..formats import LabelledInstance, LabelledPicture, LabelSet, read_labels
 from ..formats.files import shorten
-from ..formats.labels import clean_name
+from ..formats.labels import clean_name, plain
 from .inferencer import CapeInferencer
 from .picture_names import PictureNames, name_parts
 from .pictures import read_picture
@@ -226,11 +227,15 @@ def _find_picture(
         if paths and start == 0:
             return Path(paths[0])
         there |= {os.path.abspath(path): tail for path in paths}
+        for folder in folders if not paths else ():
+            if (path := _in_other_letters(folder, parts[start:])) is not None:
+                there[os.path.abspath(path)] = path.relative_to(folder).as_posix()
     found = PictureNames({*names, picture.name}, there)
     for path in there:
         if found.find(path) == picture.name:
             notes.append(
-                f'picture {picture.name} was found by the end of its name: {path}'
+                f'picture {picture.name} was found by the end of its name'
+                f'{", with other capitals" if path in found.respelled else ""}: {path}'
             )
             return Path(path)
     reason = f' (there is {shorten(sorted(there))})' if there else ''
@@ -239,3 +244,17 @@ def _find_picture(
         f'{", ".join(map(str, folders))}{reason}. Name its folder as '
         f'support_images.'
     )
+
+
+def _in_other_letters(folder: Path, parts: Sequence[str]) -> Path | None:
+    """The only file whose path differs in capital letters alone, if there is one."""
+    place = folder
+    for part in parts:
+        with suppress(OSError):
+            wanted = part.casefold()
+            same = [n for n in os.listdir(place) if plain(n).casefold() == wanted]
+            if len(same) == 1:
+                place /= same[0]
+                continue
+        return None
+    return place if place.is_file() else None

@@ -24,8 +24,9 @@ class PictureNames:
         - an exact match wins: a label that is the picture's name
         - else they belong together that alone have the same last parts in their paths,
           the more parts the better: one label and one picture, counted among all
+        - last, capital and small letters are the same, under the same rules
         - ``guessed`` lists the pictures that were found by a part of the label's name,
-          or by the last part alone
+          or by the last part alone, ``respelled`` those with other capitals
 
     Args:
         labels: names in the file of labels, with or without suffix.
@@ -34,26 +35,37 @@ class PictureNames:
 
     Attributes:
         guessed: see above.
+        respelled: see above.
         left: labels with the last part of a picture that has none, but not alone.
     """
 
     def __init__(self, labels: Iterable[str], pictures: Mapping[str, str]) -> None:
         own = {label: name_parts(label) for label in labels}
+        own = {label: parts for label, parts in own.items() if parts}
         exact = {path: name_parts(name) for path, name in pictures.items()}
         paths = {path: name_parts(os.path.abspath(path)) for path in pictures}
         self._found: dict[str, str] = {}
         self._used: set[str] = set()
         self.guessed: list[str] = []
+        self.respelled: list[str] = []
         bare = {
             label: parts
             for label, parts in own.items()
             if PurePosixPath(label).suffix.lower() not in READABLE_SUFFIXES
         }
-        for names, spell in ((own, tuple), (bare, _without_suffix)):
+        small = {label: _in_small_letters(parts) for label, parts in own.items()}
+        for names, spell in (
+            (own, tuple),
+            (bare, _without_suffix),
+            (small, _in_small_letters),
+        ):
+            known = set(self._found)
             self._pair(names, {path: spell(parts) for path, parts in exact.items()}, 0)
             spelled = {path: spell(parts) for path, parts in paths.items()}
             for depth in range(max(map(len, names.values()), default=0), 0, -1):
                 self._pair(names, spelled, depth)
+            if names is small:
+                self.respelled = sorted(self._found.keys() - known)
         last = {paths[path][-1] for path in paths.keys() - self._found.keys()}
         self.left = [n for n in own if n not in self._used and own[n][-1] in last]
 
@@ -85,6 +97,11 @@ class PictureNames:
                 f'{len(self.guessed)} pictures were found by the last part of the name '
                 f'alone: {shorten(self.guessed)}'
             )
+        if self.respelled:
+            notes.append(
+                f'{len(self.respelled)} pictures were found by names that differ in '
+                f'capital letters: {shorten(self.respelled)}'
+            )
         if self.left:
             notes.append(
                 f'{len(self.left)} labels were not used, because their names fit '
@@ -102,6 +119,10 @@ def name_parts(name: str) -> tuple[str, ...]:
 
 def _without_suffix(parts: tuple[str, ...]) -> tuple[str, ...]:
     return (*parts[:-1], PurePosixPath(parts[-1]).stem)
+
+
+def _in_small_letters(parts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(part.casefold() for part in parts)
 
 
 def _by_tail(names: dict[str, tuple], depth: int) -> dict[tuple, list[str]]:

@@ -15,10 +15,13 @@ from ..evaluation.copy_support import copy_support
 from ..evaluation.functional import fraction_below, normalized_distances
 from ..formats import LabelledInstance, LabelledPicture, LabelSet
 from ..formats.files import shorten
+from ..formats.labels import LABELLED_FRAME
 from .labelled_support import LabelledSupport
 from .picture_names import PictureNames
 from .results import InferenceResult
+from .sources import suffix_of
 from .support import Shot
+from .video import SUFFIXES as VIDEO_SUFFIXES
 
 THRESHOLDS = (0.05, 0.1, 0.2)
 
@@ -80,6 +83,8 @@ def score_results(
 ) -> Scores:
     """Compare results with labels; pictures that were the support are left out.
 
+    Labels of the frames that DeepLabCut extracted are those of a video's frames, too.
+
     Args:
         results: of all inputs.
         truth: labels of pictures.
@@ -89,8 +94,12 @@ def score_results(
     """
     places, notes = match_keypoints(truth.keypoint_names, support.labels.keypoint_names)
     known: dict[tuple[str, int | None], list[LabelledPicture]] = {}
+    has_video = any(suffix_of(path) in VIDEO_SUFFIXES for path in pictures)
     for one in truth.pictures:
         known.setdefault((one.file_name, one.frame), []).append(one)
+        frame = LABELLED_FRAME.fullmatch(one.file_name)
+        if frame and has_video:
+            known.setdefault((frame[1], int(frame[2])), []).append(one)
     names = PictureNames({name for name, _ in known}, pictures)
     notes = [*truth.notes, *notes, *names.notes()]
     own = {os.path.realpath(path) for path in support.paths}

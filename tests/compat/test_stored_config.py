@@ -109,6 +109,11 @@ EVIL = [
     dict(type='DWPoseDistiller', teacher_cfg='settings.py', student_cfg='settings.py'),
     dict(type='TopdownPoseEstimator'),
     dict(type='CAPE', _scope_='evil'),
+    dict(type='CAPE', _scope_=''),
+    dict(type='ResNet', init_cfg=dict(type='Pretrained', checkpoint='weights')),
+    dict(type='LoadInstanceImage', backend_args=dict(backend='lmdb', db_path='x')),
+    dict(type='ResNet', plugins=[((dict(cfg=dict(type='os.system')),),)]),
+    dict(type='ResNet', depth=18, style=dict(db_path='weights')),
     dict(type='CAPE', metainfo=dict(from_file='settings')),
     dict(type='CAPE', metainfo='settings.py'),
     dict(type='TimmBackbone', name='hf_hub:someone/model'),
@@ -134,7 +139,16 @@ def test_only_listed_parts_and_no_files(part):
             read(**{KEY: config})
 
 
-@pytest.mark.parametrize('stored', [3, [1], dict(model=None), 'model = 1'])
+def nested(depth: int) -> dict:
+    part = {}
+    for _ in range(depth):
+        part = dict(a=part)
+    return dict(model=part, pipeline=[])
+
+
+@pytest.mark.parametrize(
+    'stored', [3, [1], dict(model=None), 'model = 1', nested(990), nested(5000)]
+)
 def test_odd_data(stored):
     with pytest.raises(CheckpointError, match='must not choose what is run'):
         read(**{KEY: stored})

@@ -117,6 +117,13 @@ def test_an_image_that_the_disk_spells_in_another_form(coco_tree, form):
     assert report.exit_code == 0 and not report.missing_images
 
 
+def test_folders_separated_as_windows_does(coco_tree):
+    coco_tree.fill(1, num_images=3)
+    first = coco_tree.content['images'][0]
+    first['file_name'] = first['file_name'].replace('/', '\\')
+    assert open_tree(coco_tree).load_instance(100, 0) is not None
+
+
 def test_one_file_under_several_ids_is_one_picture(coco_tree):
     ids = coco_tree.fill(1, num_images=3)
     first, second, third = coco_tree.content['images']

@@ -173,6 +173,14 @@ def test_a_turned_box_is_the_upright_one_around_it(tmp_path):
         (dict(image='C:\\pics\\a.png'), 'C:/pics/a.png'),
         (dict(photo='s3://bucket/x/a.JPG', text='hello'), 'x/a.JPG'),
         (dict(text='hello', frame='sub/a.png'), 'sub/a.png'),
+        (dict(image='/data/local-files/?d=my%20run%2Fa%23b.png'), 'my run/a#b.png'),
+        (dict(image='upload/3/0a1b2c3d-my%20a.png'), 'my a.png'),
+        (dict(image='images/my%20a.png'), 'images/my a.png'),
+        (dict(image='http://host:80/data/upload/3/0a1b2c3d-%C3%BC.png'), 'ü.png'),
+        (dict(image='https://host/x/my%20a.png?sig=b%2F'), 'x/my a.png'),
+        (dict(image='file:///C:/x/a%20b.png'), 'C:/x/a b.png'),
+        (dict(image='file:///x/a%20b.png'), '/x/a b.png'),
+        (dict(image='./x/../a.png'), 'a.png'),
     ],
 )
 def test_names_of_pictures(data, name, tmp_path):
@@ -185,4 +193,7 @@ def test_a_task_without_a_picture_names_what_it_has(tmp_path):
     content = studio([('mouse', MOUSE, None)])
     content[0]['data'] = dict(left='a.png', right='b.png')
     with pytest.raises(AnnotationFormatError, match=r"\['left', 'right'\], of which 2"):
+        read(tmp_path, content)
+    content[0]['data'] = dict(image='data:image/png;base64,AAAA')
+    with pytest.raises(AnnotationFormatError, match='picture itself'):
         read(tmp_path, content)

@@ -50,6 +50,11 @@ DEEPLABCUT = dict(
          enumerate(PLAIN)],
         quoting=csv.QUOTE_ALL,
     ),
+    numbered_by_pandas=as_text(
+        [['', *range(7)], *([n, *row] for n, row in enumerate(PLAIN))]
+    ),
+    told_its_separator='sep=,\n' + as_text(PLAIN),
+    none_of_pandas=as_text(PLAIN).replace('20,,', '20,None,<NA>'),
     empty_rows=as_text([*PLAIN[:3], [''] * 7, PLAIN[3], [], PLAIN[4], [''] * 7]),
 )  # fmt: skip
 
@@ -105,6 +110,42 @@ def test_our_table_saved_again(frame, tmp_path):
         read_labels(path)
 
 
+@pytest.mark.parametrize(
+    ('cells', 'message'),
+    [
+        (dict(frame='inf'), 'frame inf is no number'),
+        (dict(frame='1.5'), 'frame 1.5 is no number'),
+        (dict(frame='-1'), 'frame -1 is no number'),
+        (dict(frame='NA', x='inf', visibility='inf'), None),
+        (dict(instance=''), None),
+    ],
+)
+def test_odd_cells_of_our_table(cells, message, tmp_path):
+    (path,) = write_labels(make_labels(False), tmp_path, 'csv')
+    rows = list(csv.DictReader(io.StringIO(path.read_text(encoding='utf-8'))))
+    path.write_text(as_text([[*rows[0]], [*(rows[1] | cells).values()]]))
+    if message is None:
+        (picture,) = read_labels(path).pictures
+        assert picture.frame is None and picture.instances[0].visibility.max() < 3
+    else:
+        with pytest.raises(AnnotationFormatError, match=message):
+            read_labels(path)
+
+
+@pytest.mark.parametrize('encoding', ['utf-16', 'cp1252'])
+def test_a_table_in_another_encoding_names_the_one_to_use(encoding, tmp_path):
+    rows = [[cell.replace('snout', 'Fuß') for cell in row] for row in PLAIN]
+    (tmp_path / 'x.csv').write_text(as_text(rows), encoding=encoding)
+    with pytest.raises(AnnotationFormatError, match='"CSV UTF-8"'):
+        read_labels(tmp_path / 'x.csv')
+
+
+def test_another_table_names_its_columns_and_the_way_out(tmp_path):
+    (tmp_path / 'x.csv').write_text('track,frame_idx,nose.x\n,0,1\n')
+    with pytest.raises(AnnotationFormatError, match="'nose.x'.*export as COCO"):
+        read_labels(tmp_path / 'x.csv')
+
+
 @pytest.mark.parametrize(('separator', 'name'), [(';', 'semicolons'), ('\t', 'tabs')])
 def test_other_separators_are_named(separator, name, tmp_path):
     path = tmp_path / 'x.csv'
@@ -121,6 +162,8 @@ def test_other_separators_are_named(separator, name, tmp_path):
         ('annotations.xml', 'COCO Keypoints 1.0'),
         ('export.zip', 'unpack it first'),
         ('frame.txt', 'YOLO and others'),
+        ('labels.XLSX', 'save it as CSV UTF-8'),
+        ('labels.mat', 'MATLAB'),
     ],
 )
 @pytest.mark.parametrize('kind', [None, 'coco', 'deeplabcut'])

@@ -141,6 +141,8 @@ A, B = 'q/videoA/1.png', 'q/videoB/1.png'
         (['1.png'], ['q/1.png.jpg'], {}, []),
         (['u\u0308.png'], ['q/\u00fc.png'], {'q/\u00fc.png': 'u\u0308.png'}, []),
         (['2.png'], [A], {}, []),
+        (['', '.'], [A], {}, []),
+        (['s1/cam/1.png', 's2/cam/1.png'], ['q/s3/cam/1.png'], {}, []),
     ],
 )  # fmt: skip
 def test_labels_are_found_by_exact_names_first(labels, pictures, found, guessed):
@@ -149,6 +151,36 @@ def test_labels_are_found_by_exact_names_first(labels, pictures, found, guessed)
     assert {p: index.find(p) for p in pictures if index.find(p)} == found
     assert index.guessed == guessed
     assert ('last part of the name alone' in str(index.notes())) == bool(guessed)
+
+
+@pytest.mark.parametrize(
+    ('labels', 'pictures', 'found'),
+    [
+        (['A.PNG'], ['q/a.png'], {'q/a.png': 'A.PNG'}),
+        (['x/A.PNG'], ['q/a.png'], {'q/a.png': 'x/A.PNG'}),
+        (['A.PNG', 'a.png'], ['q/a.png'], {'q/a.png': 'a.png'}),
+        (['A.PNG', 'A.png'], ['q/a.png'], {}),
+        (['A.PNG'], ['q/a.png', 'q/a.Png'], {}),
+    ],
+)
+def test_capital_letters_come_last(labels, pictures, found):
+    index = PictureNames(labels, {path: path[2:] for path in pictures})
+    assert {p: index.find(p) for p in pictures if index.find(p)} == found
+    is_told = 'differ in capital letters: q/a.png' in str(index.notes())
+    assert is_told == (list(found.values()) != ['a.png'] and bool(found))
+
+
+@pytest.mark.parametrize('folder', ['labeled-data/clip', '/p/labeled-data/clip'])
+def test_labels_of_extracted_frames_are_those_of_the_video(folder, tmp_path):
+    labels, chosen = truth(f'{folder}/img07.png', KEYPOINTS), support(tmp_path)
+    found = [replace(result('q/clip.mp4', KEYPOINTS), frame=n) for n in range(9)]
+    scores = score(found, labels, chosen)
+    assert len(scores.distances) == 1
+    assert len(score(found[:7], labels, chosen).distances) == 0
+    other = truth('labeled-data/other/img07.png', KEYPOINTS)
+    assert len(score(found, other, chosen).distances) == 0
+    picture = result('q/labeled-data/clip/img07.png', KEYPOINTS)
+    assert len(score([picture], labels, chosen).distances) == 1
 
 
 def test_labels_that_fit_several_pictures_are_told():

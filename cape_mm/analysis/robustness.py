@@ -29,14 +29,11 @@ from ..errors import ConfigError
 from ..evaluation import EpisodePCK
 from ..evaluation.bootstrap import LEVEL, NUM_RESAMPLES, compare_pairs
 from ..evaluation.report import format_columns, write_metrics
-from ..evaluation.results import PCK_COLUMN, VALUE_KEYS, ResultTable, common_rows
+from ..evaluation.results import PCK_COLUMN, ResultTable, common_rows
 from ..utils.atomic_write import try_folder
 from .robustness_edits import EvaluationData, choose_edits
 from .run_comparison import difference_cells
 
-SAME_PLACE = 1e-3
-"""Of the box's longer side: mean errors that differ by less differ by rounding."""
-NME_COLUMN = VALUE_KEYS.index('NME')
 DEFAULT_HOOKS = (
     *('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler'),
     'checkpoint',
@@ -98,7 +95,7 @@ def measure_robustness(
         start = time.perf_counter()
         table = score(runner, loader, edited)
         record = dict(name=edit.name, value=value, label=edit.label(value))
-        record |= compare_to_clean(clean, table, num_resamples, seed, edit.is_symmetry)
+        record |= compare_to_clean(clean, table, num_resamples, seed)
         record['seconds'] = time.perf_counter() - start
         runner.logger.info(' '.join(format_row(record)[:4]))
         records.append(record)
@@ -178,67 +175,39 @@ def describe_clean(clean: ResultTable, num_episodes: int) -> dict[str, Any]:
 
 
 def compare_to_clean(
-    clean: ResultTable,
-    edited: ResultTable,
-    num_resamples: int,
-    seed: int,
-    is_symmetry: bool = False,
+    clean: ResultTable, edited: ResultTable, num_resamples: int, seed: int
 ) -> dict[str, Any]:
     """Figures of an edited run beside the clean one, on the pairs that both scored.
 
     Returns:
-        ``PCK@0.2``, ``clean`` and ``difference``; ``over_episodes`` and
-        ``over_categories``, the interval (``low``, ``high``) and ``p_value`` of the
-        difference; ``num_pairs``, ``num_pairs_left_out``, ``notes``; with
-        ``is_symmetry`` also ``is_invariant``: no pair has another PCK, nor a mean error
-        that differs by more than rounding.
+        ``num_pairs`` and ``num_pairs_left_out``; ``PCK@0.2``, ``clean`` and
+        ``difference``; ``over_episodes`` and ``over_categories`` as
+        :func:`compare_pairs` gives them, A the clean run.
     """
     rows = common_rows(clean, edited)
-    num_pairs = len(rows[0])
-    left_out = int(clean.is_scored.sum()) - num_pairs
-    record = dict(num_pairs=num_pairs, num_pairs_left_out=left_out, notes=[])
-    if left_out:
-        record['notes'].append(f'{left_out:,} pairs could not be compared')
-    if not num_pairs:
+    left_out = int(clean.is_scored.sum()) - len(rows[0])
+    record = dict(num_pairs=len(rows[0]), num_pairs_left_out=left_out)
+    if not record['num_pairs']:
         return record
-    values = [np.nan_to_num(t.values[r]) for t, r in zip((clean, edited), rows)]
-    pck, errors = ([v[:, i] for v in values] for i in (PCK_COLUMN, NME_COLUMN))
+    pck = [
+        np.nan_to_num(table.values[own, PCK_COLUMN])
+        for table, own in zip((clean, edited), rows)
+    ]
     pairs = clean.episode_index[rows[0]], clean.category_id[rows[0]]
     found = compare_pairs(*pck, *pairs, num_resamples, seed)
-    over_pairs = found['over_episodes']
-    record |= {
-        'PCK@0.2': over_pairs['B'],
-        'clean': over_pairs['A'],
-        'difference': over_pairs['difference'],
-    }
-    for key in ('over_episodes', 'over_categories'):
-        row = found[key]
-        ends = row['interval']
-        record[key] = None if ends is None else dict(ends, p_value=row['p_value'])
-    if is_symmetry:
-        changed = int((pck[0] != pck[1]).sum())
-        largest = float(np.abs(errors[0] - errors[1]).max())
-        record['is_invariant'] = not changed and largest < SAME_PLACE
-        verdict = 'exactly invariant' if record['is_invariant'] else 'NOT INVARIANT'
-        record['notes'].append(
-            f'{verdict}: PCK differs in {changed:,} of {num_pairs:,} pairs, the mean '
-            f'error by {largest:.1g} of the box at most'
-        )
-    return record
+    mean = found['over_episodes']
+    record |= {key: found[key] for key in ('over_episodes', 'over_categories')}
+    record |= {'PCK@0.2': mean['B'], 'clean': mean['A']}
+    return record | dict(difference=mean['difference'])
 
 
 def format_result(result: Mapping[str, Any]) -> str:
-    """Head, table and notes; a star marks an interval without zero."""
+    """Head and table; a star marks an interval without zero."""
     run, clean = result['run'], result['clean']
     dropped = clean['num_pairs_dropped']
     drawn = 'categories' if clean['num_categories'] > 1 else 'episodes'
     rows = [format_row(record) for record in result['perturbations']]
-    head = ('perturbation', 'PCK@0.2', 'clean', 'change', 'interval', 'p', '', 'pairs')
-    notes = [
-        f'- {r["label"]}: {"; ".join(r["notes"])}'
-        for r in result['perturbations']
-        if r['notes']
-    ]
+    head = ('perturbation', 'clean', 'PCK@0.2', 'change', 'interval', 'p', '', 'pairs')
     parts = [
         f'{run["config"]}, {run["checkpoint"]}',
         f'clean: PCK@0.2 {100 * clean["PCK@0.2"]:.1f}, copying the support '
@@ -248,18 +217,17 @@ def format_result(result: Mapping[str, Any]) -> str:
         f'in percent; "interval" is that of the change ({100 * run["level"]:g} %, '
         f'paired, {drawn} drawn again, {run["num_resamples"]:,} resamples, seed '
         f'{run["seed"]})',
-        format_columns(rows, head),
-        '\n'.join(notes),
+        format_columns(rows, [*head, 'lost']),
     ]
-    return '\n\n'.join(part for part in parts if part)
+    return '\n\n'.join(parts)
 
 
-def format_row(record: Mapping[str, Any]) -> tuple[str, ...]:
+def format_row(record: Mapping[str, Any]) -> list[str]:
     """Cells of a record."""
-    if 'PCK@0.2' not in record:
-        return (record['label'], *['-'] * 6, '0')
-    ends = record['over_categories'] or record['over_episodes']
-    row = dict(A=record['clean'], B=record['PCK@0.2'], difference=record['difference'])
-    row |= dict(interval=ends, p_value=ends and ends['p_value'])
-    a, b, *cells = difference_cells(row)
-    return (record['label'], b, a, *cells, f'{record["num_pairs"]:,}')
+    cells = ['-'] * 6
+    if 'PCK@0.2' in record:
+        whole = record['over_categories']
+        row = whole if whole['interval'] else record['over_episodes']
+        cells = difference_cells(row)
+    counts = (f'{record[key]:,}' for key in ('num_pairs', 'num_pairs_left_out'))
+    return [record['label'], *cells, *counts]

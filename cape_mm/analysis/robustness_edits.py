@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,14 +51,6 @@ def change_skeletons(
     return replace(data, dataset=data.dataset.with_changes(categories=changed))
 
 
-def random_skeleton(category: Category, seed: int) -> Skeleton:
-    """As many edges as the category has, any of all pairs of keypoints."""
-    pairs = list(combinations(range(category.num_keypoints), 2))
-    rng = np.random.default_rng([seed, category.id])
-    chosen = rng.permutation(len(pairs))[: len(category.skeleton)]
-    return tuple(pairs[i] for i in chosen)
-
-
 def draw_order(category: Category, seed: int) -> np.ndarray:
     """Which keypoint comes to stand at each place, int (K,).
 
@@ -76,22 +67,6 @@ def relabel(skeleton: Skeleton, order: np.ndarray) -> Skeleton:
     """Edges between the places that the keypoints move to."""
     place = np.argsort(order).tolist()
     return tuple((place[start], place[end]) for start, end in skeleton)
-
-
-def permute_keypoints(data: EvaluationData, seed: int) -> EvaluationData:
-    """List all keypoints of a category in another order, edges with them."""
-    known = data.dataset.categories.items()
-    orders = {key: draw_order(category, seed) for key, category in known}
-    edited = change_skeletons(
-        data, lambda category: relabel(category.skeleton, orders[category.id])
-    )
-    instances = []
-    for instance in data.dataset.index.instances:
-        order = orders[instance.category_id]
-        columns = ('keypoints', 'is_visible', 'visibility')
-        taken = {name: getattr(instance, name)[order] for name in columns}
-        instances.append(replace(instance, **taken))
-    return replace(edited, dataset=edited.dataset.with_changes(instances=instances))
 
 
 def disturb_queries(
@@ -145,14 +120,12 @@ class Edit:
         title: for people to read, with the strength's unit.
         apply: makes other episodes of data, a strength and a seed.
         values: strengths; ``(None,)`` has none.
-        is_symmetry: a sound model's predictions do not change at all.
     """
 
     name: str
     title: str
     apply: Callable[[EvaluationData, Value, int], EvaluationData]
     values: tuple[Value, ...] = (None,)
-    is_symmetry: bool = False
 
     def label(self, value: Value) -> str:
         """Title with the strength."""
@@ -184,17 +157,10 @@ def _blur(sigma: float) -> dict:
 
 EDITS = (
     Edit('no_skeleton', 'no skeleton', _skeletons(lambda category, seed: ())),
-    Edit('random_skeleton', 'random skeleton', _skeletons(random_skeleton)),
     Edit(
         'permuted_skeleton',
         'permuted skeleton',
         _skeletons(lambda c, seed: relabel(c.skeleton, draw_order(c, seed))),
-    ),
-    Edit(
-        'keypoint_order',
-        'permuted keypoint order',
-        lambda data, _, seed: permute_keypoints(data, seed),
-        is_symmetry=True,
     ),
     Edit('occlusion', 'query occluded, share', _queries(_occlusion), (0.1, 0.2, 0.4)),
     Edit(

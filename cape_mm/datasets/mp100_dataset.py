@@ -24,7 +24,7 @@ from .episode_packing import load_or_drop, load_or_redraw, pack_episode
 from .image_files import image_path, look_for_images
 from .instance_filters import Instance
 from .splits import read_category_choice, split_files
-from .templates import Template, adopt_skeletons, load_template, read_template_file
+from .templates import Template, load_template, read_template_file
 
 METAINFO = dict(dataset_name='mp100')
 
@@ -155,7 +155,11 @@ class MP100EpisodeDataset(Dataset):
         pools = self.instances_by_category
         used = {i: self.categories[i] for i, pool in pools.items() if pool}
         self.templates = read_template_file(self.template_file, used)
-        self.categories = self.categories | adopt_skeletons(used, self.templates)
+        self.categories = self.categories | {
+            key: replace(used[key], skeleton=template.skeleton)
+            for key, template in self.templates.items()
+            if template.skeleton is not None
+        }
 
     def _find_missing(self) -> set[str]:
         file_names = [inst.file_name for inst in self.index.instances]

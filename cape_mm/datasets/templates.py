@@ -21,7 +21,7 @@ Convention:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,7 @@ from .transforms import InstanceCrop, PackInstance, WarpInstance
 
 PICTURE_SIDE = 64
 PICTURE_LEVEL = 127
+REMEDY = 'The format is described in cape_mm/datasets/templates.py.'
 TEMPLATE_ID = -1
 """Annotation and image id of a template: it has none."""
 
@@ -78,35 +79,24 @@ def read_template_file(
             another number of keypoints than its category.
         ConfigError: the templates were made from annotations.
     """
-    if not Path(path).is_file():
-        raise MissingDataError(
-            f'template file not found: {path}. Its format is described in '
-            f'cape_mm/datasets/templates.py.'
+    content = read_json(path, 'a template file', REMEDY)
+    raw, is_derived = content.get('templates'), content.get('from_annotations')
+    if not content.get('source') or not isinstance(raw, dict):
+        raise AnnotationFormatError(
+            f'{path}: a template file has "source" (where the templates come from) and '
+            f'"templates" (an object by category id). {REMEDY}'
         )
-    content = read_json(path, 'a template file')
-    expected = dict(source=str, from_annotations=bool, templates=dict)
-    for key, kind in expected.items():
-        value = content.get(key)
-        if not isinstance(value, kind) or value == '':
-            raise AnnotationFormatError(
-                f'{path}: a template file is a JSON object with "source" (text: where '
-                f'the templates come from), "from_annotations" (true or false) and '
-                f'"templates" (by category id), but {key!r} is {value!r}'
-            )
-    if content['from_annotations']:
+    if is_derived is not False:
         raise ConfigError(
-            f'{path} says that its templates were made from annotations (source: '
+            f'{path} says from_annotations={is_derived!r} (source: '
             f'{content["source"]!r}). A template of an evaluated category has to come '
             f'from outside, or the result would not be zero-shot.'
         )
-    raw = content['templates']
-    missing = [i for i in categories if str(i) not in raw]
+    missing = [str(i) for i in categories if str(i) not in raw]
     if missing:
-        names = ', '.join(f'{i} ({categories[i].name!r})' for i in missing[:5])
-        more = f' and {len(missing) - 5} more' if missing[5:] else ''
         raise MissingDataError(
-            f'{path} has no template for the categories {names}{more}. Add them, or '
-            f'leave the categories out with exclude_categories.'
+            f'{path} has no template for the categories {", ".join(missing)}. Add '
+            f'them, or leave the categories out with exclude_categories.'
         )
     templates = {}
     for key, category in categories.items():
@@ -115,7 +105,7 @@ def read_template_file(
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise AnnotationFormatError(
                 f'{path}: the template of category {key} ({category.name!r}) can not '
-                f'be read ({type(error).__name__}: {error})'
+                f'be read ({type(error).__name__}: {error}). {REMEDY}'
             ) from error
     return templates
 
@@ -126,46 +116,17 @@ def _read_template(raw: Mapping, category: Category) -> Template:
         raise ValueError(
             f'{len(points)} keypoints, but the category has {category.num_keypoints}'
         )
-    for index, point in enumerate(points):
-        if point is not None and not _is_unit_point(point):
-            raise ValueError(
-                f'keypoint {index} is {point!r}, expected (x, y) in [0, 1] of the '
-                f'square crop, or null'
-            )
     is_visible = np.array([point is not None for point in points])
+    keypoints = np.array([point or (0.0, 0.0) for point in points], np.float64)
+    is_inside = (keypoints >= 0) & (keypoints <= 1)  # NaN is not
+    if keypoints.shape != (len(points), 2) or not is_inside.all():
+        raise ValueError('a keypoint is (x, y) in [0, 1] of the square crop, or null')
     if not is_visible.any():
         raise ValueError('all of its keypoints are null')
     if skeleton is not None:
-        if not all(type(node) is int for edge in skeleton for node in edge):
-            raise TypeError('"skeleton" is no list of index pairs')
         check_skeleton(skeleton, category.num_keypoints)
-        skeleton = tuple((start, end) for start, end in skeleton)
-    return Template(
-        category_id=category.id,
-        keypoints=np.array([point or (0.0, 0.0) for point in points], np.float64),
-        is_visible=is_visible,
-        skeleton=skeleton,
-    )
-
-
-def _is_unit_point(point: object) -> bool:
-    return (
-        isinstance(point, list)
-        and len(point) == 2
-        and all(type(value) in (int, float) and 0 <= value <= 1 for value in point)
-    )
-
-
-def adopt_skeletons(
-    categories: Mapping[int, Category], templates: Mapping[int, Template]
-) -> dict[int, Category]:
-    """The categories, with the skeletons of those templates that have one."""
-    return {
-        key: replace(category, skeleton=templates[key].skeleton)
-        if templates[key].skeleton is not None
-        else category
-        for key, category in categories.items()
-    }
+        skeleton = tuple((int(start), int(end)) for start, end in skeleton)
+    return Template(category.id, keypoints, is_visible, skeleton)
 
 
 def load_template(

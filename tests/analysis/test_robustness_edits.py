@@ -14,8 +14,6 @@ from cape_mm.analysis.robustness_edits import (
     EvaluationData,
     choose_edits,
     draw_order,
-    permute_keypoints,
-    random_skeleton,
     relabel,
 )
 from cape_mm.datasets import FixedEpisodeSampler, collate_episodes
@@ -75,20 +73,8 @@ def test_keypoint_order_is_one_cycle_and_carries_the_edges(data):
     np.testing.assert_array_equal(moved, hops[np.ix_(order, order)])
 
 
-def test_permuted_keypoints_are_the_same_points(data):
-    edited = permute_keypoints(data, 0)
-    for episode in edited.episodes:
-        order = draw_order(data.dataset.categories[episode.category_id], 0)
-        for ann_id in episode.support_ids + episode.query_ids:
-            old, new = (d.dataset.index[ann_id] for d in (data, edited))
-            np.testing.assert_array_equal(new.keypoints, old.keypoints[order])
-
-
-def test_other_skeletons_have_as_many_edges(data):
+def test_a_permuted_skeleton_is_the_same_graph_elsewhere(data):
     category = data.dataset.categories[2]
-    edges = [random_skeleton(category, seed) for seed in (0, 1)]
-    assert all(len({frozenset(e) for e in s}) == 5 for s in edges)
-    assert edges[0] != edges[1]
     edited = BY_NAME['permuted_skeleton'].apply(data, None, 0)
     permuted = edited.dataset.categories[2].skeleton
     degrees = [

@@ -1,8 +1,8 @@
 """Measure how much PCK a checkpoint loses where its input is disturbed.
 
-The same frozen episodes are run as they are and with another skeleton, another order
-of keypoints, and queries that are covered, turned, scaled, compressed or blurred. A
-table and a JSON file put every run beside the clean one.
+The same frozen episodes are run as they are, with another skeleton, and with queries
+that are covered, turned, scaled, compressed or blurred. A table and a JSON file put
+every run beside the clean one.
 """
 
 from __future__ import annotations
@@ -28,9 +28,7 @@ EXAMPLE = """example:
 """
 NAMES = """perturbations:
   no_skeleton      no edges
-  random_skeleton  as many edges, between any keypoints
   permuted_skeleton  the same graph on the keypoints in another order
-  keypoint_order   keypoints listed in another order: must change nothing
   occlusion, rotation, scale, jpeg, blur   of the queries; supports stay as they are
 """
 

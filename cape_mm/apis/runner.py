@@ -15,7 +15,7 @@ from mmpose.registry import VISUALIZERS
 
 from ..compat.checkpoint import load_weights, read_checkpoint
 from ..compat.checkpoint_file import trusting
-from ..datasets.evaluation_plan import dataset_meta
+from ..datasets.episode_pools import dataset_meta
 from ..engine.hooks import EpisodePicturesHook
 from ..engine.hooks.accumulation_window_hook import get_accumulative_counts
 from ..engine.trained_categories import (

@@ -13,8 +13,13 @@ from torch.utils.data import Sampler
 
 from ..errors import ConfigError
 from ..structures import Episode
-from .episode_pools import EpisodeSize, InstanceIds, usable_pools
-from .evaluation_plan import EvaluationPlan, make_plan
+from .episode_pools import (
+    EpisodeSize,
+    EvaluationPlan,
+    InstanceIds,
+    make_plan,
+    usable_pools,
+)
 from .frozen_episodes import (
     OFFICIAL_SEED,
     check_frozen_episodes,
@@ -171,7 +176,7 @@ class FixedEpisodeSampler(Sampler[Episode]):
     Attributes:
         episodes: those of all ranks.
         evaluation_plan: the pairs of a full draw, those of categories left out
-            included, see :mod:`~cape_mm.datasets.evaluation_plan`.
+            included, see :mod:`~cape_mm.datasets.episode_pools`.
 
     Args:
         dataset: gives the usable instances by category.

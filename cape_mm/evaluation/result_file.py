@@ -163,23 +163,9 @@ def _read_table(
             for i, name in enumerate(header['floors'])
         },
     )
-    num_pairs, owners = len(table), table.pair_of_point
-    columns = list(ARRAYS)
-    lengths = {name: len(getattr(table, name)) for name in columns}
-    wanted = dict.fromkeys(columns, num_pairs)
-    wanted |= dict(points=len(owners), pair_of_point=len(owners))
-    values = [table.values, *(floor.values for floor in table.floors.values())]
-    floors = table.floors.values()
-    parts = [part for floor in floors for part in (floor.distance, floor.predicted)]
-    if (
-        lengths != wanted
-        or {value.shape for value in values} != {(num_pairs, len(VALUE_KEYS))}
-        or any(len(part) != len(owners) for part in parts)
-        or table.points.dtype != POINT_TYPE
-    ):
+    owners = table.pair_of_point
+    if len(owners) != len(table.points) or table.points.dtype != POINT_TYPE:
         raise ValueError('its columns are of different lengths or types')
-    if ((owners < 0) | (owners >= num_pairs)).any() or (np.diff(owners) < 0).any():
+    if len(owners) and not 0 <= owners.min() <= owners.max() < len(table):
         raise ValueError('a keypoint is of no pair')
-    if len(set(zip(table.episode_index.tolist(), table.slot.tolist()))) != num_pairs:
-        raise ValueError('a pair is listed twice')
     return table

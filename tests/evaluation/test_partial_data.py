@@ -16,7 +16,7 @@ from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 
 from cape_mm.datasets import FixedEpisodeSampler, MP100EpisodeDataset
-from cape_mm.datasets.evaluation_plan import dataset_meta
+from cape_mm.datasets.episode_pools import dataset_meta
 from cape_mm.evaluation import EpisodePCK, format_table, write_metrics
 from cape_mm.evaluation.breakdowns import OneLineDict
 

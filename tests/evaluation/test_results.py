@@ -124,14 +124,8 @@ def test_a_cut_file_is_refused(path, end):
 @pytest.mark.parametrize(
     ('name', 'value'),
     [
-        ('slot', np.array([0, 1])),
-        ('slot', np.array([0, 0, 0])),
-        ('values', np.zeros((3, 7))),
         ('pair_of_point', np.array([0, 0, 5])),
-        ('pair_of_point', np.array([1, 0, 0])),
         ('points', np.zeros(3)),
-        ('floor0_distance', np.zeros(2)),
-        ('floor0_predicted', np.zeros((2, 2))),
         ('header', np.array('{"format": "other"}')),
         ('header', np.array('[')),
     ],

@@ -8,8 +8,12 @@ from .geometric import (
     WarpInstance,
 )
 from .loading import LoadInstanceImage
-from .occlusion import RandomOcclusion
-from .perturbations import FixedInstanceAffine, JpegCompression, PerturbQuery
+from .perturbations import (
+    FixedInstanceAffine,
+    JpegCompression,
+    PerturbQuery,
+    RandomOcclusion,
+)
 from .photometric import EpisodeColor, RandomGaussianBlur, RandomPhotometric
 
 __all__ = [

@@ -18,7 +18,7 @@ from mmpose.registry import LOOPS
 from torch.utils.data import DataLoader
 
 from ...datasets import MP100EpisodeDataset, collate_episodes
-from ...datasets.evaluation_plan import dataset_meta
+from ...datasets.episode_pools import dataset_meta
 from ...datasets.instance_view import InstanceView
 from ...errors import ConfigError
 from ...structures import Episode
@@ -119,14 +119,25 @@ class EpisodeLoopMixin:
         own = share_categories(groups, *get_dist_info())
         parts = list(split_categories(own, self.max_instances))
         plans = [plan_instances(part, self.image_batch) for part in parts]
-        progress = _Progress(self, parts)
         loader = self.dataloader
         batches = iter(load_instances(loader, loader.dataset, plans))
+        start = said = time.perf_counter()
+        num_done = num_encoded = number = 0
         for part, plan in zip(parts, plans):
             for batch, encoded in self._predict(model, part, plan, batches):
-                self._emit(progress.num_batches, batch, encoded)
-                progress.step(batch, encoded)
-        progress.finish()
+                self._emit(number, batch, encoded)
+                number += 1
+                num_done += count_pairs([episode for episode, _ in batch])
+                if time.perf_counter() - said >= self.log_seconds:
+                    said = time.perf_counter()
+                    self._log_progress(num_done, parts, said - start)
+            num_encoded += len(encoded.known.labels)
+        seconds = time.perf_counter() - start
+        self.runner.logger.info(
+            f'{self.stage}: {num_done:,} pairs in {seconds:.1f} s '
+            f'({num_done / max(seconds, 1e-9):,.0f} pairs/s): '
+            f'{num_encoded:,} instances through the backbone once each'
+        )
         metrics = self.evaluator.evaluate(len(self.dataloader.dataset))
         runner.call_hook(f'after_{self.stage}_epoch', metrics=metrics)
         runner.call_hook(f'after_{self.stage}')
@@ -149,6 +160,17 @@ class EpisodeLoopMixin:
             with cast_to(self.precision, device):
                 predict_episodes(model, encoded, batch)
             yield batch, encoded
+
+    def _log_progress(
+        self, num_done: int, parts: Sequence[list[Episode]], seconds: float
+    ) -> None:
+        total = sum(map(count_pairs, parts))
+        speed = num_done / max(seconds, 1e-9)
+        left = timedelta(seconds=round((total - num_done) / speed))
+        self.runner.logger.info(
+            f'{self.stage}: {num_done:,} of {total:,} pairs, {speed:,.0f} pairs/s, eta '
+            f'{left}'
+        )
 
     def _emit(
         self, number: int, batch: Sequence[EpisodeItem], encoded: EncodedInstances
@@ -242,46 +264,4 @@ def check_fast(model: torch.nn.Module, dataloader: DataLoader, stage: str) -> No
         raise ConfigError(
             f'Episode{loop}Loop encodes every instance once, which is not possible: '
             f"{reason}. Set {stage}_cfg.type='{loop}Loop': slower, the same result."
-        )
-
-
-class _Progress:
-    """Counts the pairs of this process and logs them."""
-
-    def __init__(self, loop: EpisodeLoopMixin, parts: Sequence[list[Episode]]) -> None:
-        self.stage, self.logger = loop.stage, loop.runner.logger
-        self.interval = loop.log_seconds
-        self.num_pairs = sum(map(count_pairs, parts))
-        self.num_categories = len({part[0].category_id for part in parts})
-        self.num_done = self.num_batches = self.num_encoded = 0
-        self._categories: set[int] = set()
-        self._last: EncodedInstances | None = None
-        self._start = self._said = time.perf_counter()
-
-    def step(self, batch: Sequence[EpisodeItem], encoded: EncodedInstances) -> None:
-        """Count a batch."""
-        self.num_batches += 1
-        self.num_done += count_pairs([episode for episode, _ in batch])
-        self._categories.add(batch[0][0].category_id)
-        if encoded is not self._last:
-            self._last = encoded
-            self.num_encoded += len(encoded.known.labels)
-        now = time.perf_counter()
-        if now - self._said >= self.interval and self.num_done < self.num_pairs:
-            self._said = now
-            speed = self.num_done / max(now - self._start, 1e-9)
-            left = timedelta(seconds=round((self.num_pairs - self.num_done) / speed))
-            self.logger.info(
-                f'{self.stage}: {self.num_done:,} of {self.num_pairs:,} pairs, '
-                f'category {len(self._categories)} of {self.num_categories}, '
-                f'{speed:,.0f} pairs/s, eta {left}'
-            )
-
-    def finish(self) -> None:
-        """Log the end."""
-        seconds = time.perf_counter() - self._start
-        self.logger.info(
-            f'{self.stage}: {self.num_done:,} pairs in {seconds:.1f} s '
-            f'({self.num_done / max(seconds, 1e-9):,.0f} pairs/s): '
-            f'{self.num_encoded:,} instances through the backbone once each'
         )

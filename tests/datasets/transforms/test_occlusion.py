@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cape_mm.datasets.transforms import RandomOcclusion
-from cape_mm.datasets.transforms.occlusion import is_in_box
+from cape_mm.datasets.transforms.perturbations import is_in_box
 
 SIDE = 64
 GRID = np.stack(np.meshgrid([8, 24, 40, 56], [8, 24, 40, 56]), axis=-1).reshape(-1, 2)

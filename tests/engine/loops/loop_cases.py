@@ -18,7 +18,7 @@ from tiny_cape import build_cape
 from torch.utils.data import DataLoader
 
 from cape_mm.datasets import FixedEpisodeSampler, MP100EpisodeDataset, collate_episodes
-from cape_mm.datasets.evaluation_plan import dataset_meta
+from cape_mm.datasets.episode_pools import dataset_meta
 from cape_mm.evaluation import EpisodePCK
 from cape_mm.structures import EpisodeDataSample
 

@@ -256,7 +256,7 @@ def test_validation(hidden_root, tmp_path):
         experiment_name='val',
     )
     assert_same_metrics(runner.val(), tested)
-    assert 'val: 3 of 18 pairs, category 1 of 2' in read_log(tmp_path / 'val')
+    assert 'val: 3 of 18 pairs, ' in read_log(tmp_path / 'val')
 
 
 def test_labels_of_queries_are_not_looked_at(hidden_root, tmp_path):

@@ -28,9 +28,11 @@ COUNTS_IN_TRAINING = {
     'train_cfg.max_iters': 1,
     'train_cfg.val_interval': 1,
     'optim_wrapper.accumulative_counts': 1,
+    'auto_scale_lr.base_batch_size': 1,
+    'randomness.seed': 0,
 }
 """Keys with their smallest values."""
-LEARNING_RATE = 'optim_wrapper.optimizer.lr'
+NOT_NEGATIVE = ('optim_wrapper.optimizer.lr', 'optim_wrapper.clip_grad.max_norm')
 UNREGISTERED = re.compile(r'^(\S+) is not in the (.+? registry)')
 WRONG_ARGUMENT = re.compile(
     r"(?:(\w+)\.)?__init__\(\) (?:got an unexpected keyword argument '(\w+)'|"
@@ -158,9 +160,9 @@ def check_numbers(cfg: Mapping, mode: str) -> None:
         value = read_key(cfg, key)
         if value is not None:
             check_at_least(key, value, smallest)
-    rate = read_key(cfg, LEARNING_RATE) if mode == 'train' else None
-    if rate is not None:
-        check_not_negative(LEARNING_RATE, rate)
+    for key in NOT_NEGATIVE if mode == 'train' else ():
+        if (value := read_key(cfg, key)) is not None:
+            check_not_negative(key, value)
 
 
 def read_key(cfg: Mapping, key: str) -> object:

@@ -209,6 +209,9 @@ def test_ragged_batches(cfg, monkeypatch):
         ('val_dataloader.num_workers', -1),
         ('optim_wrapper.optimizer.lr', -0.1),
         ('optim_wrapper.optimizer.lr', 'fast'),
+        ('optim_wrapper.clip_grad.max_norm', -1),
+        ('randomness.seed', -1),
+        ('auto_scale_lr.base_batch_size', 0),
     ],
 )
 def test_numbers_that_mean_nothing(cfg, key, value):

@@ -35,6 +35,7 @@ class ValidationSummaryHook(Hook):
     Args:
         key: the metric.
         window: validations in the moving average.
+        train_side_interval: without effect, in configs of earlier versions.
 
     Raises:
         ConfigError: a window of no validation.
@@ -42,7 +43,9 @@ class ValidationSummaryHook(Hook):
 
     priority = 'ABOVE_NORMAL'
 
-    def __init__(self, key: str = 'PCK@0.2', window: int = 5) -> None:
+    def __init__(
+        self, key: str = 'PCK@0.2', window: int = 5, train_side_interval: int = 0
+    ) -> None:
         check_at_least('window', window, 1)
         self.key = key
         self.window = window

@@ -88,7 +88,9 @@ def test_moving_average_goes_on_over_a_resume(toy, tmp_path):
 
 
 def test_a_metric_that_is_not_measured_gives_no_line(toy, tmp_path):
-    runner = toy.build_toy_runner(tmp_path, [ValidationSummaryHook()], validate=True)
+    runner = toy.build_toy_runner(
+        tmp_path, [ValidationSummaryHook(train_side_interval=1)], validate=True
+    )
     runner.train()
     assert 'moving average' not in toy.read_log(runner)
 

@@ -10,7 +10,7 @@ from mmengine.config import ConfigDict
 from tool_calls import FAST, REPO, TINY
 
 from cape_mm.analysis.benchmark import count_flops, ratio, summarise
-from cape_mm.analysis.random_model import drop_pretrained, make_batch, prepare
+from cape_mm.analysis.random_model import drop_pretrained, prepare
 from cape_mm.apis import parse_cfg_options
 
 SIZE = ('--input-size', '64', '--num-keypoints', '5', '--device', 'cpu')
@@ -71,28 +71,6 @@ def test_flops_by_hand():
     first, second = count_flops(one), count_flops(two)
     assert 0.5 * first < second < 0.9 * first
     assert not one.model.training
-
-
-def test_same_seed_same_model_and_input():
-    one, other = (prepare(TINY, OPTIONS, sizes=SMALL)[0] for _ in range(2))
-    weights = other.model.state_dict()
-    for name, value in one.model.state_dict().items():
-        assert torch.equal(value, weights[name]), name
-    images = [next(part.batches)['inputs']['query'].images for part in (one, other)]
-    assert torch.equal(*images)
-
-
-def test_made_batch():
-    sizes = dict(num_keypoints=1, input_size=64)
-    batch = make_batch(0, batch_size=2, num_shots=3, num_queries=4, **sizes)
-    assert batch['inputs']['query'].images.shape == (8, 3, 64, 64)
-    sample = batch['data_samples'][1]
-    assert sample.gt_instances.keypoints.shape == (4, 1, 2)
-    assert sample.skeleton == []  # one keypoint has no edge
-    sizes['num_keypoints'] = 6
-    tree = make_batch(0, 1, 1, 1, **sizes)['data_samples'][0].skeleton
-    assert sorted(end for _, end in tree) == [1, 2, 3, 4, 5]
-    assert all(start < end for start, end in tree)
 
 
 def test_pretrained_weights_are_dropped():

@@ -108,13 +108,6 @@ def test_impossible_arguments(run, runs, changes, message):
     assert not runs.calls
 
 
-def test_folder_that_can_not_be_written(run, runs, folder):
-    folder.write_text('a file')
-    with pytest.raises(ConfigError, match='no file can be written there'):
-        run()
-    assert not runs.calls
-
-
 def test_split_is_added_where_the_files_depend_on_it():
     config = 'configs/cape_mp100.py'
     assert options_of(config, (), 3) == {'split': 3}
@@ -202,12 +195,3 @@ def test_folds_that_do_not_belong_together(other, message):
 def test_nothing_is_finished():
     with pytest.raises(MissingDataError, match='none of the splits 1, 2 is finished'):
         summarise({1: None, 2: None})
-
-
-def test_undefined_values_give_no_mean():
-    """A null in one fold, e.g. of a mean over nothing; a single fold has no spread."""
-    summary = summarise({1: result(1, AUC=0.5), 2: result(2, AUC=None)})
-    assert summary['metrics']['AUC']['mean'] is None
-    assert summary['metrics']['AUC']['values'] == {1: 0.5, 2: None}
-    single = summarise({1: result(1)})['metrics']['PCK@0.2']
-    assert (single['mean'], single['std']) == (0.5, None)

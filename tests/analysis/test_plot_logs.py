@@ -7,13 +7,12 @@ import math
 import cv2
 import numpy as np
 import pytest
-from training_logs import SESSIONS, train_row, write_run, write_session
+from training_logs import SESSIONS, write_run, write_session
 
 from cape_mm.analysis.plot_logs import (
     DEFAULT_KEYS,
     draw_curves,
     find_best,
-    format_best_values,
     moving_mean,
     plot_logs,
 )
@@ -35,21 +34,6 @@ def test_two_runs(tmp_path, capsys):
     assert 'grad_norm' not in text  # by default only what there is
     assert rows[-1] == ['curves:', str(out)]
     assert [path.name for path in out.parent.iterdir()] == ['curves.png']
-
-
-def test_what_the_reader_should_know_is_said(tmp_path, capsys):
-    first = write_run(tmp_path / 'x/run')
-    write_session(first, SESSIONS[1], [train_row(50, 2.0)], b'{"lo')
-    other = tmp_path / 'y/run'
-    write_session(other, SESSIONS[0], [train_row(10, 1.0)])
-    plot_logs([first, other], tmp_path / 'c.png', ['loss', 'PCK@0.2'])
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[:3] == [
-        f'{first}: 1 damaged line(s) left out',
-        f'{first}: 2 sessions joined, 4 row(s) of an earlier one computed again by a '
-        f'later one',
-        f'{other}: has not logged PCK@0.2',
-    ]
 
 
 def test_keys(tmp_path, capsys):
@@ -86,20 +70,6 @@ def test_best_is_the_first_of_equals_and_no_nan():
     assert find_best('NME', curve(0.3, 0.1, 0.1)) == (0.1, 2)
     assert find_best('loss', curve(math.nan, math.inf)) is None
     assert find_best('lr', curve(0.1)) is None
-
-
-def test_table_of_best_values():
-    runs = [
-        RunLog('a', {'PCK@0.2': curve(0.5, 0.625, 0.6), 'lr': curve(0.1, 0.01)}),
-        RunLog('b', {'PCK@0.2': curve(0.7)}),
-    ]
-    table = format_best_values(runs, ['PCK@0.2', 'lr'])
-    lines = [line.split() for line in table.splitlines()]
-    assert lines[0] == ['run', 'key', 'best', 'at', 'last', 'at']
-    assert lines[1] == ['a', 'PCK@0.2', '[%]', '62.5', '2', '60', '3']
-    assert lines[2] == ['a', 'lr', '-', '-', '0.01', '2']
-    assert lines[3] == ['b', 'PCK@0.2', '[%]', '70', '1', '70', '1']
-    assert lines[4][-4:] == ['-'] * 4
 
 
 def test_moving_mean_by_hand():
@@ -157,11 +127,3 @@ def test_smoothing_is_for_noise_alone_and_nan_is_a_gap():
     gap = RunLog('a', {'loss': Curve((1, 2, 3), (1.0, math.inf, 2.0), True)})
     (panel,) = draw_curves([gap], ['loss']).axes
     assert np.isnan(panel.lines[0].get_ydata()).tolist() == [False, True, False]
-
-
-@pytest.mark.parametrize('num_keys', [1, 4])
-def test_any_number_of_panels(num_keys):
-    keys = [f'k{i}' for i in range(num_keys)]
-    figure = draw_curves([RunLog('a', {key: curve(1.0, 2.0) for key in keys})], keys)
-    shown = [axes for axes in figure.axes if axes.axison]
-    assert [axes.get_title() for axes in shown] == keys

@@ -106,15 +106,6 @@ def test_keypoints_have_names_where_known():
         assert row in text.replace(' 100', '100').replace(' 0.0', '0.0')
 
 
-def test_few_values():
-    """No confidences, no interval over categories, no group, one pair."""
-    text = page_of(random_pairs(has_confidence=False)).text
-    assert 'The model gives no confidences.' in text
-    text = page_of([make_pair(0, 0, 1, [0.3, 0.1], supercategory='')]).text
-    assert 'The annotation file names none.' in text
-    assert re.search(r'hidden \(v = 1\)\s*0\.0\s*0\.0', text)
-
-
 def test_pictures_and_what_stands_for_a_missing_one():
     pairs = [make_pair(7, 0, 1, [0.1, 0.1]), make_pair(7, 1, 1, [0.1, 0.9])]
     page = page_of(pairs, pictures={(7, 0): b'jpg'})
@@ -123,14 +114,6 @@ def test_pictures_and_what_stands_for_a_missing_one():
     assert [a['alt'] for tag, a in page.tags if tag == 'img'][-1] == caption
     page = page_of(pairs, pictures={(7, 0): 'image not found'})
     assert f'{caption}. No picture: image not found.' in page.text
-
-
-def test_where_it_comes_from():
-    run = {'ann_files': ['a.json', 'b.json'], 'trained_on': {'partial': 'x'}}
-    run['environment'] = dict(device='cpu', versions=dict(torch='2.1'))
-    page = page_of(random_pairs(1), metrics=dict(run=run), config_text='model = dict()')
-    for text in ('a.json, b.json', 'partial: x', 'torch: 2.1', 'model = dict()'):
-        assert text in page.text
 
 
 def test_warnings():

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import xml.etree.ElementTree as ElementTree
 
-import matplotlib
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
@@ -64,17 +62,3 @@ def test_long_curves_are_thinned_but_keep_their_ends(drawn):
     last = 100 * metrics['risk_coverage@0.2']['1']
     assert (coverage[-1], risk[-1]) == (100, pytest.approx(last))
     assert len(content) < 80_000
-
-
-def test_no_confidences():
-    assert measured(random_pairs(has_confidence=False))[1] is None
-
-
-def test_settings_of_the_reader_neither_matter_nor_change():
-    curve = evaluate(random_pairs())[0]['pck_curve']
-    expected = pck_curve(curve)
-    with matplotlib.rc_context({'font.size': 30, 'axes.facecolor': 'black'}):
-        assert pck_curve(curve) == expected
-        assert matplotlib.rcParams['font.size'] == 30
-    pyplot = sys.modules.get('matplotlib.pyplot')
-    assert pyplot is None or not pyplot.get_fignums()  # no window

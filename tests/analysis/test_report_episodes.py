@@ -42,12 +42,6 @@ def test_three_ranks_and_their_pairs():
     assert (chosen['median'].pair_pck, chosen['median'].num_pairs) == (0.5, 3)
 
 
-def test_error_decides_among_equals():
-    chosen = choose(pair(1, 0, 4, 0.1), pair(2, 0, 4, 0.02), pair(3, 0, 4, 0.15))
-    ranked = [chosen[rank].episode_index for rank in ('best', 'median', 'worst')]
-    assert ranked == [2, 1, 3]
-
-
 def test_few_episodes():
     assert list(choose(pair(1, 0, 4))) == ['only']
     assert list(choose(pair(1, 0, 4), pair(2, 0, 1))) == ['best', 'worst']
@@ -58,10 +52,6 @@ def test_pairs_without_a_keypoint_count_but_are_not_shown():
     chosen = choose(empty, pair(1, 1, 4), make_pair(1, 2, 1, None))
     assert chosen['only'].slot == 1
     assert (chosen['only'].episode_pck, chosen['only'].num_pairs) == (0.5, 2)
-
-
-def test_a_dropped_category_has_no_episode():
-    assert choose(pair(1, 0, 4), make_pair(2, 0, 8, None), category=8) == {}
 
 
 CHOSEN = ChosenPair('best', 1, 0, 0, 1.0, 1, 1.0)
@@ -104,12 +94,6 @@ def test_prediction_lies_on_the_crop(coco_tree, shown):
     points = sample.pred_instances.keypoints.float()
     torch.testing.assert_close(points, sample.gt_instances.keypoints.float())
     assert sample.pred_instances.keypoint_scores.eq(0.5).all()
-
-
-def test_no_confidence_is_no_confidence(coco_tree, shown):
-    ids = coco_tree.fill(1, 2)
-    draw_chosen([CHOSEN], *predict(coco_tree, *ids, has_scores=False))
-    assert 'keypoint_scores' not in shown[0][2].pred_instances
 
 
 @pytest.mark.parametrize('which', [0, 1])

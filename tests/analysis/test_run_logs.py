@@ -26,14 +26,6 @@ def test_a_run(tmp_path):
     assert not {'iter', 'step'} & log.curves.keys()
 
 
-def test_a_key_of_both_stages_is_two_curves(tmp_path):
-    """Iterations and epochs on one axis would be nonsense."""
-    curves = read_run(write_run(tmp_path)).curves
-    assert set(curves['time'].values) == {0.1}
-    assert curves['val/time'].steps == (1, 2, 3)
-    assert set(curves['val/time'].values) == {7.0}
-
-
 @pytest.mark.parametrize(
     'tail',
     [b'{"loss": 1.2, "st', b'\0' * 50, b'\xff\xfe\n[1, 2]\n{"loss": 1}\n"step"\n'],
@@ -70,21 +62,6 @@ def test_a_resume_that_dies_before_its_validation_replaces_the_old_one(tmp_path)
     log = read_run(tmp_path)
     assert log.curves['PCK@0.2'].values == (0.5,)
     assert log.curves['loss'].values == (1.0, 2.0)
-
-
-def test_a_fresh_start_replaces_what_was_there(tmp_path):
-    for rows, name in zip(((10, 20, 30), (40, 50), (10, 20)), SESSIONS):
-        write_session(tmp_path, name, [train_row(i, float(rows[0])) for i in rows])
-    assert read_run(tmp_path).curves['loss'].steps == (10, 20)
-
-
-def test_a_validation_made_up_for_at_a_resume_is_there_once(tmp_path):
-    write_session(tmp_path, SESSIONS[0], [train_row(20, 1.0), val_row(1, 0.5)])
-    second = [val_row(1, 0.5), train_row(30, 1.0)]
-    write_session(tmp_path, SESSIONS[2], second)
-    log = read_run(tmp_path)
-    assert log.curves['PCK@0.2'].steps == (1,)
-    assert log.curves['loss'].steps == (20, 30)
 
 
 def test_numbers_that_are_none(tmp_path):

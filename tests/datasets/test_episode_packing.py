@@ -58,15 +58,6 @@ def test_everything_stays_with_its_instance():
     assert sample.support_img_paths == ['10.jpg', '11.jpg']
 
 
-def test_meta_data_of_the_episode():
-    sample = pack([10, 11], [20, 21, 22])['data_samples']
-    assert (sample.category_id, sample.category_name) == (9, 'lynx')
-    assert (sample.supercategory, sample.num_keypoints) == ('animal', 3)
-    assert sample.skeleton == [[0, 1], [1, 2]]
-    assert (sample.episode_index, sample.input_size) == (77, (8, 8))
-    assert (sample.query_slots, sample.dropped_pairs) == ([0, 1, 2], [])
-
-
 def test_dropped_query_leaves_its_slot():
     dropped = [dict(slot=1, ann_id=21, reason='query: image not found')]
     sample = pack([10, 11], [20, 22], dropped)['data_samples']

@@ -10,7 +10,6 @@ from cape_mm.data_tools.checking import check_dataset
 from cape_mm.data_tools.checking.findings import GAP
 from cape_mm.datasets.image_files import look_for_images
 from cape_mm.errors import MissingDataError
-from cape_mm.structures import Episode
 
 
 @pytest.fixture
@@ -65,18 +64,6 @@ def test_training_leaves_the_instances_out_of_its_pools(tree):
     assert dataset.index[gone].category_id == 2
 
 
-def test_redraws_never_try_a_missing_file(tree, log_records):
-    dataset = open_tree(tree, train=True)
-    ids = [inst.ann_id for inst in dataset.index.instances if inst.category_id == 2]
-    gone = next(inst.ann_id for inst in dataset.index.instances if inst.img_id == 8)
-    log_records.clear()
-    for seed in range(10):
-        item = dataset[Episode(2, (ids[0],), (gone,), seed=seed)]
-        (img_id,) = item['data_samples'].gt_instances.img_ids.tolist()
-        assert img_id in {10, 11, 12}  # 7 is the support's, 8 and 9 are gone
-    assert len(warnings_of(log_records)) == 10
-
-
 @pytest.mark.parametrize('train', [True, False])
 @pytest.mark.parametrize('damage', ['folder moved', 'files gone'])
 def test_all_files_missing_is_refused(coco_tree, train, damage):
@@ -94,13 +81,6 @@ def test_all_files_missing_is_refused(coco_tree, train, damage):
     assert 'data_root and data_prefix' in message
 
 
-def test_the_look_can_be_switched_off(tree, log_records):
-    dataset = open_tree(tree, train=True, check_images=False)
-    assert not warnings_of(log_records)
-    assert len(dataset.instances_by_category[3]) == 4
-    assert dataset.num_missing_images == 0
-
-
 @pytest.mark.parametrize('form', ['NFC', 'NFD'])
 def test_an_image_that_the_disk_spells_in_another_form(coco_tree, form):
     """macOS takes letters and their accents apart."""
@@ -115,13 +95,6 @@ def test_an_image_that_the_disk_spells_in_another_form(coco_tree, form):
     assert dataset.load_instance(100, 0) is not None
     report = check_dataset(coco_tree.root / 'data.json', num_queries=2)
     assert report.exit_code == 0 and not report.missing_images
-
-
-def test_folders_separated_as_windows_does(coco_tree):
-    coco_tree.fill(1, num_images=3)
-    first = coco_tree.content['images'][0]
-    first['file_name'] = first['file_name'].replace('/', '\\')
-    assert open_tree(coco_tree).load_instance(100, 0) is not None
 
 
 def test_one_file_under_several_ids_is_one_picture(coco_tree):

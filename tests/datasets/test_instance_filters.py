@@ -8,7 +8,7 @@ from episode_data import OMIT
 
 from cape_mm.datasets.annotation_file import read_annotation_file
 from cape_mm.datasets.categories import read_categories
-from cape_mm.datasets.instance_filters import FilterReport, select_instances
+from cape_mm.datasets.instance_filters import select_instances
 
 HIDDEN = [5.0, 5.0, 0] * 4
 NAN = float('nan')
@@ -100,14 +100,6 @@ def test_visibility_comes_from_v_not_from_the_coordinates(tree):
     assert found.keypoints.dtype == np.float32
 
 
-def test_instance_carries_its_clean_box_and_file(tree):
-    ann_id = tree.add_annotation(3, 1, bbox=[-5.0, 3.0, 20.0, 10.0])
-    (found,) = [i for i in select(tree.write())[0] if i.ann_id == ann_id]
-    np.testing.assert_array_equal(found.bbox, [0, 3, 19, 9])
-    assert (found.img_id, found.category_id) == (3, 1)
-    assert found.file_name == 'cat/0003.jpg'
-
-
 def test_order_is_image_list_then_annotation_list(coco_tree):
     coco_tree.add_category(1)
     for _ in range(3):
@@ -118,26 +110,6 @@ def test_order_is_image_list_then_annotation_list(coco_tree):
     instances, _ = select(coco_tree.write())
     assert [inst.img_id for inst in instances] == [3, 3, 2, 1, 1]
     assert [inst.ann_id for inst in instances] == [100, 104, 102, 101, 103]
-
-
-def test_second_use_of_an_annotation_id_is_dropped(tree):
-    tree.add_annotation(2, 1, id=100, bbox=[0.0, 0.0, 9.0, 9.0])
-    instances, report = select(tree.write())
-    assert [(i.ann_id, i.img_id) for i in instances] == [(100, 1), (101, 2), (102, 3)]
-    assert report.dropped == {'annotation id used before': 1}
-
-
-def test_report_reads_well():
-    report = FilterReport(num_total=18475, num_kept=18063)
-    assert str(report) == 'kept 18,063 of 18,475 annotations'
-    report.dropped_ids = {
-        'no bounding box': list(range(35)),
-        'no visible keypoint': list(range(1377)),
-    }
-    assert str(report) == (
-        'kept 18,063 of 18,475 annotations: 1,377 no visible keypoint, '
-        '35 no bounding box'
-    )
 
 
 def test_real_files(mp100_annotations):

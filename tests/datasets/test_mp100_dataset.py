@@ -23,7 +23,6 @@ from cape_mm.datasets import (
     collate_episodes,
 )
 from cape_mm.datasets.synthetic.writer import annotation_path
-from cape_mm.errors import MissingDataError
 from cape_mm.structures import Episode
 
 
@@ -66,22 +65,6 @@ def test_item_holds_the_pictures_and_labels_asked_for(coco_tree):
     assert (sample.episode_index, sample.num_keypoints) == (4, 6)
 
 
-def test_filter_report_is_logged_once(coco_tree, log_records):
-    coco_tree.fill(1, num_images=3)
-    coco_tree.add_annotation(1, 1, num_keypoints=0)
-    open_tree(coco_tree)
-    (message,) = [record.getMessage() for record in log_records]
-    assert message.endswith('kept 3 of 4 annotations: 1 num_keypoints is 0')
-
-
-@pytest.mark.parametrize('index', [0, np.int64(3), (1, 2)])
-def test_plain_index_is_a_clear_error(coco_tree, index):
-    coco_tree.fill(1, num_images=2)
-    message = 'is indexed by an Episode, got .* sampler=dict.*EpisodeSampler'
-    with pytest.raises(TypeError, match=message):
-        open_tree(coco_tree)[index]
-
-
 def test_unknown_or_filtered_annotation_is_a_clear_error(coco_tree):
     ids = coco_tree.fill(1, num_images=2)
     empty_id = coco_tree.add_annotation(1, 1, num_keypoints=0)
@@ -97,13 +80,6 @@ def test_image_layouts(tmp_path, image_folder):
     item = open_tree(tree, data_prefix=prefix)[Episode(1, (ids[0],), (ids[1],))]
     assert item['data_samples'].dropped_pairs == []
     assert item['inputs']['query'].shape == (1, 3, 32, 32)
-
-
-def test_missing_root_and_missing_file(tmp_path):
-    with pytest.raises(MissingDataError, match=r'data_root not found: .*nowhere'):
-        MP100EpisodeDataset('a.json', data_root=str(tmp_path / 'nowhere'))
-    with pytest.raises(MissingDataError, match=r'annotation file not found: .*a\.json'):
-        MP100EpisodeDataset('a.json', data_root=str(tmp_path))
 
 
 def test_augmentation_depends_on_seed_and_annotation_alone(coco_tree):

@@ -58,18 +58,6 @@ def test_training_redraws_within_the_category(gap, log_records, place):
     assert 'redrawn within its category (try 1 of 4)' in message
 
 
-def test_redraw_never_takes_an_image_twice(coco_tree):
-    ids = coco_tree.fill(1, num_images=4, per_image=3)
-    coco_tree.image_path(1).unlink()
-    dataset = open_tree(coco_tree, train=True)
-    for seed in range(20):
-        sample = dataset[Episode(1, (ids[0],), (ids[3], ids[6]), seed=seed)][
-            'data_samples'
-        ]
-        assert sample.support_instances.img_ids.tolist() == [4]
-        assert sample.gt_instances.img_ids.tolist() == [2, 3]
-
-
 def test_instance_without_a_point_in_the_crop_is_redrawn(gap, log_records):
     tree, ids = gap
     tree.content['annotations'][2]['keypoints'] = [47.0, 39.0, 2] * 4  # far from box
@@ -77,17 +65,6 @@ def test_instance_without_a_point_in_the_crop_is_redrawn(gap, log_records):
     assert ids[2] not in item['data_samples'].gt_instances.ann_ids.tolist()
     messages = [record.getMessage() for record in log_records]
     assert any('no visible keypoint in its crop' in message for message in messages)
-
-
-def test_redraws_are_bounded(gap, log_records):
-    tree, ids = gap
-    for path in (tree.image_folder / 'cat1').iterdir():
-        path.write_bytes(b'')  # there, so only loading shows it
-    dataset = open_tree(tree, train=True)
-    log_records.clear()
-    with pytest.raises(MissingDataError, match='after 4 redraws'):
-        dataset[Episode(1, (ids[0],), (ids[2],))]
-    assert len(log_records) == 4  # 7 images, those of support and query among them
 
 
 def evaluation_sampler(dataset):

@@ -20,7 +20,7 @@ from cape_mm.engine.trained_categories import (
     describe_gaps,
     usable_categories,
 )
-from cape_mm.errors import ConfigError, ImpossibleEpisodeError, MissingDataError
+from cape_mm.errors import ConfigError
 
 CUSTOM = Path(__file__).resolve().parents[2] / 'configs/cape_custom.py'
 
@@ -94,23 +94,6 @@ def test_chosen_categories_of_a_source(sources):
 def test_impossible_weight(weight):
     with pytest.raises(ConfigError, match=r'sources.0 \(a\): weight must be a number'):
         open_sources(dict(name='a', weight=weight, data_root='nowhere'))
-
-
-@pytest.mark.parametrize(
-    'sources', [[], None, [dict(weight=1)], [dict(name='a'), dict(name='a')], ['a']]
-)
-def test_sources_without_a_name_of_their_own(sources):
-    with pytest.raises(ConfigError, match='sources'):
-        MultiSourceEpisodeDataset(sources)
-
-
-def test_source_without_data(sources, tmp_path):
-    with pytest.raises(MissingDataError, match='data_root not found'):
-        open_sources(dict(sources[0], data_root=str(tmp_path / 'nowhere')))
-    CocoTree(tmp_path).write()
-    empty = dict(name='empty', data_root=str(tmp_path), ann_file='data.json')
-    with pytest.raises(ImpossibleEpisodeError, match="source 'empty'.*no usable"):
-        draw(open_sources(sources[0], empty), 1)
 
 
 def test_evaluation_takes_one_data_set(sources):

@@ -6,7 +6,7 @@ import pytest
 from episode_data import open_tree
 
 from cape_mm.datasets import EpisodeSampler, FixedEpisodeSampler
-from cape_mm.errors import ConfigError, ImpossibleEpisodeError
+from cape_mm.errors import ConfigError
 
 DRAWS = {
     'train': (EpisodeSampler, dict(episodes_per_epoch=6, seed=0)),
@@ -41,14 +41,6 @@ def test_every_query_is_its_support(coco_tree, mode, distinct):
         assert episode.index == place
 
 
-def test_one_instance_is_enough(coco_tree):
-    fill(coco_tree, num_images=1)
-    dataset = open_tree(coco_tree)
-    with pytest.raises(ImpossibleEpisodeError, match='1 usable instances'):
-        draw('eval', dataset)
-    assert len(draw('eval', dataset, same_instance=True)) == 6
-
-
 @pytest.mark.parametrize('mode', DRAWS)
 def test_the_first_categories_alone(coco_tree, mode):
     fill(coco_tree)
@@ -57,15 +49,6 @@ def test_the_first_categories_alone(coco_tree, mode):
     assert {episode.category_id for episode in sampler} == {1}
     episode = next(iter(sampler))
     assert episode.support_ids != episode.query_ids
-
-
-def test_what_was_left_out_is_announced(coco_tree):
-    fill(coco_tree)
-    dataset = open_tree(coco_tree)
-    plan = draw('eval', dataset, max_categories=2).evaluation_plan
-    reasons = [plan[i]['left_out'] for i in (1, 2, 3)]
-    assert reasons[:2] == [None, None]
-    assert 'not among the first 2' in reasons[2]
 
 
 @pytest.mark.parametrize('episodes', [200, 100])

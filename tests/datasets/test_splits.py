@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from config_models import CONFIG_DIR, find_configs
+from config_models import CONFIG_DIR
 from mmengine.registry import DefaultScope
 from mmpose.registry import DATASETS
 
@@ -102,13 +102,6 @@ def test_one_option_sets_the_split_of_all_loaders(split):
         assert names == (f'annotations/mp100_split{split}_{subset}.json',)
 
 
-def test_more_precise_options_win_over_the_split():
-    options = {'split': 3, 'val_dataloader.dataset.split': 4}
-    cfg = load_config(CONFIG_DIR / 'cape_mp100.py', options)
-    loaders = ('train', 'val', 'test')
-    assert [cfg[f'{x}_dataloader'].dataset.split for x in loaders] == [3, 4, 3]
-
-
 @pytest.mark.parametrize(
     ('config', 'options'),
     [
@@ -195,16 +188,3 @@ def test_held_out_group_of_the_real_files(mp100_annotations, tmp_path, group):
         (source,) = mp100_annotations.glob(f'mp100_split1_{subset}*.json')
         (folder / f'mp100_split1_{subset}.json').symlink_to(source)
     check_held_out(tmp_path, f'cross_category/mp100_{group}', group)
-
-
-def test_every_group_has_its_config_and_none_is_validated():
-    assert find_configs('cross_category') == [
-        f'cross_category/mp100_{group}' for group in sorted(SIZES)
-    ]
-    for name in find_configs('cross_category'):
-        cfg = load_config(CONFIG_DIR / f'{name}.py')
-        group = name.removeprefix('cross_category/mp100_')
-        assert cfg.train_dataloader.dataset.exclude_categories == group
-        assert cfg.test_dataloader.dataset.include_categories == group
-        assert cfg.val_dataloader is cfg.val_evaluator is cfg.val_cfg is None
-        assert cfg.default_hooks.checkpoint.save_best is None

@@ -15,7 +15,7 @@ from tiny_cape import build_cape, fill_zero_weights
 
 from cape_mm.apis import load_config
 from cape_mm.datasets import FixedEpisodeSampler, MP100EpisodeDataset, collate_episodes
-from cape_mm.errors import AnnotationFormatError, ConfigError, MissingDataError
+from cape_mm.errors import AnnotationFormatError, ConfigError
 from cape_mm.evaluation.copy_support import copy_support
 from cape_mm.structures import Episode
 from cape_mm.structures.geometry import BOX_PADDING
@@ -161,19 +161,6 @@ def test_malformed_templates(tree, fields, message):
         fields['templates'].setdefault('2', dict(keypoints=POINTS))
     with pytest.raises(AnnotationFormatError, match=message):
         open_with(tree, **fields)
-
-
-def test_missing_templates_are_named(tree):
-    name = write_templates(tree, {'1': dict(keypoints=POINTS)})
-    with pytest.raises(MissingDataError, match=r'no template for .* 2\. Add'):
-        open_tree(tree, template_file=name)
-    only = open_tree(tree, template_file=name, exclude_categories=[2])
-    assert set(only.templates) == {1}
-    with pytest.raises(MissingDataError, match='no such file: .*gone.json'):
-        open_tree(tree, template_file='gone.json')
-    (tree.root / name).write_text('[1')
-    with pytest.raises(AnnotationFormatError, match='is not a JSON file'):
-        open_tree(tree, template_file=name)
 
 
 def predict_with(model: torch.nn.Module, item: dict, picture: torch.Tensor):

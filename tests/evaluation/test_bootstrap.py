@@ -40,15 +40,6 @@ def test_every_outcome_of_three_episodes():
     np.testing.assert_array_equal(drawn.means, drawn.category_means[:, 0])
 
 
-def test_an_episode_is_drawn_whole():
-    """Were its ten pairs drawn one by one, no mean would come near 0 or 1."""
-    episodes = B.sum_episodes(
-        column(*[0] * 10, *[1] * 10), [0] * 10 + [1] * 10, [1] * 20
-    )
-    low, high = B.interval(B.resample_episodes(episodes, rng()).means)
-    assert (low[0], high[0]) == (0, 1)
-
-
 def test_episodes_stay_within_their_category():
     """Categories that are constant: other episodes change nothing, other ones do."""
     values, category = column(*[0] * 5, *[1] * 5, *[0.5] * 5), np.repeat([1, 2, 3], 5)
@@ -61,35 +52,12 @@ def test_episodes_stay_within_their_category():
     np.testing.assert_allclose(counts * 9 / 4000, [1, 2, 3, 2, 1], atol=0.3)
 
 
-def test_large_categories_weigh_in_the_mean_only():
-    """Three pairs worth 1, one worth 0, one worth 0; of these categories, two."""
-    values, category = column(1, 1, 1, 0, 0), [1, 1, 1, 2, 3]
-    episodes = B.sum_episodes(values, np.arange(5), category)
-    drawn = B.resample_categories(episodes, rng())
-    assert set(drawn.means[:, 0].round(9)) == {0, 0.75, 1}
-    assert set(drawn.macro_means[:, 0].round(9)) == {0, 0.5, 1}
-    fixed = B.resample_episodes(episodes, rng())
-    np.testing.assert_allclose(fixed.means, 3 / 5, rtol=1e-12)
-    np.testing.assert_allclose(fixed.macro_means, 1 / 3, rtol=1e-12)
-
-
 def test_a_category_of_few_episodes_keeps_its_weight():
     """Two episodes worth 1 beside ten worth 0, whichever of them are drawn."""
     values, category = column(*[1] * 2, *[0] * 10), [1] * 2 + [2] * 10
     episodes = B.sum_episodes(values, np.arange(12), category)
     means = B.resample_episodes(episodes, rng()).means
     np.testing.assert_allclose(means, 1 / 6, rtol=1e-12)
-
-
-@pytest.mark.parametrize('num_episodes', [2, 4])
-def test_spread_is_not_too_small_where_categories_are(num_episodes):
-    """Drawing n of n would give a half, or three quarters, of the variance."""
-    size = (100, num_episodes)
-    values, category = rng(3).normal(size=size), np.repeat(np.arange(100), num_episodes)
-    episodes = B.sum_episodes(values.reshape(-1, 1), np.arange(values.size), category)
-    found = B.resample_episodes(episodes, rng(), 4000).means.var()
-    expected = values.var(axis=1, ddof=1).mean() / values.size
-    assert found == pytest.approx(expected, rel=0.08)
 
 
 def test_spread_is_the_standard_error():
@@ -158,15 +126,6 @@ def test_nothing_to_draw_again_is_no_interval():
     assert own == {}
 
 
-def test_every_category_has_its_own():
-    table = random_table()
-    _, rows = B.confidence_intervals(table, 1000, 0)
-    assert list(rows) == [0, 1, 2, 3]
-    for category_id, ends in rows.items():
-        own = table.official_values[table.category_id == category_id, 3].mean()
-        assert ends['low'] < own < ends['high']
-
-
 EPISODE, CATEGORY = np.repeat(np.arange(40), 3), np.repeat(np.arange(4), 30)
 
 
@@ -192,30 +151,6 @@ def test_a_small_gain_everywhere_is_certain_though_the_spread_is_large():
     assert row['p_value'] == pytest.approx(2 / 1001)
 
 
-def test_swapping_the_runs_mirrors_the_result():
-    a, b = noise(0), noise(1) + 0.2
-    there, back = (
-        B.compare_pairs(*runs, EPISODE, CATEGORY)['over_categories']
-        for runs in ((a, b), (b, a))
-    )
-    low, high = there['interval'].values()
-    assert back['difference'] == -there['difference']
-    assert [*back['interval'].values()] == pytest.approx([-high, -low])
-    assert back['p_value'] == there['p_value']
-
-
-def test_chance_is_seldom_significant():
-    """Of 60 comparisons of equal runs about 5 % cross the line."""
-    p_values = [
-        B.compare_pairs(
-            noise(seed), noise(seed + 500), EPISODE, CATEGORY, num_resamples=300
-        )['over_episodes']['p_value']
-        for seed in range(60)
-    ]
-    assert 0 < np.mean(np.array(p_values) < 0.05) < 0.2
-    assert 0.3 < np.mean(p_values) < 0.7
-
-
 def test_one_category_decides_the_mean_but_not_the_macro():
     """Categories of 9 and 1 pairs: +1 in the large, -1 in the small one."""
     category = np.array([1] * 9 + [2])
@@ -226,12 +161,6 @@ def test_one_category_decides_the_mean_but_not_the_macro():
     assert found['over_categories']['interval'] == dict(low=-1, high=1)
     assert found['per_category'][1]['difference'] == 1
     assert found['per_category'][2]['interval'] is None  # one episode
-
-
-def test_a_single_category_has_no_others_to_draw():
-    found = B.compare_pairs(np.zeros(4), np.ones(4), np.arange(4), np.ones(4, int))
-    assert found['over_categories']['interval'] is found['macro']['p_value'] is None
-    assert found['over_episodes']['interval'] == dict(low=1, high=1)
 
 
 @pytest.mark.parametrize(

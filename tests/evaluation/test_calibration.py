@@ -17,23 +17,6 @@ def random_scores(seed, levels=7):
     return score, rng.random(50) < score
 
 
-def test_ece_by_hand():
-    # two bins: (0, .5] holds .3 (right), .1 (wrong); (.5, 1] holds .9, .8, .8
-    low, high = abs(1 / 2 - 0.2), abs(2 / 3 - 2.5 / 3)
-    expected = 2 / 5 * low + 3 / 5 * high
-    value = C.expected_calibration_error(CONFIDENCE, IS_CORRECT, num_bins=2)
-    assert value == pytest.approx(expected)
-
-
-def test_ece_bins_are_closed_above_and_zero_is_in_the_first():
-    # .5 and 0 share a bin of two, so their errors cancel; .5 and 1 would not
-    value = C.expected_calibration_error(
-        np.array([0.0, 0.5]), np.array([True, False]), num_bins=2
-    )
-    assert value == pytest.approx(abs(1 - 0.5) / 2)
-    assert C.expected_calibration_error(np.ones(3), np.ones(3), num_bins=2) == 0
-
-
 @pytest.mark.parametrize('num_bins', [1, 15, 40])
 def test_ece_equals_a_loop_over_bins(num_bins):
     score, is_correct = random_scores(1, levels=97)
@@ -51,15 +34,6 @@ def test_ece_equals_a_loop_over_bins(num_bins):
 def test_brier_by_hand():
     squares = [0.1**2, 0.2**2, 0.8**2, 0.7**2, 0.1**2]
     assert C.brier_score(CONFIDENCE, IS_CORRECT) == pytest.approx(np.mean(squares))
-
-
-def test_risk_coverage_by_hand():
-    """The two at .8 enter together: no threshold tells them apart."""
-    coverage, risk = C.risk_coverage(CONFIDENCE, ~IS_CORRECT)
-    np.testing.assert_allclose(coverage, [1 / 5, 3 / 5, 4 / 5, 1])
-    np.testing.assert_allclose(risk, [0, 1 / 3, 1 / 4, 2 / 5])
-    area = (1 * 0 + 2 * 1 / 3 + 1 * 1 / 4 + 1 * 2 / 5) / 5
-    assert C.area_under_risk_coverage(CONFIDENCE, ~IS_CORRECT) == pytest.approx(area)
 
 
 def test_risk_coverage_equals_a_loop_over_thresholds():
@@ -116,8 +90,3 @@ def test_nan_and_unequal_lengths_are_refused(function):
             function(*arguments)
     with pytest.raises(ValueError, match=r'must both be \(N,\)'):
         function(CONFIDENCE, IS_CORRECT[:4])
-
-
-def test_confidences_are_probabilities():
-    with pytest.raises(ValueError, match=r'in \[0, 1\], got 0.2 to 1.8'):
-        C.expected_calibration_error(2 * CONFIDENCE, IS_CORRECT)

@@ -35,16 +35,6 @@ def test_shots_are_averaged_where_visible():
     np.testing.assert_allclose(result[0], [[5, 5], [10, 10]])
 
 
-def test_keypoint_in_no_shot_goes_to_the_centre():
-    result = copy_support(
-        np.full((1, 1, 2), np.nan),
-        np.zeros((1, 1), bool),
-        np.array([[0.0, 0, 10, 10]]),
-        np.array([[2.0, 4, 6, 8]]),
-    )
-    np.testing.assert_allclose(result, [[[5, 8]]])
-
-
 def test_support_pasted_into_its_own_box_is_itself():
     rng = np.random.default_rng(0)
     keypoints = rng.uniform(0, 50, (1, 7, 2))

@@ -72,25 +72,11 @@ def test_visibility_is_asked_of_what_all_supports_show():
     assert metric.pairs.points['is_shared'].tolist() == [True, False] * 2
 
 
-def test_visibility_of_one_kind_is_left_out():
-    sample = hand_sample(visibility=torch.ones(2, 3))
-    sample.gt_instances.is_visible_orig[1, 1] = True
-    assert 'visibility_AUROC' not in evaluate(sample)
-
-
 def test_absent_scores_leave_their_keys_out():
     """Also if only some of the episodes have them."""
     with_scores = hand_sample(1, torch.ones(2, 3), torch.rand(2, 3))
     for metrics in (evaluate(hand_sample()), evaluate(hand_sample(), with_scores)):
         assert not (CONFIDENCE_KEYS | {'visibility_AUROC'}) & metrics.keys()
-
-
-def test_no_scored_keypoint_leaves_confidence_out():
-    sample = hand_sample(confidence=torch.ones(2, 3))
-    sample.support_instances.is_visible_orig[:] = False
-    metrics = evaluate(sample)
-    assert metrics['num_pairs_empty'] == 2
-    assert not CONFIDENCE_KEYS & metrics.keys()
 
 
 def test_rounding_above_one_is_forgiven_and_more_is_not():

@@ -128,32 +128,12 @@ def test_dropped_pairs_are_counted_by_reason():
     assert np.isnan(gone['PCK@0.2'])
 
 
-def test_categories_of_the_same_name_stay_apart():
-    face, other = random_sample(0), hand_sample(index=1)
-    face.set_metainfo({'category_id': 18, 'category_name': 'face'})
-    other.set_metainfo({'category_id': 40, 'category_name': 'face'})
-    metrics = evaluate(face, other)
-    assert list(metrics['per_category']) == ['18 face', '40 face']
-    row = metrics['per_category']['40 face']
-    assert row['PCK@0.2'] == pytest.approx(0.5)
-    assert row['copy_support/PCK@0.2'] == pytest.approx(0.5)
-    assert row['num_pairs'] == 2
-
-
 def test_metrics_are_plain_json():
     metrics = evaluate(hand_sample(), random_sample(1))
     assert json.loads(json.dumps(metrics)) == metrics
     assert metrics.pop('partial') is None
     numbers = [v for v in metrics.values() if not isinstance(v, dict)]
     assert {type(number) for number in numbers} == {float, int}
-
-
-def test_metric_starts_afresh_after_evaluate():
-    metric = EpisodePCK()
-    metric.process(None, [random_sample(0)])
-    metric.evaluate(1)
-    metric.process(None, [hand_sample()])
-    assert metric.evaluate(1)['num_pairs'] == 2
 
 
 def test_size_of_the_data_set_cuts_nothing():
@@ -182,11 +162,6 @@ def test_prediction_of_another_shape_is_refused(shape):
     sample.pred_instances = InstanceData(keypoints_orig=torch.zeros(shape))
     with pytest.raises(ValueError, match='episode 12 of category 1: expected'):
         evaluate(sample)
-
-
-def test_queries_and_slots_must_agree():
-    with pytest.raises(ValueError, match='for 1 queries'):
-        evaluate(hand_sample(slots=[0]))
 
 
 def test_non_finite_prediction_is_refused():

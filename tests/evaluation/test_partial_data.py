@@ -1,9 +1,7 @@
 """A result on part of the data says so, with what is missing counted."""
 
-import copy
 import json
 import math
-import pickle
 import shutil
 
 import pytest
@@ -18,7 +16,6 @@ from mmengine.structures import InstanceData
 from cape_mm.datasets import FixedEpisodeSampler, MP100EpisodeDataset
 from cape_mm.datasets.episode_pools import dataset_meta
 from cape_mm.evaluation import EpisodePCK, format_table, write_metrics
-from cape_mm.evaluation.breakdowns import OneLineDict
 
 TEXT = 'partial: 2 of 4 categories, {} of 48 pairs'
 
@@ -118,15 +115,6 @@ def test_table_and_file_say_it(gapped_root, tmp_path):
     assert f'novel/{text}' in format_table(prefixed)
 
 
-def test_whole_data_are_not_called_partial(whole_root, tmp_path):
-    metrics = evaluate(whole_root)
-    assert metrics['partial'] is None
-    assert (metrics['num_pairs'], metrics['num_pairs_dropped']) == (36, 0)
-    assert 'partial' not in format_table(metrics)
-    file = write_metrics(metrics, tmp_path / 'metrics.json')
-    assert json.loads(file.read_text())['partial'] is None
-
-
 def run_validation(root, work_dir, batch_size=1, drop_last=False):
     """Validate with a runner; returns the metrics and the log."""
     MMLogger._instance_dict.clear()
@@ -178,11 +166,3 @@ def test_without_a_plan_the_dropped_pairs_alone_decide():
     metric.process(None, [random_sample(0), random_sample(1, **dropped)])
     text = 'partial: 2 of 2 categories, 6 of 7 pairs'
     assert metric.evaluate(1)['partial']['text'] == text
-
-
-def test_notice_is_one_line_in_logs_and_plain_elsewhere():
-    notice = OneLineDict(text='partial: 1 of 2 categories', num_pairs=3)
-    assert f'partial: {notice}' == notice['text']
-    for copied in (copy.deepcopy(notice), pickle.loads(pickle.dumps(notice))):
-        assert type(copied) is dict
-        assert copied == notice

@@ -52,20 +52,6 @@ def test_part_covers_its_bone_and_nothing_far_from_it(canvas, shape):
         assert owner_at(canvas, x, y) == 0
 
 
-def test_shading_darkens_the_edges_only(canvas):
-    ends = np.array([8.0, 20.0]), np.array([32.0, 20.0])
-    canvas.draw_part(make_part(), *ends, scale=40, owner=1, shading=0.5)
-    column = canvas.to_image()[:, 20, 2].astype(int)
-    assert column[20] > 250
-    assert 100 < column[17] < 200 and 100 < column[23] < 200
-
-
-def test_part_outside_the_canvas_changes_nothing(canvas):
-    ends = np.array([-80.0, 20.0]), np.array([-60.0, 20.0])
-    canvas.draw_part(make_part(), *ends, scale=40, owner=1)
-    assert not canvas.owner.any() and not canvas.picture.any()
-
-
 def test_textures_by_hand():
     along, across = np.float32([0.0, 2.0, 4.0, 7.0]), np.float32([0.0, 0.0, 0.0, 2.0])
     assert texture_mask('rings', along, across, 4).tolist() == [1, 0, 1, 0]

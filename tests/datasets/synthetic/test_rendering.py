@@ -6,7 +6,7 @@ import pytest
 from cape_mm.datasets.synthetic import rendering
 from cape_mm.datasets.synthetic.categories import make_category
 from cape_mm.datasets.synthetic.drawing import SUPERSAMPLING, Canvas
-from cape_mm.datasets.synthetic.poses import Pose, Region, sample_pose
+from cape_mm.datasets.synthetic.poses import Region, sample_pose
 from cape_mm.datasets.synthetic.rendering import draw_object, render_picture
 
 SIZE = 96
@@ -59,29 +59,6 @@ def test_occluded_keypoint_keeps_its_place_with_v_1(clean):
         hidden.keypoints[is_clear, 2], free.keypoints[is_clear, 2]
     )
     assert hidden.area < free.area
-
-
-def test_a_part_in_front_hides_a_keypoint_of_another_limb(clean):
-    """All joints in one place: whatever is drawn last hides the others."""
-    category = make_category(2, seed=0)
-    num_keypoints = category.num_keypoints
-    points = np.full((num_keypoints, 2), 40.0) + np.eye(num_keypoints, 2)
-    clean.setattr(rendering, 'sample_pose', lambda *args: Pose(points, 60.0))
-    visibility = render(category, 0).instances[0].keypoints[:, 2]
-    assert (visibility == 1).any() and (visibility == 2).any()
-
-
-def test_keypoint_outside_the_image_is_zero(clean):
-    category = make_category(2, seed=0)
-    base = render(category, 3).instances[0].keypoints[:, :2]
-    points = base - [base[:, 0].min() + 10, 0]
-    clean.setattr(rendering, 'sample_pose', lambda *args: Pose(points, 60.0))
-    instance = render(category, 3).instances[0]
-    is_outside = points[:, 0] < 0
-    assert is_outside.any() and not is_outside.all()
-    assert (instance.keypoints[is_outside] == 0).all()
-    assert (instance.keypoints[~is_outside, 2] > 0).all()
-    assert instance.bbox[0] == 0
 
 
 @pytest.mark.parametrize('category_id', range(1, 10))

@@ -6,12 +6,6 @@ from cape_mm.datasets.synthetic.spec import EMPTY_KINDS, SIZES, SPLITS, make_spe
 from cape_mm.errors import ConfigError
 
 
-def test_standard_is_the_size_of_mp100():
-    spec = SIZES['standard']
-    assert dict(spec.num_categories) == dict(train=70, val=10, test=20)
-    assert (spec.instances_per_category, spec.image_size) == (120, 256)
-
-
 @pytest.mark.parametrize('size', sorted(SIZES))
 def test_category_ids_are_dealt_out_once(size):
     spec = make_spec(size, 0, {})

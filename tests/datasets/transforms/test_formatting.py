@@ -50,23 +50,6 @@ def test_image_is_channels_first_and_still_bgr():
         np.testing.assert_array_equal(image[channel], given['img'][..., channel])
 
 
-def test_ids_and_types_survive():
-    packed = PackInstance(hide_outside=True)(results())
-    assert (packed['ann_id'], packed['img_id']) == (8, 2**53 + 1)
-    assert packed['bbox'].tolist() == [1, 2, 3, 4]
-    for key in ('keypoints', 'keypoints_orig', 'bbox'):
-        assert packed[key].dtype == torch.float32
-    for key in ('is_visible', 'is_visible_orig'):
-        assert packed[key].dtype == torch.bool
-
-
-def test_labels_given_are_not_changed():
-    given = results()
-    packed = PackInstance(hide_outside=True)(given)
-    packed['is_visible_orig'][:] = False
-    np.testing.assert_array_equal(given['is_visible'], IS_VISIBLE)
-
-
 def test_all_outside_is_an_error_of_its_own_in_training_only():
     far = results(keypoints=KEYPOINTS + 500)
     message = 'annotation 8 has no visible keypoint in its crop: cat/a.jpg'
@@ -74,9 +57,3 @@ def test_all_outside_is_an_error_of_its_own_in_training_only():
         PackInstance(hide_outside=True)(far)
     assert isinstance(info.value, InstanceLoadError)
     assert PackInstance(hide_outside=False)(far)['is_visible'].sum() == 4
-
-
-def test_nothing_labelled_is_an_error_always():
-    hidden = results(is_visible=np.zeros(6, dtype=bool))
-    with pytest.raises(EmptyAnnotationError, match='no visible keypoint'):
-        PackInstance(hide_outside=False)(hidden)

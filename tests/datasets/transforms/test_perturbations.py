@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import pytest
 from episode_data import INPUT_SIZE, eval_pipeline
 
 from cape_mm.datasets.transforms import (
-    FixedInstanceAffine,
-    JpegCompression,
     PerturbQuery,
 )
 from cape_mm.structures.geometry import apply_affine
@@ -92,23 +89,3 @@ def test_scale_two_doubles_distances_from_the_centre():
     larger = run([step], 0)['keypoints']
     center = np.array(INPUT_SIZE) / 2
     np.testing.assert_allclose(larger - center, 2 * (plain - center), atol=1e-4)
-
-
-def test_jpeg_gets_worse_with_falling_quality():
-    image = make_results(1, np.random.default_rng(0))['img']
-    errors = [
-        np.abs(JpegCompression(q)(dict(img=image))['img'] - image.astype(float)).mean()
-        for q in (95, 30, 3)
-    ]
-    assert 0 < errors[0] < errors[1] < errors[2]
-
-
-@pytest.mark.parametrize('quality', [0, 101])
-def test_quality_out_of_range_is_refused(quality):
-    with pytest.raises(ValueError, match=f'one of range.1, 101., got {quality}'):
-        JpegCompression(quality)
-
-
-def test_scale_must_be_positive():
-    with pytest.raises(ValueError, match='scale must be a number above 0, got 0'):
-        FixedInstanceAffine(scale=0)

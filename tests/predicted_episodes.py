@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import torch
 from mmengine.structures import InstanceData
@@ -61,16 +59,3 @@ def make_episode(
         for num in (shots, queries)
     ]
     return {'inputs': {'support': images[:1], 'query': images[1:]}}, [sample]
-
-
-def join_batches(
-    batches: Iterable[tuple[dict, list[EpisodeDataSample]]],
-) -> tuple[dict, list[EpisodeDataSample]]:
-    """Inputs and outputs of one iteration over the episodes of several."""
-    inputs = {'support': [], 'query': []}
-    outputs = []
-    for batch, samples in batches:
-        for side, images in inputs.items():
-            images.extend(batch['inputs'][side])
-        outputs.extend(samples)
-    return {'inputs': inputs}, outputs

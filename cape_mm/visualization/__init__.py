@@ -1,5 +1,8 @@
 """Pictures of poses and episodes."""
 
+from mmpose.registry import VISUALIZERS
+from mmpose.visualization import PoseLocalVisualizer
+
 from .contact_sheet import Panel, contact_sheet, contact_sheets, episode_row
 from .drawing import draw_pose, keypoint_colors
 from .episodes import draw_episode
@@ -13,3 +16,6 @@ __all__ = [
     'episode_row',
     'keypoint_colors',
 ]
+
+# the name in configs of earlier versions
+VISUALIZERS.register_module('EpisodeVisualizer', module=PoseLocalVisualizer, force=True)

@@ -53,15 +53,6 @@ def test_runner_equals_the_model_for_any_size(folder, model):
         assert record['confidence'] < 1e-5, record
 
 
-def test_other_weights_show_in_the_difference(folder):
-    torch.manual_seed(1)
-    other = build_cape(dtype=torch.float32, support_backbone=tiny_backbone()).eval()
-    for weight in other.parameters():
-        weight.data.add_(torch.randn_like(weight), alpha=0.1)
-    records = check_export(other, folder, sizes=((1, 3, 1),))
-    assert all(record['difference'] > 1e-4 for record in records)
-
-
 SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -161,15 +152,3 @@ def test_peers_equal_their_model(head, shots, onnx, tmp_path):
     assert all(record['mode'] == 'parallel' for record in records)
     assert max(record['difference'] for record in records) < 1e-5, records
     assert max(record['confidence'] for record in records) < 1e-5, records
-
-
-def test_peers_runner_says_what_it_does_not_know(onnx, tmp_path):
-    from cape_mm.deploy.onnx_runner import OnnxCape
-
-    model = build_peer(dtype=torch.float32, max_keypoints=6).eval()
-    cape = OnnxCape(export_onnx(model, tmp_path / 'out', INPUT_SIZE))
-    image = np.zeros((50, 50, 3), np.uint8)
-    cape.set_support([image], [np.full((4, 2), 9)])
-    assert cape.predict([image])[2] is None
-    with pytest.raises(ValueError, match='7 keypoints, but this model takes 6'):
-        cape.set_support([image], [np.ones((7, 2))])

@@ -70,16 +70,6 @@ def test_next_batch_is_ready_before_the_update():
     assert model.weight.item() == 1 - 3 * 0.5 * 2
 
 
-def test_accumulated_steps_look_ahead_too():
-    model = Model()
-    wrapper = make_wrapper(model, accumulative_counts=2)
-    wrapper.initialize_count_status(model, 0, 4)
-    events, given = train(model, wrapper, 4)
-    assert [batch.get('prepared') for batch in given] == [None, True, True, True]
-    assert events[:5] == ['fetch 0', 'forward', 'fetch 1', 'forward', 'fetch 2']
-    assert events[5] == 'update'
-
-
 @pytest.mark.parametrize(
     'model', [Model(is_cuda=False), Model(preprocessor=nn.Identity())]
 )
@@ -101,17 +91,6 @@ def test_errors_come_when_the_batch_is_asked_for():
         next(prepared)
     with pytest.raises(StopIteration):
         next(prepared)
-
-
-def test_wrapper_gets_its_backward_back():
-    model, events = Model(), []
-    wrapper = make_wrapper(model)
-    with look_ahead(make_batches(2, events), model, wrapper):
-        wrapper.update_params(model.weight * 2)
-    assert events == ['fetch 0']
-    assert 'backward' not in vars(wrapper)
-    wrapper.update_params(model.weight * 2)
-    assert events == ['fetch 0']
 
 
 def test_of_several_optimisers_none_is_used():

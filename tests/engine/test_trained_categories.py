@@ -15,18 +15,7 @@ from cape_mm.engine.trained_categories import (
     remember_training,
     trained_categories_of,
     training_gaps_of,
-    usable_categories,
 )
-
-
-def test_categories_without_an_instance_do_not_count():
-    names = {1: 'cat', 2: 'dog'}
-    dataset = SimpleNamespace(
-        categories={i: SimpleNamespace(name=name) for i, name in names.items()},
-        instances_by_category={1: [], 2: [(5, 5)]},
-    )
-    assert list(usable_categories(dataset)) == [(2, 'dog')]
-    assert usable_categories(object()) == {}
 
 
 def test_checkpoints_keep_all_of_them_once_and_in_order():

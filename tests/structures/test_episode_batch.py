@@ -10,7 +10,6 @@ from tiny_cape import make_episode
 from torch.utils.data._utils.pin_memory import pin_memory
 
 from cape_mm.structures import ImageStack, PackedSamples
-from cape_mm.structures.episode_batch import copy_without_waiting
 
 IMAGES = torch.arange(5 * 3 * 2 * 2, dtype=torch.uint8).view(5, 3, 2, 2)
 
@@ -23,20 +22,6 @@ def test_indexing_gives_views_of_each_episode():
     assert stack[2].data_ptr() == IMAGES[2:].data_ptr()
     with pytest.raises(IndexError):
         stack[3]
-
-
-def test_from_list_is_the_inverse_of_indexing():
-    stack = ImageStack(IMAGES, [1, 4])
-    again = ImageStack.from_list(list(stack))
-    assert torch.equal(again.images, IMAGES)
-    assert again.counts == (1, 4)
-
-
-def test_empty_parts_need_no_size():
-    stack = ImageStack.from_list([torch.zeros(0, 3, 0, 0).byte(), IMAGES])
-    assert len(stack[0]) == 0
-    assert torch.equal(stack[1], IMAGES)
-    assert len(ImageStack.from_list([torch.zeros(0, 3, 0, 0).byte()]).images) == 0
 
 
 def test_counts_must_fit():
@@ -93,12 +78,3 @@ def test_redrawn_instances_are_known_without_unpacking():
     category = f'{samples[1].category_id} (cat)'
     assert packed.redrawn == [dict(entry, category=category)]
     assert packed._samples is None
-
-
-def test_a_copy_on_the_same_device_is_none():
-    tensor = torch.arange(3)
-    assert copy_without_waiting(tensor, torch.device('cpu')) is tensor
-    if torch.cuda.is_available():
-        there = copy_without_waiting(tensor, torch.device('cuda'))
-        assert there.tolist() == [0, 1, 2]
-        assert copy_without_waiting(there, there.device) is there

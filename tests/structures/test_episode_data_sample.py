@@ -52,13 +52,6 @@ def test_copies_are_equal_however_often(copied, num_queries):
     assert_equal(copied(copied(sample)), sample)
 
 
-def test_copy_shares_nothing():
-    sample = make_sample()
-    other = pickled(sample)
-    other.gt_instances.keypoints[:] = -1
-    assert (sample.gt_instances.keypoints == 0.5).all()
-
-
 def test_sample_without_predictions():
     sample = make_sample()
     del sample.pred_instances

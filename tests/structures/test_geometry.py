@@ -6,7 +6,6 @@ import torch
 
 from cape_mm.structures.geometry import (
     apply_affine,
-    box_to_square,
     clean_box,
     crop_matrix,
     invert_affine,
@@ -68,13 +67,6 @@ def test_clean_box_against_the_official_formula():
     assert 100 < num_kept < 400
 
 
-def test_box_to_square_by_hand():
-    center, side = box_to_square([10, 20, 30, 40])
-    np.testing.assert_array_equal(center, [25, 40])
-    assert side == 50
-    assert box_to_square([0, 0, 8, 2], padding=1)[1] == 8
-
-
 @pytest.mark.parametrize('rotation', [0, 30, -120])
 def test_crop_centre_lands_on_the_input_centre(rotation):
     matrix = crop_matrix(CENTER, SIDE, INPUT, rotation)
@@ -86,11 +78,6 @@ def test_positive_rotation_is_clockwise_on_screen():
     right_of_centre = CENTER + [10, 0]
     below_centre = [32, 32 + 10 * 64 / 40]
     np.testing.assert_allclose(apply_affine(matrix, right_of_centre), below_centre)
-
-
-def test_shift_moves_the_centre_by_fractions_of_the_side():
-    matrix = crop_matrix(CENTER, SIDE, INPUT, rotation=20, shift=(0.25, -0.5))
-    np.testing.assert_allclose(apply_affine(matrix, CENTER + [10, -20]), [32, 32])
 
 
 def test_invert_and_apply_round_trip():

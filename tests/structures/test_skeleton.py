@@ -32,12 +32,6 @@ def test_random_graphs_against_scipy(seed):
     np.testing.assert_array_equal(hop_distances(edges, num_keypoints), expected)
 
 
-def test_repeated_reversed_and_self_edges_change_nothing():
-    plain = hop_distances([[0, 1], [1, 2]], 3)
-    noisy = hop_distances([[0, 1], [1, 0], [2, 1], [1, 2], [0, 1], [2, 2]], 3)
-    np.testing.assert_array_equal(plain, noisy)
-
-
 def test_result_cannot_be_changed():
     with pytest.raises(ValueError, match='read-only'):
         hop_distances([[0, 1]], 2)[0, 1] = 5

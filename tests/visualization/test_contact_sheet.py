@@ -42,15 +42,6 @@ def test_pose_is_drawn_after_upscaling():
     assert tuple(picture[63, 95]) == second
 
 
-def test_picture_keeps_its_aspect_ratio():
-    panel = make_panel((32, 64), value=0)
-    row = episode_row([panel], [], 'cat', panel_size=128)
-    picture = row[TITLE_HEIGHT : TITLE_HEIGHT + 128, GAP : GAP + 128]
-    is_black = (picture == 0).all(axis=-1)
-    assert is_black[:, 3].sum() == 64
-    assert is_black[32:96, 3].all()
-
-
 def test_long_title_does_not_run_into_the_note():
     width = 3 * (128 + GAP) + GAP
     plain, long = (
@@ -69,16 +60,6 @@ def test_row_goes_on_in_a_second_line():
     for index, panel in enumerate(panels):
         top, left = TITLE_HEIGHT + index // 3 * line, GAP + index % 3 * (64 + GAP)
         assert (row[top, left] == panel.image[0, 0]).all()
-
-
-def test_hollow_reaches_the_drawing():
-    first, plain = np.array([True, False]), make_panel()
-    panels = [
-        Panel(plain.image, plain.keypoints, first, '', is_hollow=hollow)
-        for hollow in (~first, None)
-    ]
-    rows = [episode_row([panel], [], 'cat') for panel in panels]
-    assert (rows[0] != rows[1]).any()
 
 
 def test_sheets_share_the_rows_among_them():

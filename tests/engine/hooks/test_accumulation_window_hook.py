@@ -9,7 +9,6 @@ from torch.nn.utils import clip_grad_norm_
 
 from cape_mm.engine.hooks.accumulation_window_hook import (
     AccumulationWindowHook,
-    find_batch_statistics,
 )
 
 
@@ -136,23 +135,6 @@ def test_batch_norm_is_warned_of_once_or_not_at_all(
     log = toy.read_log(runner)
     assert log.count('1 BatchNorm layers (first: norm)') == count
     assert 'Gradient accumulative may slightly' not in log
-
-
-def test_batch_norm_without_accumulation_is_fine(toy, run, tmp_path):
-    runner, spy = run(tmp_path, model=toy.ToyModel(norm=True), accumulative_counts=1)
-    assert spy.updates == list(range(10))
-    assert 'BatchNorm layers (first' not in toy.read_log(runner)
-
-
-def test_find_batch_statistics_knows_layers_without_stored_ones():
-    layer = torch.nn.BatchNorm2d(2, track_running_stats=False).eval()
-    assert find_batch_statistics(torch.nn.Sequential(layer)) == ['0']
-    assert find_batch_statistics(torch.nn.BatchNorm2d(2).eval()) == []
-
-
-def test_iteration_based_training_keeps_its_own_window(run, tmp_path):
-    _, spy = run(tmp_path, train_cfg=dict(by_epoch=False, max_iters=10))
-    assert spy.updates == [3, 7, 9]
 
 
 def test_unfinished_window_is_noticed(toy, tmp_path):

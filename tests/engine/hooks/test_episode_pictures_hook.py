@@ -12,7 +12,7 @@ import pytest
 from mmengine.logging import MMLogger
 from mmengine.runner import EpochBasedTrainLoop
 from mmpose.visualization import PoseLocalVisualizer
-from predicted_episodes import join_batches, make_episode
+from predicted_episodes import make_episode
 from tool_calls import FAST, TINY
 
 from cape_mm.apis import parse_cfg_options, train
@@ -92,26 +92,6 @@ def test_same_episodes_at_every_validation(runner):
         np.testing.assert_array_equal(stored[name, 1], stored[name, 2])
 
 
-def test_unloadable_episode_is_left_out(runner):
-    evaluate(make_hook(num_episodes=4), runner, missing=[4])
-    assert {name for name, _ in runner.visualizer.stored} == names_of([0, 7, 5])
-
-
-def test_every_episode_of_a_batch_has_its_own_picture(runner):
-    hook = make_hook(num_episodes=9)
-    evaluate(hook, runner, order=[3, 4])
-    hook.before_val_epoch(runner)
-    batch, outputs = join_batches(make_episode(i, CATEGORIES[i]) for i in (3, 4))
-    hook.after_val_iter(runner, 0, batch, outputs)
-    runner._train_loop._epoch = 2
-    hook.after_val_epoch(runner)
-    stored = runner.visualizer.stored
-    for name in names_of([3, 4]):
-        np.testing.assert_array_equal(stored[name, 1], stored[name, 2])
-    one, other = (stored[name, 1] for name in sorted(names_of([3, 4])))
-    assert (one != other).any()
-
-
 def test_other_processes_send_theirs(runner, monkeypatch):
     """Rank 1 drew other episodes; what the main process writes is the union."""
     other = {8: np.zeros((2, 2, 3), np.uint8)}
@@ -129,19 +109,6 @@ def test_off_means_off(runner, tmp_path, stage):
     hook.before_train(runner)
     evaluate(hook, runner, stage=stage)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_images_of_other_episodes_are_not_asked_for(runner):
-    """They may have to be read from the disk."""
-
-    class Unread:
-        def __getitem__(self, index: int) -> None:
-            raise AssertionError('asked for')
-
-    hook = make_hook(num_episodes=1)
-    hook.before_test_epoch(runner)
-    batch = dict(inputs=dict(support=Unread(), query=Unread()))
-    hook.after_test_iter(runner, 1, batch, make_episode(1, 5)[1])
 
 
 @pytest.mark.parametrize('stage', ['before_train', 'before_val_epoch'])
@@ -162,12 +129,6 @@ def test_sheet_is_written_and_announced(runner, tmp_path, caplog):
         assert cv2.imread(str(sheet)).shape[1] > 3 * 64
         assert f'contact sheet of 8 episodes: {sheet}' in caplog.text
     assert not runner.visualizer.stored
-
-
-def test_nothing_to_draw_is_a_warning(runner, tmp_path, caplog):
-    evaluate(make_hook(), runner, missing=ALL, stage='test')
-    assert 'no contact sheet' in caplog.text
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_full_disk_ends_nothing(runner, monkeypatch, caplog):

@@ -12,7 +12,6 @@ from mmengine.logging import MMLogger
 from mmengine.runner import EpochBasedTrainLoop
 
 from cape_mm.engine.hooks import MissedValidationHook, ResumableEarlyStoppingHook
-from cape_mm.engine.hooks.resumable_early_stopping_hook import STATE_KEY
 from cape_mm.errors import ConfigError
 
 KEY = 'PCK@0.2'
@@ -120,51 +119,10 @@ def test_stopped_stays_stopped_until_patience_is_raised(toy, tmp_path):
     assert more.runner.epoch == 5
 
 
-def test_off_does_nothing(toy, tmp_path):
-    hook = ResumableEarlyStoppingHook(monitor='no such metric')
-    run = train(toy, tmp_path, [0.5, 0.4, 0.3], hook=hook)
-    assert run.runner.epoch == 3
-    assert STATE_KEY not in run.runner.message_hub.runtime_info
-
-
-def test_another_metric_after_a_resume_starts_afresh(toy, tmp_path):
-    train(toy, tmp_path, [0.5, 0.4])
-    hook = ResumableEarlyStoppingHook('NME', patience=2)
-    run = train(
-        toy,
-        tmp_path / 'b',
-        [0.5, 0.4, 0.3, 0.2],
-        key='NME',
-        hook=hook,
-        load_from=str(tmp_path / 'epoch_2.pth'),
-        resume=True,
-    )
-    assert run.runner.epoch == 4
-    assert hook.rule == 'less'
-
-
 def test_a_metric_that_is_not_measured(toy, tmp_path):
     hook = ResumableEarlyStoppingHook('PCK@0.3', patience=2)
     with pytest.raises(ConfigError, match=r"'PCK@0.3', which .* It has PCK@0.2\. "):
         train(toy, tmp_path, [0.5, 0.4], hook=hook)
-
-
-def test_training_by_iterations(toy, tmp_path):
-    hook = ResumableEarlyStoppingHook(KEY, patience=2)
-    metric = ScriptedMetric([0.5])
-    runner = toy.build_toy_runner(
-        tmp_path,
-        [hook],
-        train_cfg=dict(by_epoch=False, max_iters=20, val_interval=3),
-        log_processor=dict(by_epoch=False),
-        val_dataloader=toy.make_loader(4),
-        val_cfg=dict(),
-        val_evaluator=Evaluator(metric),
-    )
-    metric.runner = SimpleNamespace(epoch=1)
-    runner.train()
-    assert runner.iter == 9
-    assert 'after iteration 9: PCK@0.2 was 50 and' in toy.read_log(runner)
 
 
 def test_arguments_without_meaning():

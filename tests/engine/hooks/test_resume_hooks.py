@@ -104,40 +104,11 @@ def test_the_resumed_checkpoint_learns_what_is_best(toy, tmp_path):
         assert killed[fact] == whole[fact], fact
 
 
-def test_a_known_validation_is_not_repeated(toy, tmp_path):
-    """The first epoch's is the best so far, so its checkpoint was saved again."""
-    train(toy, tmp_path, [], max_epochs=1)
-    after = resume(toy, tmp_path, 'epoch_1.pth', max_epochs=2)
-    assert after == ['train 2', 'val 2']
-
-
 def test_nothing_was_due(toy, tmp_path):
     plan = dict(train_cfg=dict(by_epoch=True, max_epochs=4, val_interval=2))
     train(toy, tmp_path, [], **plan)
     after = resume(toy, tmp_path, 'epoch_1.pth', **plan)
     assert after == ['train 2', 'val 2', 'train 3', 'train 4', 'val 4']
-
-
-def test_training_by_iterations(toy, tmp_path):
-    plan = dict(
-        train_cfg=dict(by_epoch=False, max_iters=6, val_interval=2),
-        log_processor=dict(by_epoch=False),
-    )
-    saving = CheckpointHook(interval=1, by_epoch=False)
-    runs = []
-    for options in ({}, dict(load_from=str(tmp_path / 'iter_4.pth'), resume=True)):
-        MMLogger._instance_dict.clear()
-        diary = Diary()
-        runner = toy.build_toy_runner(
-            tmp_path,
-            [diary, MissedValidationHook()],
-            validate=True,
-            default_hooks=dict(checkpoint=saving),
-            **{**plan, **options},
-        )
-        runner.train()
-        runs.append(sum(entry.startswith('val') for entry in diary.entries))
-    assert runs == [3, 2]
 
 
 @pytest.fixture

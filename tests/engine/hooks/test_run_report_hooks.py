@@ -9,7 +9,7 @@ import pytest
 from mmengine.evaluator import Evaluator
 
 from cape_mm.engine.hooks import ResourceHook, TrainingBannerHook, run_report_hooks
-from cape_mm.engine.hooks.run_report_hooks import MIB, peak_rss_mib
+from cape_mm.engine.hooks.run_report_hooks import MIB
 
 
 def test_banner_states_the_effective_batch(toy, tmp_path):
@@ -43,13 +43,6 @@ def test_rows_show_categories_instances_shots_and_queries(toy, tmp_path, shots, 
         f'ToyDataset: 2 categories, 20 usable instances, num_shots {text}, '
         f'num_queries 15'
     )
-
-
-def test_by_iteration_schedule_counts_updates(toy, tmp_path):
-    loop = dict(by_epoch=False, max_iters=9)
-    runner = toy.build_toy_runner(tmp_path, [TrainingBannerHook()], train_cfg=loop)
-    runner.train()
-    assert '9 iterations = 3 updates' in toy.read_log(runner)
 
 
 def set_categories(dataset, names):
@@ -100,21 +93,6 @@ def test_speed_and_memory_in_line_and_summary(toy, tmp_path):
     assert re.search(r'Test: peak_rss_mib [1-9]\d+\n', log)
 
 
-def test_speed_is_that_of_the_timer(toy, tmp_path):
-    """By which loading counts and validation does not."""
-    hook = ResourceHook()
-    runner = toy.build_toy_runner(tmp_path, [hook], validate=True)
-    runner.train()
-    hub = runner.message_hub
-    times = hub.get_scalar('train/time').data[0]
-    assert hook._num_episodes == 20
-    assert hook._seconds == pytest.approx(times.sum())
-    window = runner.log_processor.window_size
-    expected = 2 / times[-window:].mean()
-    found = hub.get_scalar('train/episodes_per_sec').current()
-    assert found == pytest.approx(expected, rel=1e-2)
-
-
 def test_gpu_peak_survives_the_reset_of_the_logger(monkeypatch):
     readings = iter([3 * MIB, MIB])
     cuda = run_report_hooks.torch.cuda
@@ -122,8 +100,3 @@ def test_gpu_peak_survives_the_reset_of_the_logger(monkeypatch):
     monkeypatch.setattr(cuda, 'max_memory_allocated', lambda: next(readings))
     hook = ResourceHook()
     assert hook._measure_peak() == hook._measure_peak() == ('peak_mem_mib', 3)
-
-
-def test_peak_rss_is_in_mib():
-    block = bytearray(64 * 2**20)
-    assert len(block) / 2**20 < peak_rss_mib() < 100_000

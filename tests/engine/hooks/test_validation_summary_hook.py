@@ -11,17 +11,9 @@ from mmengine.logging import MMLogger
 from mmpose.visualization import PoseLocalVisualizer
 from tool_calls import FAST, TINY
 
-from cape_mm.apis import load_config, parse_cfg_options, train
+from cape_mm.apis import parse_cfg_options, train
 from cape_mm.engine.hooks import MissedValidationHook, ValidationSummaryHook
-from cape_mm.engine.hooks.validation_summary_hook import describe_kind, format_summary
-
-
-def test_line():
-    values = {'novel': 0.612, 'moving average': 0.601, 'copy support': 0.414}
-    assert format_summary('PCK@0.2', values) == (
-        'PCK@0.2 novel 61.2 | moving average 60.1 | copy support 41.4'
-    )
-    assert format_summary('EPE', {'novel': 20.04}) == 'EPE novel 20.0'
+from cape_mm.engine.hooks.validation_summary_hook import describe_kind
 
 
 def test_categories_that_are_trained_are_not_called_novel():
@@ -87,24 +79,9 @@ def test_moving_average_goes_on_over_a_resume(toy, tmp_path):
     assert abs(last[1] - last[0]) > 0.2  # not the mean of one
 
 
-def test_a_metric_that_is_not_measured_gives_no_line(toy, tmp_path):
-    runner = toy.build_toy_runner(
-        tmp_path, [ValidationSummaryHook(train_side_interval=1)], validate=True
-    )
-    runner.train()
-    assert 'moving average' not in toy.read_log(runner)
-
-
 def test_a_validation_alone_trains_nothing(toy, tmp_path):
     hook = ValidationSummaryHook('error')
     runner = toy.build_toy_runner(tmp_path, [hook], validate=True)
     runner.val()
     assert 'error val ' in toy.read_log(runner)
     assert isinstance(runner._train_loop, dict)  # nothing was built
-
-
-def test_every_base_config_has_the_hook():
-    cfg = load_config(TINY)
-    assert cfg.default_hooks.validation_summary.type == 'ValidationSummaryHook'
-    assert cfg.default_hooks.early_stopping.patience is None
-    assert cfg.default_hooks.missed_validation.type == 'MissedValidationHook'

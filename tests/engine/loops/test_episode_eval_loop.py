@@ -125,16 +125,6 @@ def test_missing_images_drop_the_same_pairs(own_root, tmp_path):
     }
 
 
-def test_a_category_without_an_image(own_root, tmp_path):
-    loader = open_loader(own_root, dataset=dict(check_images=False))
-    category = loader.sampler.episodes[0].category_id
-    for ann_id, _ in loader.dataset.instances_by_category[category]:
-        with open(image_of(loader, ann_id), 'wb'):
-            pass
-    metrics = compare(tmp_path, build_model(), loader)
-    assert (metrics['num_pairs'], metrics['num_pairs_dropped']) == (9, 9)
-
-
 @pytest.mark.parametrize('two_encoders', [False, True])
 def test_every_instance_passes_the_backbone_once(hidden_root, tmp_path, two_encoders):
     own = dict(support_backbone=tiny_backbone()) if two_encoders else {}
@@ -153,15 +143,6 @@ def test_every_instance_passes_the_backbone_once(hidden_root, tmp_path, two_enco
     assert 'test: 120 pairs in ' in log
 
 
-def test_a_category_of_many_instances_is_split(hidden_root, tmp_path):
-    model = build_model()
-    metrics = compare(tmp_path, model, open_loader(hidden_root), max_instances=5)
-    assert metrics['num_pairs'] == 18
-    sizes = count_images(model.backbone)
-    evaluate(tmp_path / 'again', model, open_loader(hidden_root), max_instances=5)
-    assert sum(sizes) > 16  # some were encoded again
-
-
 def test_half_precision(hidden_root, tmp_path):
     model, loader = build_model('parallel'), open_loader(hidden_root)
     _, exact = evaluate(tmp_path / 'a', model, loader)
@@ -173,19 +154,6 @@ def test_half_precision(hidden_root, tmp_path):
     ]
     error = torch.cat([part.abs().flatten() for part in errors])
     assert 0 < error.median() < 0.5  # of 64 pixels
-
-
-@pytest.mark.parametrize(
-    'loop, message',
-    [
-        (dict(precision='int8'), 'precision must be one of'),
-        (dict(pair_batch=0), 'pair_batch must be at least 1'),
-        (dict(max_instances=0), 'max_instances must be at least 1'),
-    ],
-)
-def test_arguments_without_meaning(hidden_root, tmp_path, loop, message):
-    with pytest.raises(ConfigError, match=message):
-        evaluate(tmp_path, build_model(), open_loader(hidden_root), **loop)
 
 
 def test_what_can_not_be_encoded_once_is_refused(hidden_root):

@@ -11,7 +11,7 @@ from resumable_toy import (
     killed,
     train,
 )
-from torch.utils.data import BatchSampler, DataLoader, Dataset, SequentialSampler
+from torch.utils.data import DataLoader, Dataset
 
 from cape_mm.engine.hooks import IterationSeedHook
 from cape_mm.engine.loops.episode_train_loop import skipped_batches
@@ -112,10 +112,6 @@ class Numbers(Dataset):
         return index
 
 
-class OwnBatches(BatchSampler):
-    """Not PyTorch's own slices."""
-
-
 def read(loader: DataLoader, num_skipped: int) -> list[list[int]]:
     with skipped_batches(loader, num_skipped) as batches:
         assert len(loader) == -(-11 // 3)
@@ -136,10 +132,3 @@ def test_nothing_is_loaded_for_what_is_left_out():
     loader = DataLoader(Numbers(), 3)
     assert read(loader, 2) == [[6, 7, 8], [9, 10]]
     assert loader.dataset.loaded == [6, 7, 8, 9, 10]
-
-
-def test_batches_of_another_kind_are_loaded_and_dropped():
-    numbers = Numbers()
-    batches = OwnBatches(SequentialSampler(numbers), 3, False)
-    assert read(DataLoader(numbers, batch_sampler=batches), 2) == [[6, 7, 8], [9, 10]]
-    assert numbers.loaded == list(range(11))

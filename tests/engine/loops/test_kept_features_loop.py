@@ -130,15 +130,6 @@ def test_the_losses_are_those_of_the_images(synthetic_root, tmp_path):
         assert runner.spy.losses[0][name] == pytest.approx(float(value), rel=2e-2)
 
 
-def test_same_seed_same_training(synthetic_root, tmp_path):
-    losses = []
-    for name in 'ab':
-        runner = make_runner(synthetic_root, tmp_path / name)
-        runner.train()
-        losses.append(runner.spy.losses)
-    assert losses[0] == losses[1]
-
-
 def test_learning_backbone_is_refused(synthetic_root, tmp_path):
     model = build_matching()
     for weight in model.backbone.parameters():

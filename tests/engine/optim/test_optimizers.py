@@ -11,7 +11,6 @@ from mmengine.utils import digit_version
 from cape_mm.engine.optim.optimizers import (
     CpuAmpOptimWrapper,
     can_fuse,
-    merge_groups,
 )
 from cape_mm.errors import ConfigError
 
@@ -43,15 +42,6 @@ def test_equal_groups_are_one_with_the_base_rate_first():
     assert rates == dict(lr=0.1, base_lr=0.1)
 
 
-def test_the_logged_rate_is_the_base_rate_where_slow_parameters_come_first():
-    slow = dict(custom_keys={'linear': dict(lr_mult=0.1)})
-    logged = [
-        build_wrapper(GroupedModel(), constructor, slow).get_lr()['lr'][0]
-        for constructor in (grouped_toy.OURS, grouped_toy.MMENGINES)
-    ]
-    assert logged == pytest.approx([0.1, 0.01])
-
-
 @pytest.mark.parametrize(
     ('paramwise', 'num_groups'),
     [
@@ -81,11 +71,6 @@ def test_merging_changes_no_update_by_a_bit():
         assert torch.equal(one, other)
 
 
-def test_without_anything_to_merge_the_order_stays():
-    groups = [dict(params=[torch.ones(1)], lr=0.1), dict(params=[torch.ones(1)])]
-    assert merge_groups(groups, base_lr=1.0) == groups
-
-
 def test_a_parameter_in_two_places_is_updated_once_or_refused():
     model = GroupedModel()
     model.head = torch.nn.Sequential(model.last)
@@ -108,15 +93,6 @@ def test_adamw_is_fused_and_equal_to_rounding_and_repeatable():
     for one, same, other in zip(*(model.parameters() for model in models)):
         assert torch.equal(one, same)
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    'own', [dict(fused=False), dict(foreach=True), dict(foreach=None, fused=None)]
-)
-def test_the_configs_own_way_of_computing_wins(own):
-    optimizer = build_wrapper(GroupedModel(), **own).optimizer
-    assert {key: optimizer.defaults[key] for key in own} == own
-    assert not optimizer.defaults['fused']
 
 
 def test_pytorch_is_asked_whether_it_can():

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from toy_runner import ToyDataset
 from troubled_model import TroubledModel
 
-from cape_mm.engine.optim import UpdateGuard, gradient_norm
+from cape_mm.engine.optim import UpdateGuard
 
 CLIPS = [None, dict(max_norm=1.0), dict(type='value', clip_value=0.5)]
 KINDS = ['nan', 'inf', 'constant', 'gradient']
@@ -99,16 +99,6 @@ def test_good_steps_are_those_of_an_unguarded_training(counts, clip):
     assert guarded.num_updates == 6 // counts
 
 
-def test_removed_guard_leaves_the_wrapper_as_it_was():
-    training = Training({3: 'nan'}, clip=dict(max_norm=1.0))
-    before = vars(Training(clip=dict(max_norm=1.0), guarded=False).wrapper).keys()
-    training.guard.remove()
-    assert vars(training.wrapper).keys() == before
-    assert training.wrapper.clip_func is torch.nn.utils.clip_grad_norm_
-    training.run(3)
-    assert training.model.linear.weight.isnan().all()
-
-
 class _Reads(TorchDispatchMode):
     """Counts how often a value is read from the device: each time is a wait."""
 
@@ -176,11 +166,3 @@ def test_overflow_that_no_smaller_scale_would_mend_is_bad(amp, options):
 
     training = Training({3: 'gradient'}, clip=CLIPS[1], wrapper=make).run(3)
     assert len(training.skipped) == 1
-
-
-def test_gradient_norm_is_that_of_all_parameters():
-    weights = [torch.zeros(2, requires_grad=True), torch.zeros(1, requires_grad=True)]
-    assert gradient_norm(weights) == 0
-    weights[0].grad = torch.tensor([2.0, 3.0])
-    weights[1].grad = torch.tensor([6.0])
-    assert gradient_norm(weights) == 7

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -42,7 +43,8 @@ class PredictionLog(closing):
         num_done: inputs that are finished.
 
     Raises:
-        ConfigError: the folder can't be written, or holds results of another run.
+        ConfigError: the folder can't be written, holds results of another run, or a
+            link to a folder elsewhere at a place of what is written.
     """
 
     def __init__(
@@ -54,7 +56,8 @@ class PredictionLog(closing):
         force: bool,
     ) -> None:
         super().__init__(self)
-        folder = try_folder(out)
+        folder, targets = try_folder(out), list(targets)
+        refuse_links(folder / name for name in targets)
         self.path, self.sources = folder / NAME, sources
         settings = json.loads(json.dumps(settings))
         known, self.num_done, end = self._read()
@@ -121,6 +124,22 @@ class PredictionLog(closing):
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def refuse_links(targets: Iterable[Path]) -> None:
+    """Refuse to write through links: what they lead to is nobody's output.
+
+    Raises:
+        ConfigError: a target, or a folder in it, is a link to a folder.
+    """
+    for target in targets:
+        folders = [Path(root, one) for root, own, _ in os.walk(target) for one in own]
+        for folder in (target, *folders):
+            if folder.is_symlink() and folder.is_dir():
+                raise ConfigError(
+                    f'{folder} is a link to another folder, where nothing shall be '
+                    f'overwritten. Remove it, or name another folder for the results.'
+                )
 
 
 class LoggedResults:

@@ -103,3 +103,13 @@ def test_another_run_is_left_alone_unless_forced(tmp_path):
     (tmp_path / 'results.jsonl').write_text('mine')
     with pytest.raises(ConfigError, match=r'other files\): results.jsonl'):
         open_log(tmp_path, a=1)
+
+
+@pytest.mark.parametrize('place', ['made', 'made/sub/deep'])
+def test_nothing_is_written_through_a_link(place, tmp_path):
+    (tmp_path / 'elsewhere').mkdir()
+    link = tmp_path / 'out' / place
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path / 'elsewhere')
+    with pytest.raises(ConfigError, match=f'{place} is a link to another folder'):
+        PredictionLog(tmp_path / 'out', {}, [PICTURE], ['made'], force=True)

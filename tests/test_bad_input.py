@@ -260,7 +260,7 @@ def test_config_file_that_can_not_be_read(call, tmp_path):
 
 def test_number_of_pictures(test, tmp_path):
     outcome = test('--show-dir', str(tmp_path), '--num-show', '0')
-    check(outcome, 'num_episodes must be at least 1')
+    check(outcome, 'num_episodes must be a whole number, at least 1')
 
 
 def test_unknown_top_level_key(train):

@@ -101,10 +101,10 @@ def test_bad_input_is_one_message(call, ann_file, tmp_path):
     out = tmp_path / 'out'
     check(call('freeze_episodes'), 'name a config or --ann-file')
     check(freeze(call, tmp_path / 'no_test.json', out), 'annotation file not found')
-    check(freeze(call, ann_file, out, '--num-shots', '0'), 'must be at least 1')
+    check(freeze(call, ann_file, out, '--num-shots', '0'), 'at least 1')
     check(freeze(call, ann_file, out, '--num-shots', '50'), 'an episode needs')
     few = freeze(call, ann_file, out, '--episodes-per-category', '0')
-    check(few, 'episodes_per_category must be at least 1, got 0')
+    check(few, 'episodes_per_category must be a whole number, at least 1, got 0')
     check(freeze(call, ann_file, out, '--subset', 'val'), 'change a config: name one')
     check(freeze(call, ann_file, tmp_path / 'a.json'), 'is one file, but 2 draws')
     occupied = tmp_path / 'occupied'

@@ -19,6 +19,7 @@ from ..evaluation.report import (
     name_with_unit,
 )
 from ..utils.atomic_write import replacing, try_folder
+from ..utils.value_checks import check_at_least
 from .run_logs import Curve, RunLog, read_run
 
 DEFAULT_KEYS = ('loss', 'lr', 'grad_norm', 'PCK@0.2', 'NME', 'episodes_per_sec')
@@ -59,8 +60,7 @@ def plot_logs(
     out = Path(out)
     if out.suffix.lower() != '.png':
         raise ConfigError(f'--out must name a .png file, got {out}')
-    if smooth < 1:
-        raise ConfigError(f'--smooth must be at least 1, got {smooth}')
+    check_at_least('--smooth', smooth, 1)
     runs = [read_run(run_dir) for run_dir in run_dirs]
     try_folder(out.parent)
     found = list(dict.fromkeys(key for run in runs for key in run.curves))

@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 from ..apis.config_checks import check_loader, explain_build_errors
 from ..apis.config_loading import BFLOAT16_CAPABILITY, load_config, set_amp
 from ..datasets.collate import collate_episodes
-from ..engine.batch_lookahead import look_ahead
+from ..engine.loops.episode_train_loop import look_ahead
 from ..errors import ConfigError
 from ..structures import EpisodeDataSample
 from ..utils.devices import check_device

@@ -31,6 +31,7 @@ from ..evaluation.bootstrap import LEVEL, NUM_RESAMPLES, compare_pairs
 from ..evaluation.report import format_columns, write_metrics
 from ..evaluation.results import PCK_COLUMN, ResultTable, common_rows
 from ..utils.atomic_write import try_folder
+from ..utils.value_checks import check_at_least
 from .robustness_edits import EvaluationData, choose_edits
 from .run_comparison import difference_cells
 
@@ -140,8 +141,8 @@ def open_data(loader: DataLoader, episodes_per_category: int | None) -> Evaluati
             f'is no support to change. Leave template_file out.'
         )
     number = episodes_per_category
-    if number is not None and number < 1:
-        raise ConfigError(f'--episodes-per-category must be at least 1, got {number}')
+    if number is not None:
+        check_at_least('--episodes-per-category', number, 1)
     kept: dict[int, list] = {}
     for episode in episodes:
         kept.setdefault(episode.category_id, []).append(episode)

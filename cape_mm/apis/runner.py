@@ -25,9 +25,8 @@ from ..engine.trained_categories import (
 )
 from ..errors import ConfigError
 from ..evaluation.episode_pck import EpisodePCK
-from ..evaluation.prediction_dump import write_dump
 from ..evaluation.report import format_table, write_metrics
-from ..evaluation.result_file import write_all_results
+from ..evaluation.result_file import write_all_results, write_dump
 from ..utils.atomic_write import try_file, try_folder
 from .config_checks import check_config, explain_build_errors
 from .config_loading import count_in_iterations, load_config, set_amp, set_work_dir

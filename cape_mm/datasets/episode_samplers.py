@@ -13,6 +13,7 @@ from torch.utils.data import Sampler
 
 from ..errors import ConfigError
 from ..structures import Episode
+from ..utils.value_checks import check_at_least
 from .episode_pools import (
     EpisodeSize,
     EvaluationPlan,
@@ -82,12 +83,8 @@ class EpisodeSampler(Sampler[Episode]):
         max_categories: int | None = None,
     ) -> None:
         self.min_shots, self.max_shots = read_num_shots(num_shots)
-        _check_positive(
-            episodes_per_epoch=episodes_per_epoch or 0,
-            num_shots=self.min_shots,
-            num_queries=num_queries,
-            max_categories=max_categories,
-        )
+        check_at_least('episodes_per_epoch', episodes_per_epoch, 1)
+        _check_sizes(self.min_shots, num_queries, max_categories)
         self.num_shots = num_shots
         self.num_queries = num_queries
         self.episodes_per_epoch = episodes_per_epoch
@@ -252,12 +249,8 @@ class FixedEpisodeSampler(Sampler[Episode]):
                 f'Evaluate once for each, e.g. --cfg-options '
                 f'test_dataloader.sampler.num_shots=5'
             )
-        _check_positive(
-            episodes_per_category=self.episodes_per_category or 0,
-            num_shots=self.num_shots,
-            num_queries=self.num_queries,
-            max_categories=self.max_categories,
-        )
+        check_at_least('episodes_per_category', self.episodes_per_category, 1)
+        _check_sizes(self.num_shots, self.num_queries, self.max_categories)
         protocol = describe_protocol(
             self.draw_seed,
             self.episodes_per_category,
@@ -371,12 +364,7 @@ def read_num_shots(num_shots: int | Sequence[int]) -> tuple[int, int]:
     return low, high
 
 
-def _check_positive(**numbers: int | None) -> None:
-    """Check numbers of a config; None passes.
-
-    Raises:
-        ConfigError: one is below 1.
-    """
-    for name, number in numbers.items():
-        if number is not None and number < 1:
-            raise ConfigError(f'sampler: {name} must be at least 1, got {number}')
+def _check_sizes(num_shots: int, num_queries: int, max_categories: int | None) -> None:
+    check_at_least('num_shots', num_shots, 1)
+    check_at_least('num_queries', num_queries, 1)
+    check_at_least('max_categories', max_categories or 1, 1)

@@ -11,7 +11,8 @@ from mmengine.evaluator import BaseMetric
 from mmengine.structures import BaseDataElement
 from mmpose.registry import METRICS
 
-from ..errors import ConfigError, MissingDataError
+from ..errors import MissingDataError
+from ..utils.value_checks import check_at_least
 from .bootstrap import NUM_RESAMPLES, confidence_intervals
 from .breakdowns import (
     OneLineDict,
@@ -90,10 +91,7 @@ class EpisodePCK(BaseMetric):
         seed: int = 0,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
-        if num_resamples < 0:
-            raise ConfigError(
-                f'EpisodePCK: num_resamples must be >= 0, got {num_resamples}'
-            )
+        check_at_least('num_resamples', num_resamples, 0)
         self.num_resamples, self.seed = num_resamples, seed
         self.pairs: ResultTable | None = None
 

@@ -228,21 +228,15 @@ def each_once(table: ResultTable) -> ResultTable:
     Raises:
         ValueError: two episodes of different categories have the same index.
     """
-    order = np.lexsort((table.slot, table.episode_index))
-    index, slot = table.episode_index[order], table.slot[order]
-    is_again = np.append(False, (np.diff(index) == 0) & (np.diff(slot) == 0))[
-        : len(order)
-    ]
-    category = table.category_id[order]
-    differs = np.flatnonzero(is_again[1:] & (np.diff(category) != 0))
-    if len(differs):
-        place = differs[0]
+    keys = np.stack([table.episode_index, table.slot, table.category_id], axis=1)
+    found, rows = np.unique(keys, axis=0, return_index=True)
+    is_shared = (np.diff(found[:, :2], axis=0) == 0).all(axis=1)
+    if is_shared.any():
         raise ValueError(
-            f'two episodes, of categories {category[place]} and {category[place + 1]}, '
-            f'have the episode_index {index[place]}: it must be unique within an '
-            f'evaluation, or their pairs cannot be told apart'
+            f'two episodes of different categories have the episode_index '
+            f'{found[is_shared.argmax(), 0]}: it must be unique within an evaluation'
         )
-    return table.take(order[~is_again])
+    return table.take(rows)
 
 
 def with_gaps(table: ResultTable, plan: Mapping[int, Mapping[str, Any]]) -> ResultTable:

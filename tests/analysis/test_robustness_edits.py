@@ -102,7 +102,7 @@ def test_queries_are_disturbed_and_supports_are_not(data):
 def test_the_first_episodes_of_every_category_keep_their_index(coco_tree):
     loader = make_loader(coco_tree, episodes_per_category=3)
     assert [e.index for e in open_data(loader, 1).episodes] == [0, 3, 6]
-    with pytest.raises(ConfigError, match='must be at least 1, got 0'):
+    with pytest.raises(ConfigError, match='at least 1, got 0'):
         open_data(loader, 0)
 
 

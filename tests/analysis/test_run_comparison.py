@@ -117,9 +117,11 @@ def test_pairs_of_no_episode_are_missing_where_they_were_planned(store):
 
 def test_arguments(store):
     a = store('a', random_table())
-    with pytest.raises(ConfigError, match="unknown value 'PCK'; choose PCK@0.05, "):
+    with pytest.raises(
+        ConfigError, match="key must be one of .*PCK@0.05'.*, got 'PCK'"
+    ):
         compare_results(a, a, key='PCK')
-    with pytest.raises(ConfigError, match='num_resamples must be at least 1, got 0'):
+    with pytest.raises(ConfigError, match='num_resamples must be .*at least 1, got 0'):
         compare_results(a, a, num_resamples=0)
 
 

@@ -7,7 +7,7 @@ import pytest
 from pycocotools.coco import COCO
 from stored_episodes import evaluate_tree, fill_tree
 
-from cape_mm.evaluation.prediction_dump import write_dump
+from cape_mm.evaluation.result_file import write_dump
 
 BOTH = ('keypoint_scores', 'keypoints_visible')
 

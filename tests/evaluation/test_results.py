@@ -58,7 +58,7 @@ def test_every_pair_once_in_the_order_of_the_list():
     expected = join_tables([parts[2], parts[1], parts[0]])
     assert_same(each_once(join_tables(parts)), expected)
     parts.append(make_pair(0, 0, 9, [0.1]))
-    with pytest.raises(ValueError, match='categories 1 and 9, have the episode_index'):
+    with pytest.raises(ValueError, match='categories have the episode_index'):
         each_once(join_tables(parts))
 
 

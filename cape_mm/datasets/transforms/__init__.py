@@ -1,13 +1,12 @@
 """Transforms of one instance, registered in MMPose's ``TRANSFORMS``."""
 
-from .formatting import PackInstance
 from .geometric import (
     EpisodeFlip,
     InstanceCrop,
     RandomInstanceAffine,
     WarpInstance,
 )
-from .loading import LoadInstanceImage
+from .loading import LoadInstanceImage, PackInstance
 from .perturbations import (
     FixedInstanceAffine,
     JpegCompression,

@@ -20,7 +20,7 @@ from ...utils.value_checks import (
     check_probability,
     check_range,
 )
-from .formatting import is_inside
+from .loading import is_inside
 
 
 @TRANSFORMS.register_module()

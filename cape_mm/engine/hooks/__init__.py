@@ -1,14 +1,16 @@
 """Hooks: accumulation window, seeds, finite loss, checkpoints, reports, pictures."""
 
 from .accumulation_window_hook import AccumulationWindowHook
-from .atomic_checkpoint_hook import AtomicCheckpointHook
 from .episode_pictures_hook import EpisodePicturesHook
 from .finite_loss_hook import FiniteLossHook
 from .redraw_count_hook import RedrawCountHook
-from .resumable_early_stopping_hook import ResumableEarlyStoppingHook
-from .resume_hooks import IterationSeedHook, MissedValidationHook
+from .resume_hooks import (
+    AtomicCheckpointHook,
+    IterationSeedHook,
+    MissedValidationHook,
+)
 from .run_report_hooks import ResourceHook, TrainingBannerHook
-from .validation_summary_hook import ValidationSummaryHook
+from .validation_hooks import ResumableEarlyStoppingHook, ValidationSummaryHook
 
 __all__ = [
     'AccumulationWindowHook',

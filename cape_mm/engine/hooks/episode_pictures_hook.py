@@ -16,6 +16,7 @@ from mmpose.registry import HOOKS
 from ...errors import ConfigError
 from ...structures import EpisodeDataSample
 from ...utils.atomic_write import write_bytes_atomically
+from ...utils.value_checks import check_at_least
 from ...visualization import contact_sheet, draw_episode
 from ..loops.episode_train_loop import training_progress
 
@@ -62,11 +63,7 @@ class EpisodePicturesHook(Hook):
         out_dir: str | None = None,
         panel_size: int | None = None,
     ) -> None:
-        if num_episodes < 1:
-            raise ConfigError(
-                f'EpisodePicturesHook: num_episodes must be at least 1, got '
-                f'{num_episodes}. To have no pictures, set enabled=False.'
-            )
+        check_at_least('num_episodes', num_episodes, 1)
         self.num_episodes = num_episodes
         self.enabled = enabled
         self.out_dir = out_dir

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from mmengine.dist import all_gather_object, get_rank
 from mmengine.hooks import Hook
-from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
 from ...errors import TrainingDivergedError
 from ...structures import EpisodeDataSample, PackedSamples
+from ...utils.value_checks import check_at_least
 from ..optim import MicroBatch, UpdateGuard
 
 COUNT_KEY = 'bad_steps'
@@ -34,7 +34,6 @@ class FiniteLossHook(Hook):
         - the counts are part of the checkpoints: a resumed run has no new allowance
         - BatchNorm layers that are not frozen have seen the batch by then: their
           running statistics are not taken back
-        - several optimizers (``OptimWrapperDict``) are not guarded; this is logged
 
     Args:
         max_bad_steps: skipped updates of a run; one more stops it.
@@ -47,22 +46,15 @@ class FiniteLossHook(Hook):
     priority = 'VERY_HIGH'
 
     def __init__(self, max_bad_steps: int = 10, max_consecutive: int = 5) -> None:
-        if min(max_bad_steps, max_consecutive) < 0:
-            raise ValueError(
-                f'max_bad_steps and max_consecutive must be at least 0, got '
-                f'{max_bad_steps} and {max_consecutive}'
-            )
+        check_at_least('max_bad_steps', max_bad_steps, 0)
+        check_at_least('max_consecutive', max_consecutive, 0)
         self.max_bad_steps = max_bad_steps
         self.max_consecutive = max_consecutive
-        self._guard: UpdateGuard | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Guard the optimizer wrapper."""
         total, in_a_row = runner.message_hub.runtime_info.get(COUNT_KEY) or (0, 0)
         self._total, self._in_a_row = total, in_a_row
-        if isinstance(runner.optim_wrapper, OptimWrapperDict):
-            runner.logger.warning('FiniteLossHook: several optimizers are not guarded')
-            return
         self._guard = UpdateGuard(
             runner.optim_wrapper,
             on_skip=lambda window: self._skip(runner, window),
@@ -72,18 +64,15 @@ class FiniteLossHook(Hook):
 
     def after_train(self, runner: Runner) -> None:
         """Give the optimizer wrapper its own functions back."""
-        if self._guard is not None:
-            self._guard.remove()
-            self._guard = None
+        self._guard.remove()
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Mapping | None = None
     ) -> None:
         """Remember the batch's episodes."""
-        if self._guard is not None:
-            is_mapping = isinstance(data_batch, Mapping)
-            samples = data_batch.get('data_samples') if is_mapping else None
-            self._guard.open((runner.iter + 1, samples))
+        is_mapping = isinstance(data_batch, Mapping)
+        samples = data_batch.get('data_samples') if is_mapping else None
+        self._guard.open((runner.iter + 1, samples))
 
     def after_train_iter(
         self,

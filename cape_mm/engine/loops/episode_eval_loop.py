@@ -22,6 +22,7 @@ from ...datasets.episode_pools import dataset_meta
 from ...datasets.instance_view import InstanceView
 from ...errors import ConfigError
 from ...structures import Episode
+from ...utils.value_checks import check_at_least, check_choice
 from .episode_groups import (
     count_pairs,
     group_categories,
@@ -88,15 +89,10 @@ class EpisodeLoopMixin:
         log_seconds: float = 10.0,
     ) -> None:
         precision = precision or ('float16' if fp16 else 'float32')
-        name = type(self).__name__
-        sizes = dict(image_batch=image_batch, max_instances=max_instances)
-        for key, size in {**sizes, 'pair_batch': pair_batch}.items():
-            if size is not None and size < 1:
-                raise ConfigError(f'{name}: {key} must be at least 1, got {size}')
-        if precision not in PRECISIONS:
-            raise ConfigError(
-                f'{name}: precision must be one of {PRECISIONS}, got {precision!r}'
-            )
+        check_at_least('image_batch', image_batch, 1)
+        check_at_least('pair_batch', pair_batch or 1, 1)
+        check_at_least('max_instances', max_instances, 1)
+        check_choice('precision', precision, PRECISIONS)
         self.image_batch, self.pair_batch = image_batch, pair_batch
         self.max_instances = max_instances
         self.precision = precision

@@ -1,18 +1,19 @@
-"""Training by epochs that a resume continues at the very batch."""
+"""Training by epochs that a resume continues at the very batch, with a look ahead."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, NamedTuple
 
 from mmengine.dist import get_world_size
+from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from mmpose.registry import LOOPS
+from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, Sampler
-
-from ..batch_lookahead import look_ahead
 
 BATCHES_KEY = 'batches_per_epoch'
 """Where the length of an epoch is in the message hub."""
@@ -28,7 +29,7 @@ class EpisodeTrainLoop(EpochBasedTrainLoop):
     CPU to the bit.
 
     On a GPU, the next batch is made ready while the GPU works on the current one, see
-    :func:`~cape_mm.engine.batch_lookahead.look_ahead`.
+    :func:`look_ahead`.
 
     Convention:
         - checkpoints within an epoch come from ``AtomicCheckpointHook`` with
@@ -161,3 +162,84 @@ def training_progress(runner: Runner) -> TrainingProgress | None:
     if isinstance(loop, IterBasedTrainLoop):
         return TrainingProgress('iteration', loop.iter, loop.max_iters)
     return TrainingProgress('epoch', loop.epoch, loop.max_epochs)
+
+
+class PreparedBatches:
+    """Batches, the next of which can be made ready early.
+
+    Convention:
+        - an error of the loader or of ``prepare``, and the end, come when that batch is
+          asked for
+        - a batch that nobody called :meth:`prepare_next` for comes as it is
+
+    Args:
+        batches: collated batches.
+        prepare: from such a batch to what is handed out instead.
+    """
+
+    def __init__(
+        self, batches: Iterator[dict], prepare: Callable[[dict], dict]
+    ) -> None:
+        self._batches = batches
+        self._prepare = prepare
+        self._ready: list[dict | Exception] = []
+
+    def __iter__(self) -> Iterator[dict]:
+        return self
+
+    def __next__(self) -> dict:
+        """The next batch, ready or not."""
+        if not self._ready:
+            return next(self._batches)
+        outcome = self._ready.pop()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def prepare_next(self) -> None:
+        """Make the next batch ready, unless it is."""
+        if self._ready:
+            return
+        try:
+            self._ready.append(self._prepare(next(self._batches)))
+        except Exception as error:  # StopIteration too
+            self._ready.append(error)
+
+
+@contextmanager
+def look_ahead(
+    batches: Iterator[dict], model: nn.Module, wrapper: OptimWrapper | None
+) -> Iterator[Iterator[dict]]:
+    """Make every next batch ready once a backward pass has been handed to the GPU.
+
+    On a CPU, for a data preprocessor without ``prepare_ahead`` and without an optimiser
+    batches stay what they are.
+
+    Args:
+        batches: collated batches.
+        model: the trained model, wrapped or not.
+        wrapper: its optimiser.
+
+    Yields:
+        The batches.
+    """
+    inner = model.module if is_model_wrapper(model) else model
+    prepare = getattr(inner.data_preprocessor, 'prepare_ahead', None)
+    if prepare is None or wrapper is None or not next(inner.parameters()).is_cuda:
+        yield batches
+        return
+    prepared = PreparedBatches(batches, prepare)
+    own, backward = vars(wrapper).get('backward'), wrapper.backward
+
+    def backward_and_prepare(*args, **kwargs) -> None:
+        backward(*args, **kwargs)
+        prepared.prepare_next()
+
+    wrapper.backward = backward_and_prepare
+    try:
+        yield prepared
+    finally:
+        if own is None:
+            del wrapper.backward
+        else:
+            wrapper.backward = own

@@ -13,7 +13,7 @@ from tool_calls import FAST, TINY
 
 from cape_mm.apis import parse_cfg_options, train
 from cape_mm.engine.hooks import MissedValidationHook, ValidationSummaryHook
-from cape_mm.engine.hooks.validation_summary_hook import describe_kind
+from cape_mm.engine.hooks.validation_hooks import describe_kind
 
 
 def test_categories_that_are_trained_are_not_called_novel():

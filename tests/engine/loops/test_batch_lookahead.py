@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.optim import OptimWrapper
 from torch import nn
 
-from cape_mm.engine.batch_lookahead import PreparedBatches, look_ahead
+from cape_mm.engine.loops.episode_train_loop import PreparedBatches, look_ahead
 
 
 class Preprocessor(nn.Module):
@@ -91,10 +91,3 @@ def test_errors_come_when_the_batch_is_asked_for():
         next(prepared)
     with pytest.raises(StopIteration):
         next(prepared)
-
-
-def test_of_several_optimisers_none_is_used():
-    batches = iter(())
-    for wrapper in (OptimWrapperDict(all=make_wrapper(Model())), None):
-        with look_ahead(batches, Model(), wrapper) as same:
-            assert same is batches

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from ..errors import AnnotationFormatError, ConfigError, MissingDataError
 from ..structures import Episode
 from ..utils.json_file import read_json
-from .annotation_checks import is_id, shorten
 
 if TYPE_CHECKING:
     from .mp100_dataset import MP100EpisodeDataset
@@ -127,7 +126,11 @@ def episodes_sha256(episodes: Iterable[Episode]) -> str:
     Returns:
         64 hexadecimal digits, the same in every process and on every machine.
     """
-    text = json.dumps([_ids_of(episode) for episode in episodes], separators=(',', ':'))
+    return _sha256_of([_ids_of(episode) for episode in episodes])
+
+
+def _sha256_of(ids: list) -> str:
+    text = json.dumps(ids, separators=(',', ':'))
     return hashlib.sha256(text.encode('utf-8')).hexdigest()
 
 
@@ -168,47 +171,36 @@ def read_frozen_episodes(path: str | Path) -> FrozenEpisodes:
             f'but {found or "nothing"}. {REMEDY}'
         )
     try:
-        episodes = _read_episodes(content['episodes'], content['num_shots'])
+        ids = [
+            [record[key] for key in ('category_id', 'support', 'queries')]
+            for record in content['episodes']
+        ]
+        found = _sha256_of(ids)
+        if found != content['episodes_sha256']:
+            raise ValueError(
+                f'the episodes were changed after they were frozen: their hash is '
+                f'{found}, but "episodes_sha256" says {content["episodes_sha256"]}'
+            )
+        episodes = _make_episodes(ids, content['num_shots'])
     except (KeyError, TypeError, ValueError) as error:
-        raise AnnotationFormatError(f'{path}: {error}. {REMEDY}') from error
-    found = episodes_sha256(episodes)
-    if found != content['episodes_sha256']:
         raise AnnotationFormatError(
-            f'{path}: the episodes were changed after they were frozen: their hash is '
-            f'{found}, but "episodes_sha256" says {content["episodes_sha256"]}. '
-            f'{REMEDY}'
-        )
+            f'{path}: malformed ({type(error).__name__}): {error}. {REMEDY}'
+        ) from error
     return FrozenEpisodes(
         content['protocol'], content['num_shots'], content['ann_file_sha256'], episodes
     )
 
 
-def _read_episodes(records: object, num_shots: object) -> tuple[Episode, ...]:
-    if type(num_shots) is not int or not isinstance(records, list) or not records:
+def _make_episodes(ids: list[list], num_shots: int) -> tuple[Episode, ...]:
+    sizes = {(len(supports), len(queries)) for _, supports, queries in ids}
+    if len(sizes) != 1 or sizes.pop()[0] != num_shots:
         raise ValueError(
-            f'"num_shots" should be a number and "episodes" a list that is not empty, '
-            f'but they are {num_shots!r} and {shorten(records)}'
+            f'all episodes should have {num_shots!r} supports and equally many queries'
         )
-    episodes: list[Episode] = []
-    for place, record in enumerate(records):
-        try:
-            category_id, supports, queries = (
-                record[key] for key in ('category_id', 'support', 'queries')
-            )
-            num_queries = len(episodes[0].query_ids if episodes else queries)
-            has_ids = all(map(is_id, [category_id, *supports, *queries]))
-            lengths = len(supports), len(queries)
-            if not has_ids or lengths != (num_shots, num_queries):
-                raise ValueError(f'the first has {num_queries} queries')
-            ids = tuple(supports), tuple(queries)
-            episodes.append(Episode(category_id, *ids, seed=place, index=place))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f'episode {place} should have a "category_id", {num_shots} ids of '
-                f'"support" and as many "queries" as all others, but is '
-                f'{shorten(record)} ({error})'
-            ) from error
-    return tuple(episodes)
+    return tuple(
+        Episode(category_id, tuple(supports), tuple(queries), seed=place, index=place)
+        for place, (category_id, supports, queries) in enumerate(ids)
+    )
 
 
 def check_frozen_episodes(

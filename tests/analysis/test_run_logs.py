@@ -22,7 +22,7 @@ def test_a_run(tmp_path):
     assert not pck.is_training
     assert pck.steps == (1, 2, 3)
     assert pck.values == pytest.approx((0.5, 0.6, 0.5))
-    assert log.curves['moving_average/PCK@0.2'].steps == (1, 2, 3)
+    assert log.curves['copy_support/PCK@0.2'].steps == (1, 2, 3)
     assert not {'iter', 'step'} & log.curves.keys()
 
 

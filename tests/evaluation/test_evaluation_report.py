@@ -125,7 +125,7 @@ def test_nan_is_written_as_null(tmp_path):
 def test_directions_and_units():
     for key in ('loss', 'loss_x', 'NME', 'val/EPE', 'time', 'ECE@0.2'):
         assert is_lower_better(key)
-    for key in ('PCK@0.2', 'mPCK5', 'AUC', 'moving_average/PCK@0.2'):
+    for key in ('PCK@0.2', 'mPCK5', 'AUC', 'copy_support/PCK@0.2'):
         assert not is_lower_better(key)
     assert as_shown('PCK_macro@0.2', 0.5) == 50
     assert as_shown('EPE', 12.0) == 12

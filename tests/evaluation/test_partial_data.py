@@ -147,6 +147,7 @@ def test_validation_log_line(gapped_root, whole_root, tmp_path):
     metrics, log = run_validation(gapped_root, tmp_path / 'gapped')
     line = [line for line in log.splitlines() if 'Epoch(val)' in line][-1]
     assert f'  {TEXT.format(metrics["num_pairs"])}  ' in line
+    assert 'per_category: <4 entries>' in line
     _, log = run_validation(whole_root, tmp_path / 'whole')
     assert '  partial: None  ' in log
 

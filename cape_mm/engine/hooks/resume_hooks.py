@@ -179,8 +179,8 @@ class MissedValidationHook(Hook):
 
     MMEngine saves an epoch's checkpoint, then validates, and saves again only where the
     best metric has changed. So most checkpoints don't know the validation of their own
-    epoch, and a resume would lose it: the count of early stopping, the moving average,
-    and after a kill within the validation perhaps the best checkpoint.
+    epoch, and a resume would lose it: the count of early stopping, and after a kill
+    within the validation perhaps the best checkpoint.
 
     The validation is the usual one, with all its hooks, before the next epoch; it
     happens only at a resume.

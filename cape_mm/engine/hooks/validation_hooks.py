@@ -14,32 +14,21 @@ from ...utils.value_checks import check_at_least
 from ..loops.episode_train_loop import training_progress
 from ..trained_categories import trained_of, usable_categories
 
-AVERAGE_PREFIX = 'moving_average'
-
-
-def format_summary(key: str, values: Mapping[str, float]) -> str:
-    """``PCK@0.2 novel 61.2 | moving average 60.1 | copy support 41.4``."""
-    parts = [f'{name} {as_shown(key, value):.1f}' for name, value in values.items()]
-    return f'{key} {" | ".join(parts)}'
+STATE_KEY = 'early_stopping'
+"""Where the state is in the message hub, and so in every checkpoint."""
 
 
 @HOOKS.register_module()
 class ValidationSummaryHook(Hook):
-    """Say after every validation how good it is, and how sure.
+    """Say after every validation how good it is, beside the floors.
 
-    The line ``PCK@0.2 novel 61.2 | moving average 60.1 | copy support 41.4`` holds the
-    validation, the mean over the latest validations, and every floor. Where categories
-    are trained on it says ``trained``, or ``3 of 10 trained``, in place of ``novel``.
-    The moving average also goes to ``scalars.json`` and TensorBoard, as
-    ``moving_average/PCK@0.2``; it goes on over a resume.
+    The line is ``PCK@0.2 novel 61.2 | copy support 41.4``. Where categories are trained
+    on it says ``trained``, or ``3 of 10 trained``, in place of ``novel``.
 
     Args:
         key: the metric.
-        window: validations in the moving average.
-        train_side_interval: without effect, in configs of earlier versions.
-
-    Raises:
-        ConfigError: a window of no validation.
+        window: without effect, in configs of earlier versions.
+        train_side_interval: likewise.
     """
 
     priority = 'ABOVE_NORMAL'
@@ -47,37 +36,25 @@ class ValidationSummaryHook(Hook):
     def __init__(
         self, key: str = 'PCK@0.2', window: int = 5, train_side_interval: int = 0
     ) -> None:
-        check_at_least('window', window, 1)
         self.key = key
-        self.window = window
         self._line: str | None = None
 
     def after_val_epoch(
         self, runner: Runner, metrics: Mapping[str, float] | None = None
     ) -> None:
-        """Record the moving average."""
+        """Put the line together."""
         metrics = metrics or {}
         self._line = None
         if self.key not in metrics:
             return
-        history = runner.message_hub.get_scalar(f'val/{self.key}')
-        average = float(history.mean(self.window))
-        floors = {
-            name.removesuffix(f'/{self.key}').replace('_', ' '): value
-            for name, value in metrics.items()
-            if name.endswith(f'/{self.key}')
-        }
         evaluated = usable_categories(runner.val_dataloader.dataset)
         kind = describe_kind(evaluated, trained_of(runner.message_hub))
-        values = {kind: metrics[self.key], 'moving average': average, **floors}
-        self._line = format_summary(self.key, values)
-        progress = training_progress(runner)
-        if progress is not None:
-            runner.visualizer.add_scalars(
-                {f'{AVERAGE_PREFIX}/{self.key}': average},
-                step=progress.done,
-                file_path=f'{runner.timestamp}.json',
-            )
+        values = {kind: metrics[self.key]}
+        for name, value in metrics.items():
+            if name.endswith(f'/{self.key}'):
+                values[name.removesuffix(f'/{self.key}').replace('_', ' ')] = value
+        parts = [f'{k} {as_shown(self.key, value):.1f}' for k, value in values.items()]
+        self._line = f'{self.key} {" | ".join(parts)}'
 
     def after_val(self, runner: Runner) -> None:
         """Log the line, after everything else that a validation logs."""
@@ -95,10 +72,6 @@ def describe_kind(evaluated: Mapping, trained: Mapping) -> str:
     if num_trained == len(evaluated):
         return 'trained'
     return f'{num_trained} of {len(evaluated)} trained'
-
-
-STATE_KEY = 'early_stopping'
-"""Where the state is in the message hub, and so in every checkpoint."""
 
 
 @HOOKS.register_module()

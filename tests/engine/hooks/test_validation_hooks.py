@@ -1,8 +1,10 @@
-"""Early stopping: when, why, and that a resume does not forget."""
+"""The line after a validation; early stopping: when, why, and over a resume."""
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,9 +12,59 @@ from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import MMLogger
 from mmengine.runner import EpochBasedTrainLoop
+from mmpose.visualization import PoseLocalVisualizer
+from tool_calls import FAST, TINY
 
-from cape_mm.engine.hooks import MissedValidationHook, ResumableEarlyStoppingHook
+from cape_mm import apis
+from cape_mm.engine.hooks import (
+    MissedValidationHook,
+    ResumableEarlyStoppingHook,
+    ValidationSummaryHook,
+)
+from cape_mm.engine.hooks.validation_hooks import describe_kind
 from cape_mm.errors import ConfigError
+
+
+def test_categories_that_are_trained_are_not_called_novel():
+    two = {(1, 'a'): None, (2, 'b'): None}
+    assert describe_kind(two, {(3, 'c'): None}) == 'novel'
+    assert describe_kind(two, {(1, 'b'): None}) == 'novel'  # another of this id
+    assert describe_kind(two, {(1, 'a'): None, (3, 'c'): None}) == '1 of 2 trained'
+    assert describe_kind(two, two) == 'trained'
+    assert describe_kind(two, {}) == describe_kind({}, two) == 'val'
+
+
+def read_scalars(work_dir: Path, key: str) -> dict[int, float]:
+    """A validation's value by epoch; a later session's counts."""
+    paths = sorted(work_dir.glob('*/vis_data/scalars.json'))
+    rows = [json.loads(row) for path in paths for row in path.read_text().splitlines()]
+    return {row['step']: row[key] for row in rows if key in row}
+
+
+def test_numbers_reach_log_and_files(synthetic_root, tmp_path):
+    # both are kept by name: a second run of the process would write into the first's
+    MMLogger._instance_dict.clear()
+    PoseLocalVisualizer._instance_dict.clear()
+    options = apis.parse_cfg_options(FAST[1:]) | dict(data_root=str(synthetic_root))
+    work_dir = apis.train(TINY, tmp_path / 'w', cfg_options=options)
+    novel = read_scalars(work_dir, 'PCK@0.2')
+    floor = read_scalars(work_dir, 'copy_support/PCK@0.2')
+    assert novel.keys() == {1, 2}
+    text = ''.join(path.read_text() for path in work_dir.rglob('*.log'))
+    for i in (1, 2):
+        assert (
+            f'PCK@0.2 novel {100 * novel[i]:.1f} | copy support {100 * floor[i]:.1f}\n'
+        ) in text
+    assert len(list(work_dir.glob('best_PCK_macro@0.2_epoch_*.pth'))) == 1
+
+
+def test_a_validation_alone_trains_nothing(toy, tmp_path):
+    hook = ValidationSummaryHook('error')
+    runner = toy.build_toy_runner(tmp_path, [hook], validate=True)
+    runner.val()
+    assert 'error val ' in toy.read_log(runner)
+    assert isinstance(runner._train_loop, dict)  # nothing was built
+
 
 KEY = 'PCK@0.2'
 

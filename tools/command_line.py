@@ -81,6 +81,9 @@ def run_tool(
     """
     if sys.stderr.isatty():
         print('loading PyTorch and MMPose ...', file=sys.stderr, flush=True)
+    # threads that spin while they wait for one that a busy machine has put aside made
+    # the demo's backbone up to 35 times slower there
+    os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
     from cape_mm.apis import run_cli
     from cape_mm.compat.checkpoint_file import trusting
 

@@ -14,11 +14,12 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpose.registry import HOOKS
+from tabulate import tabulate
 
 from .. import trained_categories as data
 from .accumulation_window_hook import get_accumulative_counts
 
-MIB = 1024**2
+MIB = 2**20
 
 
 def peak_rss_mib() -> float:
@@ -42,15 +43,12 @@ class TrainingBannerHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Log the block, and a warning where validation is not about new categories."""
         dataset, hub = runner.train_dataloader.dataset, runner.message_hub
-        trained = data.usable_categories(dataset)
-        if trained:
-            trained = data.remember_categories(hub, trained)
+        trained = data.remember_categories(hub, data.usable_categories(dataset))
         data.remember_gaps(hub, [data.describe_gaps(dataset)])
-        rows = self.collect_rows(runner)
-        width = max(map(len, rows))
-        lines = [f'{name:<{width}}  {value}' for name, value in rows.items()]
+        rows = self.collect_rows(runner).items()
+        lines = tabulate(rows, tablefmt='plain', disable_numparse=True).splitlines()
         rule = '-' * min(88, max(map(len, lines)))
-        runner.logger.info('\n'.join(['', rule, *lines, rule]))
+        runner.logger.info('\n'.join(('', rule, *lines, rule)))
         if runner.val_loop is not None:
             evaluated = data.usable_categories(runner.val_dataloader.dataset)
             warning = data.describe_overlap(evaluated, trained, 'val')
@@ -82,14 +80,13 @@ class TrainingBannerHook(Hook):
         rows['schedule'] = (
             f'{runner.max_epochs} epochs x {num_iters} iterations = '
             f'{runner.max_epochs} x {math.ceil(num_iters / counts)} updates'
-            f'{f", resumed after epoch {runner.epoch}" if runner.epoch else ""}'
         )
         if isinstance(runner.train_loop, IterBasedTrainLoop):
             updates = math.ceil(runner.max_iters / counts)
             rows['schedule'] = f'{runner.max_iters} iterations = {updates} updates'
-        has_gpu = torch.cuda.is_available()
         cpu = f'CPU {platform.machine()}, {torch.get_num_threads()} threads'
-        rows['device'] = torch.cuda.get_device_name() if has_gpu else cpu
+        cuda = torch.cuda
+        rows['device'] = cuda.get_device_name() if cuda.is_available() else cpu
         return rows
 
 

@@ -1,4 +1,6 @@
-"""Predictions as COCO keypoint results."""
+"""Results on disk: exact and refused when damaged, and as COCO keypoint results."""
+
+from __future__ import annotations
 
 import json
 

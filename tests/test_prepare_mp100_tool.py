@@ -126,7 +126,6 @@ def test_any_subset_and_the_rest_later(bench):
     }
     assert row_of(first, 'AP-10K (') == ['82', '-', '82', '-', '-', '-']
     assert row_of(first, 'COCO (--coco not given)') == ['2', '-', '-', '2', '-', '-']
-    assert row_of(first, '   72 human_body') == ['2', '-', '-', '2', '-', '-']
     bench('--sources', bench.sources, '--mode', 'copy')
     assert bench.made() == {name: name for name in bench.names}
     modes = Counter(p.is_symlink() for p in bench.root.rglob('images/**/*.jpg'))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import re
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -35,7 +34,7 @@ SOURCES = {
         LOCAL_RANK='OMPI_COMM_WORLD_LOCAL_RANK',
     ),
 }
-"""By launcher: which of its variables PyTorch's own three come from."""
+"""By launcher: its variables for PyTorch's own three."""
 STARTERS = {
     'pytorch': 'tools/dist_train.sh or tools/dist_test.sh (they call torchrun)',
     'slurm': 'tools/slurm_train.sh or tools/slurm_test.sh (they call srun)',
@@ -58,8 +57,9 @@ def join_processes(cfg: Config) -> None:
     What the config says for GPUs is changed where a CPU needs it, and this is said.
 
     Raises:
-        ConfigError: the launcher is named but did not start this process, or it
-            started more processes on this machine than there are GPUs.
+        ConfigError: the launcher is named but did not start this process, it started
+            more processes on this machine than there are GPUs, or there is none and
+            the launcher is not PyTorch's.
     """
     launcher = cfg.get('launcher') or 'none'
     if launcher == 'none':
@@ -68,8 +68,13 @@ def join_processes(cfg: Config) -> None:
     if torch.cuda.is_available():
         check_gpu_share(local_rank, torch.cuda.device_count())
         return
+    if launcher != 'pytorch':
+        raise ConfigError(
+            f'launcher {launcher} needs GPUs, and PyTorch sees none here. On CPUs use '
+            f'launcher pytorch: {STARTERS["pytorch"]}'
+        )
     if not torch_dist.is_initialized():
-        init_gloo(launcher, (cfg.get('env_cfg') or {}).get('dist_cfg') or {})
+        init_gloo((cfg.get('env_cfg') or {}).get('dist_cfg') or {})
     use_cpu_wrapper(cfg)
 
 
@@ -105,14 +110,12 @@ def check_gpu_share(local_rank: int, num_gpus: int) -> None:
         )
 
 
-def init_gloo(launcher: str, dist_cfg: dict) -> None:
+def init_gloo(dist_cfg: dict) -> None:
     """Join over gloo with the config's timeout; rank 0 says if the config has another.
 
     Args:
-        launcher: a key of ``SOURCES``.
         dist_cfg: the config's ``env_cfg.dist_cfg``.
     """
-    export_ranks(launcher)
     backend = dist_cfg.get('backend', 'nccl')
     seconds = dist_cfg.get('timeout') or GLOO_TIMEOUT
     torch_dist.init_process_group('gloo', timeout=timedelta(seconds=seconds))
@@ -122,23 +125,6 @@ def init_gloo(launcher: str, dist_cfg: dict) -> None:
             f'gloo instead of {backend}',
             flush=True,
         )
-
-
-def export_ranks(launcher: str) -> None:
-    """Set PyTorch's variables from the launcher's own, as MMEngine does with GPUs."""
-    if launcher == 'pytorch':
-        return
-    for name, source in SOURCES[launcher].items():
-        os.environ[name] = os.environ.get(source, '0')
-    os.environ.setdefault('MASTER_PORT', '29500')
-    if launcher == 'slurm' and 'MASTER_ADDR' not in os.environ:
-        os.environ['MASTER_ADDR'] = first_slurm_node(os.environ['SLURM_NODELIST'])
-
-
-def first_slurm_node(nodes: str) -> str:
-    """First machine of a Slurm list such as ``node[3-5,9]``."""
-    command = ['scontrol', 'show', 'hostnames', nodes]
-    return subprocess.check_output(command, text=True).split()[0]
 
 
 def check_same_data(runner: Runner, *stages: str) -> None:

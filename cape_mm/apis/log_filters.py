@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import logging
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,29 +15,6 @@ def is_no_parameter_line(record: logging.LogRecord) -> bool:
     return not str(record.msg).startswith('paramwise_options -- ')
 
 
-def tell_log_failures_once(logger: MMLogger) -> None:
-    """Have each log file that can't be written say so in one line, once.
-
-    The standard library prints a traceback for every single line of the log. A full
-    disk ends the run where something is written that matters.
-    """
-    for handler in logger.handlers:
-        if isinstance(handler, logging.FileHandler):
-            handler.handleError = functools.partial(_tell_once, handler, set())
-
-
-def _tell_once(
-    handler: logging.FileHandler, told: set[str], record: logging.LogRecord
-) -> None:
-    reason = str(sys.exc_info()[1])
-    if reason not in told:
-        told.add(reason)
-        print(
-            f'warning: the log {handler.baseFilename} can not be written: {reason}',
-            file=sys.stderr,
-        )
-
-
 @contextmanager
 def filtered_log(logger: MMLogger) -> Iterator[None]:
     """Silence what looks like a mistake and is none while a training runs.
@@ -49,12 +24,10 @@ def filtered_log(logger: MMLogger) -> Iterator[None]:
     - A scheduler that counts micro-batches steps before the first update of an
       accumulation window, as it should; the warning fears a mistake.
     - Pinned memory is asked for in the configs; without a GPU there is none to pin.
-    - See :func:`tell_log_failures_once`.
 
     Args:
         logger: the runner's.
     """
-    tell_log_failures_once(logger)
     logger.addFilter(is_no_parameter_line)
     try:
         with warnings.catch_warnings():

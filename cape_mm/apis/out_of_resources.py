@@ -7,7 +7,7 @@ import re
 
 import torch
 
-from ..engine.hooks.run_report_hooks import MIB, peak_rss_mib
+from ..engine.hooks.run_report_hooks import peak_rss_mib
 
 LESS_MEMORY = (
     'Any of these needs less (give them after --cfg-options, or in the config):\n'
@@ -46,7 +46,7 @@ def explain_out_of_resources(error: BaseException) -> str | None:
     """
     text = str(error)
     if isinstance(error, torch.cuda.OutOfMemoryError) or GPU_WORDS.search(text):
-        return f'the GPU ran out of memory: {_gpu_use(text)}.\n{LESS_MEMORY}'
+        return f'the GPU ran out of memory: {_first_line(text)}.\n{LESS_MEMORY}'
     if SHARED_WORDS.search(text):
         return (
             f'shared memory (/dev/shm) ran out: {_first_line(text)}. A container '
@@ -90,21 +90,6 @@ def _explain_disk(error: BaseException, text: str) -> str | None:
         f'({_first_line(text)}). Checkpoints and results that were complete are as '
         f'they were. Make room (max_keep_ckpts of the checkpoint hook keeps fewer), or '
         f'use another --work-dir; a training goes on with --resume.'
-    )
-
-
-def _gpu_use(text: str) -> str:
-    """Peak of the allocator, size of the device, and what was asked for."""
-    asked = re.search(r'Tried to allocate ([\d.]+ \w+)', text)
-    request = f', {asked[1]} more were asked for' if asked else ''
-    if not torch.cuda.is_available():
-        return f'peak unknown{request}'
-    peak = torch.cuda.max_memory_allocated() / MIB
-    reserved = torch.cuda.max_memory_reserved() / MIB
-    total = torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
-    return (
-        f'peak {peak:,.0f} MiB in tensors, {reserved:,.0f} MiB reserved, of '
-        f'{total / MIB:,.0f} MiB{request}'
     )
 
 

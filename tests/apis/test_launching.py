@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from types import SimpleNamespace
 
 import pytest
@@ -18,7 +17,6 @@ from cape_mm.apis.launching import (
     check_same_data,
     describe_files,
     explain_lost_process,
-    export_ranks,
     join_processes,
 )
 from cape_mm.errors import ConfigError, MissingDataError, TrainingDivergedError
@@ -107,36 +105,11 @@ def test_ranks_with_other_data(stages, changed, found, tmp_path, monkeypatch):
 
 
 @without_gpu
-def test_slurm_without_a_gpu_joins_over_gloo(environment, capfd):
-    environment(SLURM_PROCID=0, SLURM_NTASKS=1, MASTER_ADDR='127.0.0.1', MASTER_PORT=0)
-    cfg = Config(dict(launcher='slurm', env_cfg=dict(dist_cfg=dict(backend='nccl'))))
-    try:
-        join_processes(cfg)
-        assert torch_dist.get_backend() == 'gloo'
-        assert torch_dist.get_world_size() == 1
-    finally:
-        torch_dist.destroy_process_group()
-    assert 'no GPU: 1 processes' in capfd.readouterr().out
-    assert cfg.model_wrapper_cfg.device_ids is None
-    assert cfg.model_wrapper_cfg.find_unused_parameters is False
-
-
-def test_slurm_variables_become_pytorchs(environment, monkeypatch):
-    environment(
-        SLURM_PROCID=5, SLURM_NTASKS=8, SLURM_LOCALID=1, SLURM_NODELIST='n[3-4]'
-    )
-    monkeypatch.setattr(launching, 'first_slurm_node', lambda nodes: nodes[:1] + '3')
-    export_ranks('slurm')
-    names = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT')
-    assert [os.environ[name] for name in names] == ['5', '8', '1', 'n3', '29500']
-
-
-def test_first_slurm_node(tmp_path, monkeypatch):
-    command = tmp_path / 'scontrol'
-    command.write_text('#!/bin/sh\n[ "$3" = "n[3-4]" ] && printf "n3\\nn4\\n"\n')
-    command.chmod(0o755)
-    monkeypatch.setenv('PATH', str(tmp_path), prepend=os.pathsep)
-    assert launching.first_slurm_node('n[3-4]') == 'n3'
+def test_slurm_needs_gpus(environment):
+    environment(SLURM_PROCID=0, SLURM_NTASKS=1)
+    with pytest.raises(ConfigError, match='launcher slurm needs GPUs'):
+        join_processes(Config(dict(launcher='slurm')))
+    assert not torch_dist.is_initialized()
 
 
 def test_a_lost_process_is_explained(environment):

@@ -29,7 +29,7 @@ SOURCES = {
     'AnimalWeb': 'animalweb',
     'Keypoint-5': 'keypoint5',
 }
-MODES = ('symlink', 'hardlink', 'copy')
+MODES = ('symlink', 'copy')
 EXAMPLE = """example:
   python tools/dataset_tools/prepare_mp100.py --sources downloads --dry-run
   python tools/dataset_tools/prepare_mp100.py --coco downloads/coco \\

@@ -218,57 +218,42 @@ def format_plan(plan: Plan) -> str:
 
     A broken link counts as 'to make'.
     """
-    ambiguous = [
-        f'{e.wanted.file_name} ({e.match.reason}): {", ".join(e.match.candidates)}'
-        for e in plan.entries
-        if e.action is Action.AMBIGUOUS
-    ]
-    blocked = [
-        f'{e.target} differs from {e.match.path}'
-        for e in plan.entries
-        if e.action is Action.BLOCKED
-    ]
-    parts = [
-        _table(plan),
-        _listing(
-            'ambiguous, none was taken; keep the right one in the source folder',
-            ambiguous,
-        ),
-        _listing(
-            'in the way, left as it is; remove what is wrong and run this again',
-            blocked,
-        ),
-        '\n'.join(f'note: {note}' for note in _notes(plan)),
-    ]
-    return '\n\n'.join(part for part in parts if part)
+    troubles = {
+        Action.AMBIGUOUS: 'ambiguous, none was taken; keep the right one in the source '
+        'folder',
+        Action.BLOCKED: 'in the way, left as it is; remove what is wrong and run this '
+        'again',
+    }
+    parts = [_table(plan)]
+    for action, title in troubles.items():
+        own = [_trouble(e) for e in plan.entries if e.action is action]
+        more = [f'... and {len(own) - MAX_LISTED:,} more'] * (len(own) > MAX_LISTED)
+        parts += ['\n  '.join([f'{title}:', *own[:MAX_LISTED], *more])] if own else []
+    notes = [f'note: {note}' for note in _notes(plan)]
+    return '\n\n'.join([*parts, *(['\n'.join(notes)] if notes else [])])
+
+
+def _trouble(entry: PlanEntry) -> str:
+    if entry.action is Action.BLOCKED:
+        return f'{entry.target} differs from {entry.match.path}'
+    found = ', '.join(entry.match.candidates)
+    return f'{entry.wanted.file_name} ({entry.match.reason}): {found}'
 
 
 def _table(plan: Plan) -> str:
-    """Images by source and, below it, by category."""
-    groups: dict[str, dict[tuple[int, str], list[PlanEntry]]] = {}
+    """Images by source."""
+    groups: dict[str, list[PlanEntry]] = {}
     for entry in plan.entries:
-        image = entry.wanted
-        number = -1 if image.category_id is None else image.category_id
-        key = (number, split_name(image.file_name)[0])
-        groups.setdefault(image.source, {}).setdefault(key, []).append(entry)
+        groups.setdefault(entry.wanted.source, []).append(entry)
     rows = []
     for source in (*SOURCES, UNKNOWN_SOURCE):
         if own := groups.get(source):
-            index = plan.indices.get(source)
-            where = index.root if index else _option(source)
-            rows.append(_row(f'{source} ({where})', sum(own.values(), [])))
-            rows += [
-                _row(
-                    f'  {"-" if number < 0 else number:>3} {folder}',
-                    own[number, folder],
-                )
-                for number, folder in sorted(own)
-            ]
+            where = plan.indices[source].root if source in plan.indices else None
+            rows.append(_row(f'{source} ({where or _why_absent(source)})', own))
     rows.append(_row('all', plan.entries))
-    headers = ['source and category', 'images', *COLUMNS]
+    headers = ['source', 'images', *COLUMNS]
     align = ['left', *['right'] * (len(headers) - 1)]
-    options = dict(tablefmt='plain', preserve_whitespace=True)
-    return tabulate(rows, headers, colalign=align, **options)
+    return tabulate(rows, headers, colalign=align, tablefmt='plain')
 
 
 def _row(title: str, entries: Sequence[PlanEntry]) -> list[object]:
@@ -277,17 +262,10 @@ def _row(title: str, entries: Sequence[PlanEntry]) -> list[object]:
     return [title, *(number or '-' for number in (len(entries), *numbers))]
 
 
-def _option(source: str) -> str:
+def _why_absent(source: str) -> str:
     if source == UNKNOWN_SOURCE:
         return 'no source data set of MP-100'
     return f'--{SOURCES[source].key} not given'
-
-
-def _listing(title: str, lines: Sequence[str]) -> str:
-    if not lines:
-        return ''
-    more = [f'... and {len(lines) - MAX_LISTED:,} more'] * (len(lines) > MAX_LISTED)
-    return '\n  '.join([f'{title}:', *lines[:MAX_LISTED], *more])
 
 
 def _notes(plan: Plan) -> list[str]:

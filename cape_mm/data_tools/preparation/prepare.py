@@ -21,18 +21,7 @@ from ..checking.report import EXIT_CLEAN, EXIT_GAPS, EXIT_UNUSABLE
 from .plan import Action, Plan, PlanEntry, find_image_root, format_plan, make_plan
 from .wanted import list_wanted_images, read_coco_files
 
-_MAKERS: dict[str, Callable[[str, Path], object]] = {
-    'symlink': lambda source, target: os.symlink(source, target),
-    'hardlink': lambda source, target: os.link(os.path.realpath(source), target),
-}
-MODES = (*_MAKERS, 'copy')
-
-_ADVICE = {
-    errno.ENOSPC: 'The disk is full: make room',
-    errno.EXDEV: 'The source is on another file system: use --mode symlink or copy',
-    errno.EEXIST: 'Something appeared there meanwhile: look at it',
-    errno.EPERM: 'This file system allows no such link: try another --mode',
-}
+MODES = ('symlink', 'copy')
 
 
 @dataclass(frozen=True)
@@ -75,7 +64,7 @@ def prepare_mp100(
             ``mp100_sources.SOURCES``), any subset.
         ann_files: annotation files; none for all in ``data_root/annotations``, where
             JSON files of another kind are left aside.
-        mode: 'symlink', 'hardlink' or 'copy'.
+        mode: one of :data:`MODES`.
         dry_run: stop after the plan; nothing is written.
         echo: takes the plan and the report as text.
 
@@ -110,7 +99,7 @@ def make_files(plan: Plan, mode: str = 'symlink') -> int:
 
     Args:
         plan: what to do; its sources and targets as they were then.
-        mode: 'symlink' (absolute links), 'hardlink' or 'copy'.
+        mode: 'symlink' (absolute links) or 'copy'.
 
     Returns:
         How many files were made.
@@ -127,10 +116,9 @@ def make_files(plan: Plan, mode: str = 'symlink') -> int:
             entry.target.parent.mkdir(parents=True, exist_ok=True)
             _make(entry, mode)
         except OSError as error:
-            advice = _ADVICE.get(error.errno, 'Mend the cause')
             raise ConfigError(
                 f'{entry.target} could not be made from {entry.match.path}: '
-                f'{error.strerror or error}. {advice}, then run the same command '
+                f'{error.strerror or error}. Mend the cause and run the same command '
                 f'again: the {num_done:,} of {len(todo):,} files made so far are '
                 f'complete, and it goes on from there.'
             ) from error
@@ -142,8 +130,8 @@ def _make(entry: PlanEntry, mode: str) -> None:
     source, target = str(entry.match.path), entry.target
     if entry.action is Action.REPLACE and target.is_symlink():
         target.unlink()
-    if mode != 'copy':
-        _MAKERS[mode](source, target)
+    if mode == 'symlink':
+        os.symlink(source, target)
         return
     with replacing(target) as partial:
         shutil.copy2(source, partial)

@@ -22,7 +22,6 @@ class WantedImage:
     Attributes:
         file_name: relative to the image folder, ``<folder>/<inner>``.
         source: name of the source data set, or 'unknown'.
-        category_id: category of its first annotation, or None without one.
         size: (w, h) in pixels as the annotation file states it.
         point_sets: visible keypoints of each annotation in whole pixels, for the one
             source whose file names don't identify a picture (CarFusion); else empty.
@@ -30,7 +29,6 @@ class WantedImage:
 
     file_name: str
     source: str
-    category_id: int | None
     size: tuple[int, int]
     point_sets: tuple[Points, ...] = ()
 
@@ -86,7 +84,6 @@ def _read_image(name: str, image: dict, annotations: Iterable[dict]) -> WantedIm
     return WantedImage(
         file_name=name,
         source=source,
-        category_id=category_id,
         size=(image['width'], image['height']),
         point_sets=tuple(points for points in point_sets if points),
     )

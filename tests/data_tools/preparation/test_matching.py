@@ -24,7 +24,7 @@ every_source = pytest.mark.parametrize('source', SOURCES)
 
 def find(file_name: str, root: Path, size: tuple[int, int] = (40, 30)) -> Match:
     """Look for one image of MP-100 in a source folder."""
-    wanted = WantedImage(file_name, source_of_image(file_name), None, size)
+    wanted = WantedImage(file_name, source_of_image(file_name), size)
     return match_image(wanted, build_basename_index(root, possible_names(wanted)))
 
 

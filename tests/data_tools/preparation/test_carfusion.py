@@ -29,7 +29,7 @@ OTHERS = ((11, 20), (30, 40), (50, 60))
 
 def find(root: Path, points=POINTS, file_name: str = 'suv/1500801201.jpg') -> Match:
     wanted = WantedImage(
-        file_name, 'CarFusion', 51, (1920, 1080), (frozenset(points),) if points else ()
+        file_name, 'CarFusion', (1920, 1080), (frozenset(points),) if points else ()
     )
     return match_image(wanted, build_basename_index(root, possible_names(wanted)))
 

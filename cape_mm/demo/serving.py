@@ -1,29 +1,24 @@
-"""The server of the page: on this machine only, with a folder of its own."""
+"""The server of the page: on this machine only, with nothing on its disk."""
 
 from __future__ import annotations
 
 import importlib.util
-import os
-import tempfile
+import socket
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import ConfigError
 from ..inference import CapeInferencer
 from ..inference.model_loading import find_checkpoint
-from . import page_assets as assets
-from .guard import RequestGuard
 from .pictures import Limits
 from .session import DemoSession, SessionStore
 
-LOCAL_NAMES = ('127.0.0.1', 'localhost')
-QUIET = {
-    'GRADIO_ANALYTICS_ENABLED': 'False',
-    'HF_HUB_DISABLE_TELEMETRY': '1',
-    'HF_HUB_OFFLINE': '1',
-}
+LOCAL_HOSTS = ('127.0.0.1', 'localhost', '::1')
+MAX_CONNECTIONS = 200
+START_SECONDS = 30
 
 
 def serve(
@@ -43,18 +38,16 @@ def serve(
         port: number of the port.
 
     Raises:
-        ConfigError: Gradio is missing, or the port is taken.
+        ConfigError: Starlette or uvicorn is missing, or the port is taken.
         CheckpointError: the checkpoint can't be used.
     """
-    check_gradio()
-    print(f'loading {find_checkpoint(checkpoint)} ...', flush=True)
+    check_packages()
+    weights = find_checkpoint(checkpoint)
+    print(f'loading {weights} ...', flush=True)
     inferencer = CapeInferencer(config, checkpoint, device)
-    with running_page(inferencer, str(find_checkpoint(checkpoint)), host, port) as (
-        url,
-        _,
-    ):
+    with running_page(inferencer, str(weights), host, port) as (url, _):
         print(f'The page is at {url} (Ctrl-C ends it)', flush=True)
-        if host not in LOCAL_NAMES:
+        if host not in LOCAL_HOSTS:
             print(
                 f'note: it listens at {host}: whoever reaches this machine can use it '
                 f'without a password',
@@ -63,16 +56,17 @@ def serve(
         threading.Event().wait()
 
 
-def check_gradio() -> None:
-    """Say what to install where Gradio is missing.
+def check_packages() -> None:
+    """Say what to install where the web server is missing.
 
     Raises:
         ConfigError: it is.
     """
-    if importlib.util.find_spec('gradio') is None:
+    missing = [n for n in ('starlette', 'uvicorn') if not importlib.util.find_spec(n)]
+    if missing:
         raise ConfigError(
-            'the page needs Gradio, which is not installed. Install it with '
-            '`pip install "gradio>=6,<7"` (the extra `demo` of cape_mm).'
+            f'the page needs {" and ".join(missing)}, which is not installed: '
+            f'`pip install starlette uvicorn` (the extra `demo` of cape_mm).'
         )
 
 
@@ -83,77 +77,54 @@ def running_page(
     host: str = '127.0.0.1',
     port: int = 7860,
     limits: Limits | None = None,
-) -> Iterator[tuple[str, object]]:
-    """The page while the context is open: its address and the ``gr.Blocks``.
-
-    Uploads and downloads are kept in a folder that is removed at the end.
+) -> Iterator[tuple[str, SessionStore]]:
+    """The page while the context is open: its address, and the users' sessions.
 
     Raises:
         ConfigError: the port is taken.
     """
+    import uvicorn
+
+    from .app import PageApp
+
     limits = limits or Limits()
-    store = SessionStore(lambda: DemoSession(inferencer, limits), limits.max_sessions)
-    with tempfile.TemporaryDirectory(prefix='cape_demo_') as name:
-        folder = Path(name).resolve()
-        with _environment({**QUIET, 'GRADIO_TEMP_DIR': str(folder)}):
-            from .app import Page  # Gradio reads its settings on import
-
-            blocks = Page(store, folder, Path(model_name).name, limits).blocks
-            blocks.queue(max_size=64)
-            try:
-                yield _launch(blocks, folder, host, port, limits), blocks
-            finally:
-                blocks.close(verbose=False)
-
-
-def _launch(blocks, folder: Path, host: str, port: int, limits: Limits) -> str:
-    """Start the server in a thread; returns the page's address."""
-    import gradio as gr
-    from starlette.middleware import Middleware
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
-
-    # another site's page can't reach this one by a name of its own (DNS rebinding)
-    names = [*LOCAL_NAMES] if host in LOCAL_NAMES else ['*']
-    guard = dict(
-        folder=folder,
-        max_upload=limits.max_request_bytes,
-        max_folder=limits.max_folder_bytes,
+    store = SessionStore(lambda: DemoSession(inferencer, limits), limits)
+    page = PageApp(store, Path(model_name).name, limits)
+    config = uvicorn.Config(
+        page.build(is_local=host in LOCAL_HOSTS),
+        **dict(log_level='warning', access_log=False, server_header=False),
+        **dict(lifespan='off', ws='none', limit_concurrency=MAX_CONNECTIONS),
+        **dict(http='h11', proxy_headers=False, timeout_graceful_shutdown=2),
     )
-    fonts = dict(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
+    listener = _listen(host, port)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread.start()
     try:
-        _, url, _ = blocks.launch(
-            **dict(server_name=host, server_port=port, share=False, quiet=True),
-            **dict(prevent_thread_lock=True, inbrowser=False, ssr_mode=False),
-            **dict(allowed_paths=[], max_file_size=limits.max_file_bytes, pwa=False),
-            **dict(mcp_server=False, run_history=False, footer_links=[]),
-            **dict(enable_monitoring=False, show_error=False),
-            **dict(theme=gr.themes.Soft(**fonts), css=assets.CSS, js=assets.SCRIPT),
-            app_kwargs=dict(
-                **dict(docs_url=None, redoc_url=None, openapi_url=None),
-                middleware=[
-                    Middleware(TrustedHostMiddleware, allowed_hosts=names),
-                    Middleware(RequestGuard, **guard),
-                ],
-            ),
-        )
-    except OSError as error:
+        end = time.monotonic() + START_SECONDS
+        while not server.started:
+            if not thread.is_alive() or time.monotonic() > end:
+                raise ConfigError(f'the page did not open at {host}:{port}')
+            time.sleep(0.01)
+        name = f'[{host}]' if ':' in host else host
+        yield f'http://{name}:{listener.getsockname()[1]}/', store
+    finally:
+        server.should_exit = True
+        thread.join(START_SECONDS)
+        listener.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ':' in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except (OSError, OverflowError) as error:
+        listener.close()
         raise ConfigError(
             f'the page can not be opened at {host}:{port}: {error}. Name another '
             f'--port.'
         ) from error
-    return url
-
-
-@contextmanager
-def _environment(settings: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables, put back at the end."""
-    before = {key: os.environ.get(key) for key in settings}
-    os.environ.update(settings)
-    try:
-        yield
-    finally:
-        for key, value in before.items():
-            if value is None:
-                os.environ.pop(key, None)
-            else:
-                os.environ[key] = value
+    return listener

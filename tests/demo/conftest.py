@@ -1,42 +1,30 @@
-"""A session of the page: new, with marked points, with predictions."""
+"""A session of the page, and the page's application."""
 
 from __future__ import annotations
 
 import pytest
-from demo_cases import LIMITS, png
-from predict_cases import KEYPOINTS, write_checkpoint
+from demo_cases import LIMITS, OTHER, QUERY, SUPPORT, png
+from predict_cases import write_checkpoint
 
 from cape_mm.demo import DemoSession
 from cape_mm.inference import CapeInferencer
 
 
 @pytest.fixture(scope='session')
-def inferencer(tmp_path_factory) -> CapeInferencer:
-    """Random weights."""
-    path = write_checkpoint(tmp_path_factory.mktemp('weights') / 'epoch_1.pth')
-    return CapeInferencer(checkpoint=path, device='cpu')
+def weights(tmp_path_factory):
+    """A checkpoint of random weights."""
+    return write_checkpoint(tmp_path_factory.mktemp('weights') / 'epoch_1.pth')
+
+
+@pytest.fixture(scope='session')
+def inferencer(weights) -> CapeInferencer:
+    return CapeInferencer(checkpoint=weights, device='cpu')
 
 
 @pytest.fixture
 def session(inferencer) -> DemoSession:
-    return DemoSession(inferencer, LIMITS)
-
-
-@pytest.fixture
-def marked(session) -> DemoSession:
-    """Four points with two edges on one picture."""
-    session.add_support('bird 1.png', png(0))
-    for point in KEYPOINTS:
-        session.add_point(point)
-    session.toggle_edge(1, 0)
-    session.toggle_edge(1, 2)
+    """Has three pictures."""
+    session = DemoSession(inferencer, LIMITS)
+    for seed, key in enumerate((SUPPORT, QUERY, OTHER)):
+        session.add_picture(key, f'{key[0]}.png', png(seed))
     return session
-
-
-@pytest.fixture
-def predicted(marked) -> DemoSession:
-    """The same with two predictions."""
-    marked.add_queries([('a.png', png(1)), ('b.png', png(2))])
-    marked.predict()
-    marked.set_threshold(0)
-    return marked

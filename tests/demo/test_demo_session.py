@@ -75,7 +75,7 @@ def test_pictures_that_are_not_there_are_asked_for(inferencer):
 
 @pytest.mark.parametrize(
     ('points', 'message'),
-    [({}, 'mark points on a support picture'), ({'1': [64, 3]}, 'outside')],
+    [({}, 'mark points on a support picture'), ({'1': [164, 3]}, 'outside')],
 )
 def test_an_impossible_support_says_why(session, points, message):
     work = work_of()

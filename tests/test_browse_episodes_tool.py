@@ -62,7 +62,7 @@ def test_training_episodes_are_those_of_the_run(call, synthetic_root, tmp_path):
     call('--num', '2', '--out', tmp_path)
     cfg = load_config(TINY, {'data_root': str(synthetic_root)})
     with browsing.DefaultScope.overwrite_default_scope('mmpose'):
-        sampler = browsing.build_loader(cfg, 'train', None).sampler
+        sampler = browsing.build_loader(cfg, 'train').sampler
     episodes = [episode for _, episode in zip(range(2), sampler)]
     drawn = [n for n in file_names(tmp_path) if 'episode' in n]
     assert drawn == [
@@ -70,17 +70,10 @@ def test_training_episodes_are_those_of_the_run(call, synthetic_root, tmp_path):
     ]
 
 
-def test_same_seed_same_pictures(call, tmp_path):
-    for folder, seed in (('a', 3), ('b', 3), ('c', 4)):
-        call('--num', '2', '--seed', str(seed), '--out', tmp_path / folder)
-    sheets = [(tmp_path / f / 'train_sheet_01.png').read_bytes() for f in 'abc']
-    assert sheets[0] == sheets[1] != sheets[2]
-
-
 def test_category_by_id_and_by_name(call, tmp_path, synthetic_root):
     cfg = load_config(TINY, {'data_root': str(synthetic_root)})
     with browsing.DefaultScope.overwrite_default_scope('mmpose'):
-        known = browsing.build_loader(cfg, 'train', None).dataset.categories
+        known = browsing.build_loader(cfg, 'train').dataset.categories
     first, second, _ = known.values()
     for word in (str(first.id), first.name):
         assert browsing.find_categories([known], [word]) == [[first.id]]
@@ -151,25 +144,6 @@ def test_out_that_is_no_folder(call, tmp_path, blocked):
     assert outcome.code == 2
     assert 'no file can be written there' in outcome.message
     assert (tmp_path / 'file').read_text() == 'mine'
-
-
-def test_category_too_small_for_an_episode(call, tmp_path, synthetic_root):
-    path = synthetic_root / 'annotations/synthetic_split1_train.json'
-    content = json.loads(path.read_text())
-    small = content['categories'][0]['id']
-    of_small = [a for a in content['annotations'] if a['category_id'] == small]
-    for annotation in of_small[1:]:
-        content['annotations'].remove(annotation)
-    (tmp_path / 'small.json').write_text(json.dumps(content))
-    outcome = call(
-        *('--category', str(small), '--out', tmp_path / 'out'),
-        options=(
-            f'train_dataloader.dataset.ann_file={tmp_path}/small.json',
-            'train_dataloader.sampler.skip_small_categories=True',
-        ),
-    )
-    assert outcome.code == 2
-    assert f'no episode can be made of [{small}]' in outcome.message
 
 
 @pytest.mark.parametrize(

@@ -11,84 +11,85 @@ from tool_calls import FAST, TINY
 
 from cape_mm.datasets.frozen_episodes import read_frozen_episodes
 
-SMALL = ('--num-queries', '2', '--episodes-per-category', '3')
+SMALL = [
+    f'{subset}_dataloader.sampler.{key}'
+    for subset in ('val', 'test')
+    for key in ('num_queries=2', 'episodes_per_category=3')
+]
 
 
 @pytest.fixture
 def ann_file(synthetic_root, tmp_path) -> Path:
-    """An annotation file of two categories, far from any image."""
+    """An annotation file of two categories of 24 instances, far from any image."""
     source = synthetic_root / 'annotations/synthetic_split1_test.json'
-    return Path(shutil.copy(source, tmp_path / 'pets_test.json'))
+    content = json.loads(source.read_text())
+    for name, keys in (('images', ['id']), ('annotations', ['id', 'image_id'])):
+        content[name] = [
+            entry
+            | {key: entry[key] + 10_000 * copy for key in keys}
+            | (
+                {'file_name': f'{copy}/{entry["file_name"]}'}
+                if name == 'images'
+                else {}
+            )
+            for copy in range(3)
+            for entry in content[name]
+        ]
+    path = tmp_path / 'pets_test.json'
+    path.write_text(json.dumps(content))
+    return path
 
 
 def freeze(call, ann_file, out, *more):
-    return call('freeze_episodes', '--ann-file', ann_file, '--out', out, *SMALL, *more)
+    return call('freeze_episodes', '--ann-file', ann_file, '--out', out, *more)
 
 
-def test_annotation_file_alone_is_enough(call, ann_file, tmp_path):
-    outcome = freeze(call, ann_file, tmp_path / 'out')
-    assert outcome.code == 0, outcome.err
-    for num_shots in (1, 5):
-        path = tmp_path / f'out/pets_test_{num_shots}shot.json'
-        content = json.loads(path.read_text())
-        assert content['num_shots'] == num_shots
-        assert len(content['episodes']) == 6
-        assert {len(e['queries']) for e in content['episodes']} == {2}
-        assert f'{path}\n' in outcome.out
-        assert content['episodes_sha256'] in outcome.out
-        assert '2 categories, 6 episodes, 12 pairs' in outcome.out
-    assert len(list((tmp_path / 'out').iterdir())) == 2
+def freeze_config(call, root, out, *more, options=()):
+    fixed = ('--out', out, *more, '--cfg-options', f'data_root={root}')
+    return call('freeze_episodes', TINY, *fixed, *SMALL, *options)
+
+
+def test_an_annotation_file_alone_is_enough(call, ann_file, tmp_path):
+    for name, num_episodes in (('cats_test', 200), ('cats_val', 100)):
+        path = shutil.copy(ann_file, tmp_path / f'{name}.json')
+        outcome = freeze(call, path, tmp_path / name)
+        assert outcome.code == 0, outcome.err
+        for num_shots in (1, 5):
+            made = tmp_path / name / f'{name}_{num_shots}shot.json'
+            content = json.loads(made.read_text())
+            assert content['num_shots'] == num_shots
+            assert len(content['episodes']) == 2 * num_episodes
+            assert {len(e['queries']) for e in content['episodes']} == {15}
+            assert f'{made}\n' in outcome.out
+            assert content['episodes_sha256'] in outcome.out
+        assert f'2 categories, {2 * num_episodes} episodes' in outcome.out
+    path = shutil.copy(ann_file, tmp_path / 'pets.json')
+    check(freeze(call, path, tmp_path), 'whether it is a test file')
 
 
 def test_config_gives_its_own_draws(call, synthetic_root, tmp_path):
-    options = ('--cfg-options', f'data_root={synthetic_root}')
-    shots = ('--num-shots', '1', *SMALL)
-    outcome = call('freeze_episodes', TINY, '--out', tmp_path, *shots, *options)
+    outcome = freeze_config(call, synthetic_root, tmp_path, '--num-shots', '1')
     assert outcome.code == 0, outcome.err
     names = sorted(path.name for path in tmp_path.glob('*.json'))
     assert names == [
         f'synthetic_split1_{subset}_1shot.json' for subset in ('test', 'val')
     ]
-    text = (tmp_path / names[0]).read_text()
-    assert 'queries on other images than supports' in text  # as the config has it
-    single = tmp_path / 'one.json'
-    more = ('--subset', 'test', *shots, *options)
-    assert call('freeze_episodes', TINY, '--out', single, *more).code == 0
-    assert single.read_text() == text
+    frozen = read_frozen_episodes(tmp_path / names[0])
+    assert 'queries on other images than supports' in frozen.protocol  # as it has it
+    assert {len(episode.query_ids) for episode in frozen.episodes} == {2}
 
 
-def test_official_numbers_come_from_the_file_name(call, ann_file, tmp_path):
-    few = ('--num-queries', '2', '--num-shots', '1')
-    for name, episodes in (('cats_test', 200), ('cats_val', 100)):
-        path = shutil.copy(ann_file, tmp_path / f'{name}.json')
-        out = tmp_path / f'{name}_out.json'
-        outcome = call('freeze_episodes', '--ann-file', path, '--out', out, *few)
-        assert outcome.code == 0, outcome.err
-        assert len(json.loads(out.read_text())['episodes']) == 2 * episodes
-    path = shutil.copy(ann_file, tmp_path / 'pets.json')
-    outcome = call('freeze_episodes', '--ann-file', path, '--out', tmp_path, *few)
-    assert outcome.code == 2
-    assert 'does not say by its name whether it is a test file' in outcome.message
-
-
-def test_a_different_file_is_never_replaced_unasked(call, ann_file, tmp_path):
-    out = tmp_path / 'out'
-    assert freeze(call, ann_file, out).code == 0
-    paths = sorted(out.iterdir())
-    before = [path.read_bytes() for path in paths]
-    times = [path.stat().st_mtime_ns for path in paths]
-    assert freeze(call, ann_file, out).code == 0  # the same again: left alone
-    assert [path.stat().st_mtime_ns for path in paths] == times
+def test_a_different_file_is_never_replaced(call, synthetic_root, tmp_path):
+    assert freeze_config(call, synthetic_root, tmp_path).code == 0
+    paths = sorted(tmp_path.iterdir())
+    before = [(path.read_bytes(), path.stat().st_mtime_ns) for path in paths]
+    assert freeze_config(call, synthetic_root, tmp_path).code == 0  # left alone
+    assert before == [(p.read_bytes(), p.stat().st_mtime_ns) for p in paths]
     paths[0].unlink()
-    outcome = freeze(call, ann_file, out, '--episodes-per-category', '4')
-    assert outcome.code == 2
-    assert f'{paths[1]} exists and holds other episodes; --force' in outcome.message
+    more = [f'{s}_dataloader.sampler.num_queries=3' for s in ('val', 'test')]
+    outcome = freeze_config(call, synthetic_root, tmp_path, options=more)
+    check(outcome, 'exists and holds other episodes')
     assert not paths[0].exists()  # nothing is written if something is in the way
-    assert paths[1].read_bytes() == before[1]
-    more = ('--episodes-per-category', '4', '--force')
-    assert freeze(call, ann_file, out, *more).code == 0
-    assert len(read_frozen_episodes(paths[1]).episodes) == 8
-    assert sorted(out.iterdir()) == paths  # no temporary file is left
 
 
 def check(outcome, *fragments):
@@ -103,16 +104,9 @@ def test_bad_input_is_one_message(call, ann_file, tmp_path):
     check(freeze(call, tmp_path / 'no_test.json', out), 'annotation file not found')
     check(freeze(call, ann_file, out, '--num-shots', '0'), 'at least 1')
     check(freeze(call, ann_file, out, '--num-shots', '50'), 'an episode needs')
-    few = freeze(call, ann_file, out, '--episodes-per-category', '0')
-    check(few, 'episodes_per_category must be a whole number, at least 1, got 0')
-    check(freeze(call, ann_file, out, '--subset', 'val'), 'change a config: name one')
-    check(freeze(call, ann_file, tmp_path / 'a.json'), 'is one file, but 2 draws')
     occupied = tmp_path / 'occupied'
     occupied.write_text('a file')
     check(freeze(call, ann_file, occupied), '--out: ')
-    (tmp_path / 'folder.json').mkdir()
-    one = ('--num-shots', '1')
-    check(freeze(call, ann_file, tmp_path / 'folder.json', *one), '--out: ')
     assert not out.exists()
 
 
@@ -135,9 +129,9 @@ def test_frozen_episodes_are_replayed_on_partial_data(
 ):
     root = shutil.copytree(synthetic_root, tmp_path / 'data')
     options = (*FAST, f'data_root={root}')
-    frozen = tmp_path / 'frozen.json'
-    shots = ('--num-shots', '1', '--subset', 'test')
-    assert call('freeze_episodes', TINY, '--out', frozen, *shots, *options).code == 0
+    shots = ('--num-shots', '1')
+    assert call('freeze_episodes', TINY, '--out', tmp_path, *shots, *options).code == 0
+    frozen = tmp_path / 'synthetic_split1_test_1shot.json'
     image_folders = sorted({p.parent for p in root.glob('images/*/*.jpg')})
     content = json.loads((root / 'annotations/synthetic_split1_test.json').read_text())
     gone = Path(content['images'][0]['file_name']).parent.name

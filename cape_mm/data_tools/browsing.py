@@ -53,7 +53,6 @@ def browse_episodes(
     out: str | Path,
     split: str = 'train',
     num: int = 12,
-    seed: int | None = None,
     category: Sequence[str] = (),
     cfg_options: Mapping | None = None,
 ) -> Browsed:
@@ -67,8 +66,6 @@ def browse_episodes(
         out: folder for the pictures.
         split: 'train', 'val' or 'test'.
         num: number of episodes.
-        seed: of the training draw, default the config's; for val and test it picks
-            other episodes of the fixed draw.
         category: ids or names to restrict the episodes to; a name may mean several.
         cfg_options: overrides.
 
@@ -82,10 +79,10 @@ def browse_episodes(
     folder = try_folder(out)
     scope = cfg.get('default_scope', 'mmpose')
     with DefaultScope.overwrite_default_scope(scope), explain_build_errors(cfg):
-        loader = build_loader(cfg, split, seed)
+        loader = build_loader(cfg, split)
     sources = [source.dataset for source in sources_of(loader.dataset)]
     chosen = find_categories([source.categories for source in sources], category)
-    episodes = choose_episodes(loader.sampler, num, chosen, seed)
+    episodes = choose_episodes(loader.sampler, num, chosen)
     rows, dropped = draw_episodes(loader, episodes)
     if not rows:
         raise MissingDataError(
@@ -114,12 +111,11 @@ def check_split(cfg: Config, split: str) -> None:
     check_loader(cfg, name)
 
 
-def build_loader(cfg: Config, split: str, seed: int | None) -> DataLoader:
+def build_loader(cfg: Config, split: str) -> DataLoader:
     """The config's data loader, in this process."""
     settings = cfg[f'{split}_dataloader'].copy()
     settings.update(num_workers=0, persistent_workers=False, pin_memory=False)
-    if seed is None:
-        seed = (cfg.get('randomness') or {}).get('seed') or 0
+    seed = (cfg.get('randomness') or {}).get('seed') or 0
     return Runner.build_dataloader(settings, seed=seed)
 
 
@@ -162,7 +158,6 @@ def choose_episodes(
     sampler: EpisodeSampler | FixedEpisodeSampler,
     num: int,
     category_ids: Sequence[Sequence[int]],
-    seed: int | None,
 ) -> list[Episode]:
     """Up to ``num`` episodes of these categories, fewer if the split has no more.
 
@@ -186,22 +181,14 @@ def choose_episodes(
     if is_random:
         sampler.restrict(category_ids)
         return list(itertools.islice(_epochs(sampler), num))
-    return _spread([group for group in by_category.values() if group], seed)[:num]
+    rounds = itertools.zip_longest(*by_category.values())
+    return [one for episodes in rounds for one in episodes if one is not None][:num]
 
 
 def _epochs(sampler: EpisodeSampler) -> Iterator[Episode]:
     for epoch in itertools.count():
         sampler.set_epoch(epoch)
         yield from sampler
-
-
-def _spread(groups: list[list[Episode]], seed: int | None) -> list[Episode]:
-    """The first of every group, then the second of every group, and so on."""
-    if seed is not None:
-        rng = np.random.default_rng(seed)
-        groups = [[group[i] for i in rng.permutation(len(group))] for group in groups]
-    rounds = itertools.zip_longest(*groups)
-    return [episode for one in rounds for episode in one if episode is not None]
 
 
 def draw_episodes(

@@ -34,28 +34,17 @@ Draw = tuple[MP100EpisodeDataset, dict[str, Any]]
 def freeze_episodes(
     config: str | Path | None = None,
     ann_file: str | Path | None = None,
-    subset: str | None = None,
     num_shots: Sequence[int] = OFFICIAL_SHOTS,
-    episodes_per_category: int | None = None,
-    num_queries: int | None = None,
     out: str | Path = DEFAULT_FOLDER,
-    force: bool = False,
     cfg_options: Mapping | None = None,
 ) -> dict[Path, FrozenEpisodes]:
     """Write the evaluation draws of a config or an annotation file; no image needed.
 
     Args:
-        config: config whose evaluation loaders name annotation file and draw; None for
-            the official draw of ``ann_file``.
-        ann_file: annotation file; takes the place of the config's.
-        subset: ``'val'`` or ``'test'``: the config's loader; None for both, or with
-            ``ann_file`` for the test loader.
+        config: config whose validation and test loaders name annotation file and draw.
+        ann_file: annotation file, for its official draw; instead of a config.
         num_shots: supports per episode; each number gives a file of its own.
-        episodes_per_category: takes the place of the config's; without a config the
-            default is the official one of a file named val or test.
-        num_queries: takes the place of the config's; official is 15.
-        out: a folder, or, of a single draw, a file that ends in ``.json``.
-        force: replace files that differ.
+        out: a folder.
         cfg_options: overrides of the config.
 
     Returns:
@@ -66,19 +55,16 @@ def freeze_episodes(
             a place that can not be written.
         CapeError: what the config or the data makes impossible.
     """
+    if (config is None) == (ann_file is None):
+        raise ConfigError('name a config or --ann-file, one of the two')
     if config is None:
-        if subset is not None or cfg_options:
-            raise ConfigError('--subset and --cfg-options change a config: name one')
-        draws = [_official_draw(ann_file, episodes_per_category)]
+        draws = [_official_draw(ann_file)]
     else:
         cfg = load_config(config, cfg_options)
-        names = _loaders_of(cfg, subset or ('test' if ann_file is not None else None))
-        draws = [_draw_of_loader(cfg[name], name, ann_file) for name in names]
-    changes = dict(episodes_per_category=episodes_per_category, num_queries=num_queries)
-    changes = {key: value for key, value in changes.items() if value is not None}
-    draws = [(dataset, settings | changes) for dataset, settings in draws]
+        names = [f'{name}_dataloader' for name in ('val', 'test')]
+        draws = [_draw_of_loader(cfg[n], n) for n in names if cfg.get(n) is not None]
     files = _make_draws(draws, num_shots, Path(out))
-    _write_all(files, force)
+    _write_all(files)
     return files
 
 
@@ -98,39 +84,23 @@ def describe_files(files: Mapping[Path, FrozenEpisodes]) -> str:
     return '\n'.join(lines)
 
 
-def _official_draw(
-    ann_file: str | Path | None, episodes_per_category: int | None
-) -> Draw:
-    if ann_file is None:
-        raise ConfigError('nothing to freeze: name a config or --ann-file')
+def _official_draw(ann_file: str | Path) -> Draw:
     kinds = [kind for kind in OFFICIAL_EPISODES if kind in Path(ann_file).stem]
-    if episodes_per_category is None and len(kinds) != 1:
+    if len(kinds) != 1:
         raise ConfigError(
             f'{ann_file} does not say by its name whether it is a test file (200 '
-            f'episodes per category) or a val file (100): name '
-            f'--episodes-per-category'
+            f'episodes per category) or a val file (100): rename it, or use a config'
         )
-    if episodes_per_category is None:
-        episodes_per_category = OFFICIAL_EPISODES[kinds[0]]
     dataset = MP100EpisodeDataset(str(ann_file), test_mode=True, check_images=False)
     return dataset, dict(
-        episodes_per_category=episodes_per_category,
+        episodes_per_category=OFFICIAL_EPISODES[kinds[0]],
         num_queries=OFFICIAL_QUERIES,
         distinct_images=False,
         draw_seed=OFFICIAL_SEED,
     )
 
 
-def _loaders_of(cfg: Mapping, subset: str | None) -> list[str]:
-    wanted = ('val', 'test') if subset is None else (subset,)
-    names = [f'{name}_dataloader' for name in wanted]
-    found = [name for name in names if cfg.get(name) is not None]
-    if not found:
-        raise ConfigError(f'the config has no {" and no ".join(names)}')
-    return found
-
-
-def _draw_of_loader(loader: Mapping, name: str, ann_file: str | Path | None) -> Draw:
+def _draw_of_loader(loader: Mapping, name: str) -> Draw:
     sampler = dict(loader.get('sampler') or {})
     if sampler.get('episodes_file') is not None:
         raise ConfigError(
@@ -143,8 +113,6 @@ def _draw_of_loader(loader: Mapping, name: str, ann_file: str | Path | None) -> 
         loader['dataset'], pipeline=[], test_mode=True, check_images=False
     )
     dataset_cfg.pop('template_file', None)  # says nothing about the draw
-    if ann_file is not None:
-        dataset_cfg.update(ann_file=str(ann_file), data_root='')
     with explain_build_errors({name: dict(loader, dataset=dataset_cfg)}):
         dataset = DATASETS.build(dataset_cfg)
     return dataset, dict(
@@ -159,17 +127,10 @@ def _make_draws(
     draws: Sequence[Draw], num_shots: Sequence[int], out: Path
 ) -> dict[Path, FrozenEpisodes]:
     """Every draw with every number of shots, by the path of its file."""
-    is_file = out.suffix == '.json'
-    num_shots = list(dict.fromkeys(num_shots))
-    if is_file and len(draws) * len(num_shots) > 1:
-        raise ConfigError(
-            f'--out {out} is one file, but {len(draws) * len(num_shots)} draws are to '
-            f'be written: name a folder, or one of --num-shots and one --subset'
-        )
     files: dict[Path, FrozenEpisodes] = {}
     for dataset, settings in draws:
         stem = '+'.join(Path(path).stem for path in dataset.ann_files)
-        for shots in num_shots:
+        for shots in dict.fromkeys(num_shots):
             sampler = FixedEpisodeSampler(dataset, num_shots=shots, **settings)
             frozen = FrozenEpisodes(
                 protocol=describe_protocol(**settings),
@@ -177,34 +138,32 @@ def _make_draws(
                 ann_file_sha256=files_sha256(dataset.ann_files),
                 episodes=tuple(sampler.episodes),
             )
-            path = out if is_file else out / f'{stem}_{shots}shot.json'
+            path = out / f'{stem}_{shots}shot.json'
             if files.setdefault(path, frozen) != frozen:
                 raise ConfigError(
                     f'{path} would be written twice, with different draws of the same '
-                    f'annotation file: write them one by one with --subset and --out'
+                    f'annotation file: take one of them out of the config'
                 )
     return files
 
 
-def _write_all(files: Mapping[Path, FrozenEpisodes], force: bool) -> None:
+def _write_all(files: Mapping[Path, FrozenEpisodes]) -> None:
     """Write what is not there yet; nothing at all if something is in the way."""
     texts = {path: frozen.to_text() for path, frozen in files.items()}
     try:
-        missing = {p: t for p, t in texts.items() if not _is_there(p, t, force)}
+        missing = {p: t for p, t in texts.items() if not _is_there(p, t)}
         for path, text in missing.items():
             write_text_atomically(path, text)
     except OSError as error:
         raise ConfigError(f'--out: {error}') from error
 
 
-def _is_there(path: Path, text: str, force: bool) -> bool:
+def _is_there(path: Path, text: str) -> bool:
     if not path.exists():
         return False
-    if path.read_bytes() == text.encode('utf-8'):
-        return True
-    if not force:
+    if path.read_bytes() != text.encode('utf-8'):
         raise ConfigError(
-            f'{path} exists and holds other episodes; --force replaces it. Results on '
-            f'the old ones can not be compared with results on the new ones.'
+            f'{path} exists and holds other episodes: results on them can not be '
+            f'compared with results on the new ones. Remove it, or name another folder.'
         )
-    return False
+    return True

@@ -32,12 +32,6 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--out', required=True, help='folder for the pictures')
     parser.add_argument(
-        '--seed',
-        type=int,
-        help="of the training draw (default: the config's); for val and test: picks "
-        'other episodes of the fixed draw',
-    )
-    parser.add_argument(
         '--category',
         nargs='+',
         default=(),

@@ -28,10 +28,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'config', nargs='?', help='config file (none: the official draw of --ann-file)'
     )
-    parser.add_argument('--ann-file', help="annotation file, instead of the config's")
-    parser.add_argument(
-        '--subset', choices=('val', 'test'), help='data of the config (default: both)'
-    )
+    parser.add_argument('--ann-file', help='annotation file, instead of a config')
     parser.add_argument(
         '--num-shots',
         type=int,
@@ -41,21 +38,7 @@ def parse_args() -> argparse.Namespace:
         help='supports per episode, one file for each (default: 1 5)',
     )
     parser.add_argument(
-        '--episodes-per-category',
-        type=int,
-        metavar='N',
-        help="default: the config's; official: 200 in test, 100 in val",
-    )
-    parser.add_argument(
-        '--num-queries', type=int, metavar='Q', help="default: the config's, or 15"
-    )
-    parser.add_argument(
-        '--out',
-        default='work_dirs/episodes',
-        help='folder, or a .json file if only one is written (work_dirs/episodes)',
-    )
-    parser.add_argument(
-        '--force', action='store_true', help='replace files with other episodes'
+        '--out', default='work_dirs/episodes', help='folder (work_dirs/episodes)'
     )
     add_cfg_options(parser)
     return parser.parse_args()

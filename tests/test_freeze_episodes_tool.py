@@ -25,13 +25,7 @@ def ann_file(synthetic_root, tmp_path) -> Path:
     content = json.loads(source.read_text())
     for name, keys in (('images', ['id']), ('annotations', ['id', 'image_id'])):
         content[name] = [
-            entry
-            | {key: entry[key] + 10_000 * copy for key in keys}
-            | (
-                {'file_name': f'{copy}/{entry["file_name"]}'}
-                if name == 'images'
-                else {}
-            )
+            entry | {key: entry[key] + 10_000 * copy for key in keys}
             for copy in range(3)
             for entry in content[name]
         ]
@@ -80,14 +74,15 @@ def test_config_gives_its_own_draws(call, synthetic_root, tmp_path):
 
 
 def test_a_different_file_is_never_replaced(call, synthetic_root, tmp_path):
-    assert freeze_config(call, synthetic_root, tmp_path).code == 0
+    shots = ('--num-shots', '1', '2')
+    assert freeze_config(call, synthetic_root, tmp_path, *shots).code == 0
     paths = sorted(tmp_path.iterdir())
     before = [(path.read_bytes(), path.stat().st_mtime_ns) for path in paths]
-    assert freeze_config(call, synthetic_root, tmp_path).code == 0  # left alone
+    assert freeze_config(call, synthetic_root, tmp_path, *shots).code == 0  # as it was
     assert before == [(p.read_bytes(), p.stat().st_mtime_ns) for p in paths]
     paths[0].unlink()
     more = [f'{s}_dataloader.sampler.num_queries=3' for s in ('val', 'test')]
-    outcome = freeze_config(call, synthetic_root, tmp_path, options=more)
+    outcome = freeze_config(call, synthetic_root, tmp_path, *shots, options=more)
     check(outcome, 'exists and holds other episodes')
     assert not paths[0].exists()  # nothing is written if something is in the way
 

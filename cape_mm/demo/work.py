@@ -150,6 +150,14 @@ def read_work(part: _Part, limits: Limits) -> Work:
     keypoints = part.each('keypoints', limits.max_points, _keypoint)
     names = unique_names(name for _, name in keypoints)
     by_id = dict(zip([key for key, _ in keypoints], names))
+    pictures = part.each(
+        'pictures',
+        limits.max_queries + limits.max_shots,
+        lambda one: _picture(one, by_id, limits),
+    )
+    ids = [one.id for picture in pictures for one in picture.objects]
+    if len({*ids, *by_id}) < len(ids) + len(keypoints):
+        raise ConfigError(f'{part.where}: two keypoints or objects have one id')
     edges = []
     for edge in part.list('edges', limits.max_points**2):
         pair = tuple(edge) if isinstance(edge, list) else ()
@@ -160,14 +168,6 @@ def read_work(part: _Part, limits: Limits) -> Work:
         ):
             raise ConfigError(f'edges: {_short(edge)} are no two of the keypoints')
         edges.append(pair)
-    pictures = part.each(
-        'pictures',
-        limits.max_queries + limits.max_shots,
-        lambda one: _picture(one, by_id, limits),
-    )
-    ids = [one.id for picture in pictures for one in picture.objects]
-    if len({*ids, *by_id}) < len(ids) + len(keypoints):
-        raise ConfigError(f'{part.where}: two keypoints or objects have one id')
     work = Work(
         clean_label(part.get('category', str)) or 'object',
         by_id,

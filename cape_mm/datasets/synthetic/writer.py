@@ -25,7 +25,7 @@ from cape_mm.utils.processes import map_over_processes, num_available_cores
 
 from .categories import make_category
 from .rendering import Instance, render_picture
-from .spec import EMPTY_KINDS, GENERATOR, SPLITS, SyntheticSpec, make_spec
+from .spec import GENERATOR, SPLITS, SyntheticSpec, make_spec
 
 Record = dict[str, Any]
 
@@ -49,12 +49,10 @@ class SyntheticSummary:
     def __str__(self) -> str:
         lines = [f'{"re-used" if self.is_reused else "wrote"} {self.out_dir}']
         for split, content in self.contents.items():
-            num_empty = sum(content['info']['empty_annotations'].values())
             lines.append(
                 f'  {split}: {len(content["categories"])} categories, '
                 f'{len(content["images"]):,} images, '
-                f'{len(content["annotations"]):,} annotations '
-                f'({num_empty} of them empty on purpose)'
+                f'{len(content["annotations"]):,} annotations'
             )
         return '\n'.join(lines)
 
@@ -80,14 +78,13 @@ def write_synthetic_mp100(
         force: replace an earlier output that differs. Anything else than an output of
             this function is never replaced.
         **overrides: fields of :class:`SyntheticSpec`, such as ``num_categories``,
-            ``instances_per_category``, ``image_size``, ``empty_share``.
+            ``instances_per_category``, ``image_size``.
 
     Returns:
         What is there now.
 
     Raises:
-        ConfigError: an argument is unknown or out of range, or ``out_dir`` holds
-            something else.
+        ConfigError: an unknown size, or ``out_dir`` holds something else.
     """
     spec = make_spec(size, seed, overrides)
     out_dir = Path(out_dir).absolute()
@@ -173,7 +170,6 @@ def _write_files(out_dir: Path, spec: SyntheticSpec, num_workers: int) -> None:
             key: [record for i in ids for record in records[i][key]]
             for key in ('images', 'annotations', 'categories')
         }
-        joined['annotations'] += make_empties(spec, split, joined['annotations'])
         content = dict(info=spec.info(split), **joined)
         text = json.dumps(content, separators=(',', ':'))
         annotation_path(out_dir, split).write_text(text)
@@ -226,48 +222,6 @@ def write_category(
         skeleton=category.skeleton,
     )
     return dict(images=images, annotations=annotations, categories=[record])
-
-
-def make_empties(
-    spec: SyntheticSpec, split: str, annotations: list[Record]
-) -> list[Record]:
-    """Empty annotations of every kind: copies of usable ones with a single defect.
-
-    Args:
-        spec: the data set.
-        split: 'train', 'val' or 'test'.
-        annotations: the usable annotations of the split; left unchanged.
-
-    Returns:
-        The additional annotations, with ids that follow on the largest one.
-    """
-    rng = np.random.default_rng([spec.seed, 0, 2, len(annotations)])
-    next_id = max(a['id'] for a in annotations) + 1
-    empties = []
-    for kind, count in spec.num_empties(split).items():
-        for _ in range(count):
-            source = annotations[int(rng.integers(len(annotations)))]
-            empty = {**source, 'id': next_id + len(empties)}
-            empties.append(_damage(empty, kind, along_x=len(empties) % 2 == 0))
-    return empties
-
-
-def _damage(annotation: Record, kind: str, along_x: bool) -> Record:
-    """The annotation with the one defect that ``kind`` names."""
-    assert kind in EMPTY_KINDS, f'unknown kind {kind!r}'
-    x, y, w, h = annotation['bbox']
-    num_values = len(annotation['keypoints'])
-    if kind == 'no_visible_keypoint':
-        return {**annotation, 'keypoints': [0.0] * num_values}
-    if kind == 'zero_num_keypoints':
-        return {**annotation, 'num_keypoints': 0}
-    if kind == 'zero_area_bbox':
-        flat = [x, y, 0.0, h] if along_x else [x, y, w, 0.0]
-        return {**annotation, 'bbox': flat, 'area': 0.0}
-    if kind == 'negative_size_bbox':
-        return {**annotation, 'bbox': [x, y, -w, -h]}
-    dropped = 'bbox' if kind == 'missing_bbox' else 'keypoints'
-    return {key: value for key, value in annotation.items() if key != dropped}
 
 
 def _instances_per_picture(spec: SyntheticSpec, category_id: int) -> list[int]:

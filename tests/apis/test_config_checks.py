@@ -87,21 +87,6 @@ def test_missing_annotation_file(cfg, tmp_path):
     assert 'mp100' not in message
 
 
-def test_missing_mp100_names_place_preparation_and_demo(cfg):
-    dataset = cfg['train_dataloader']['dataset']
-    dataset.update(
-        data_root='data/mp100', ann_file='annotations/mp100_split1_train.json'
-    )
-    with pytest.raises(MissingDataError) as caught:
-        check_config(cfg, 'train')
-    message = str(caught.value)
-    assert "data root 'data/mp100' does not exist" in message
-    assert '    annotations/mp100_split1_train.json' in message
-    assert 'docs/mp100.md' in message
-    assert '`make demo`' in message
-    assert '--cfg-options train_dataloader.dataset.data_root=' in message
-
-
 def test_the_shortest_option_is_named(cfg):
     cfg['train_dataloader']['dataset']['data_root'] = cfg['data_root'] = '/nowhere'
     with pytest.raises(MissingDataError, match=r'--cfg-options data_root=\.\.\.'):

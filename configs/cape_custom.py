@@ -39,7 +39,7 @@ train_dataloader = dict(
         sources=[
             dict(name='own', weight=0.7, data_root=data_root, ann_file=train_ann_file),
             # dict(
-            #     name='generated',  # tools/make_synthetic.py --out data/synthetic
+            #     name='generated',  # tools/dataset_tools/make_synthetic.py
             #     weight=0.3,
             #     data_root='data/synthetic',
             #     ann_file='annotations/synthetic_split1_train.json',

@@ -3,13 +3,12 @@
 from .accumulation_window_hook import AccumulationWindowHook
 from .episode_pictures_hook import EpisodePicturesHook
 from .finite_loss_hook import FiniteLossHook
-from .redraw_count_hook import RedrawCountHook
 from .resume_hooks import (
     AtomicCheckpointHook,
     IterationSeedHook,
     MissedValidationHook,
 )
-from .run_report_hooks import ResourceHook, TrainingBannerHook
+from .run_report_hooks import RedrawCountHook, ResourceHook, TrainingBannerHook
 from .validation_hooks import ResumableEarlyStoppingHook, ValidationSummaryHook
 
 __all__ = [

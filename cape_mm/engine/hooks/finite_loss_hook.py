@@ -70,9 +70,7 @@ class FiniteLossHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Mapping | None = None
     ) -> None:
         """Remember the batch's episodes."""
-        is_mapping = isinstance(data_batch, Mapping)
-        samples = data_batch.get('data_samples') if is_mapping else None
-        self._guard.open((runner.iter + 1, samples))
+        self._guard.open((runner.iter + 1, data_batch['data_samples']))
 
     def after_train_iter(
         self,

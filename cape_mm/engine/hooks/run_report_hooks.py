@@ -1,4 +1,4 @@
-"""What a run says of itself: before the training, beside every line, at its end."""
+"""What a run says of itself: before the training, beside every line, at the end."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import math
 import platform
 import resource
 import sys
+from collections import Counter
+from collections.abc import Mapping
 from datetime import timedelta
 
 import torch
-from mmengine.dist import get_world_size
+from mmengine.dist import all_gather_object, get_world_size
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
@@ -147,3 +149,63 @@ class ResourceHook(Hook):
         now = torch.cuda.max_memory_allocated() / MIB if has_gpu else peak_rss_mib()
         self._peak_mib = max(self._peak_mib, now)
         return ('peak_mem_mib' if has_gpu else 'peak_rss_mib'), round(self._peak_mib)
+
+
+NUM_SHOWN = 5
+"""Categories that the log line names."""
+
+
+@HOOKS.register_module()
+class RedrawCountHook(Hook):
+    """Count the instances that were redrawn within their category.
+
+    A warning at the end of every epoch that had some says how many, why and in which
+    categories, over all ranks. The training line has ``redrawn``, the count of this
+    rank since the epoch's beginning.
+
+    Convention:
+        - the data set writes them into the data samples (``redrawn``), which is how
+          they come out of the data loader's workers
+        - an instance counts as often as it was drawn
+        - an iteration-based training is one epoch
+    """
+
+    priority = 'NORMAL'  # before LoggerHook prints
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Start counting."""
+        self._reasons: Counter[str] = Counter()
+        self._categories: Counter[str] = Counter()
+        self._num_episodes = 0
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Mapping | None = None,
+        outputs: Mapping | None = None,
+    ) -> None:
+        """Look at the data samples of one batch."""
+        samples = data_batch['data_samples']
+        self._num_episodes += len(samples)
+        for entry in getattr(samples, 'redrawn', ()):
+            self._reasons[entry['reason']] += 1
+            self._categories[entry['category']] += 1
+        count = self._reasons.total()
+        runner.message_hub.update_scalar('train/redrawn', count, resumed=False)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Log the counts of all ranks."""
+        counts = (self._reasons, self._categories, self._num_episodes)
+        parts = all_gather_object(counts)
+        reasons, categories, num_episodes = (sum(p[1:], p[0]) for p in zip(*parts))
+        if not reasons:
+            return
+        named = [f'{name} {count}' for name, count in categories.most_common(NUM_SHOWN)]
+        more = ', ...' if len(categories) > NUM_SHOWN else ''
+        why = ', '.join(f'{count} {why}' for why, count in reasons.most_common())
+        runner.logger.warning(
+            f'epoch {runner.epoch + 1}: {reasons.total()} instances of {num_episodes} '
+            f'episodes were redrawn within their category: {why}; by category: '
+            f'{", ".join(named)}{more}'
+        )

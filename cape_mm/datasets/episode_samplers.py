@@ -24,7 +24,6 @@ from .episode_pools import (
 from .frozen_episodes import (
     OFFICIAL_SEED,
     check_frozen_episodes,
-    describe_protocol,
     episodes_sha256,
     read_frozen_episodes,
 )
@@ -189,9 +188,8 @@ class FixedEpisodeSampler(Sampler[Episode]):
         episodes_file: episodes stored by ``tools/dataset_tools/freeze_episodes.py``, to
             replay. Where ``num_shots``, ``num_queries`` or ``episodes_per_category``
             are given too, they must be those of the file.
-        same_instance: as in :class:`EpisodeSampler`; refused for the official draw and
-            for stored episodes.
-        max_categories: as in :class:`EpisodeSampler`.
+        same_instance: as in :class:`EpisodeSampler`; not of stored episodes.
+        max_categories: likewise.
 
     Raises:
         ImpossibleEpisodeError: a category has too few instances.
@@ -251,18 +249,6 @@ class FixedEpisodeSampler(Sampler[Episode]):
             )
         check_at_least('episodes_per_category', self.episodes_per_category, 1)
         _check_sizes(self.num_shots, self.num_queries, self.max_categories)
-        protocol = describe_protocol(
-            self.draw_seed,
-            self.episodes_per_category,
-            self.num_queries,
-            self.distinct_images,
-        )
-        if self.same_instance and protocol.startswith('official'):
-            raise ConfigError(
-                f'same_instance=True shows a model its query as the support: a check '
-                f'of the wiring, not to be mistaken for the {protocol}. Leave it out, '
-                f'or draw fewer episodes.'
-            )
 
     def _draw(
         self, pools: Mapping[int, InstanceIds], size: EpisodeSize
@@ -286,11 +272,6 @@ class FixedEpisodeSampler(Sampler[Episode]):
     def _replay(
         self, dataset: MP100EpisodeDataset, path: str, given: Sequence[int | None]
     ) -> None:
-        if self.same_instance or self.max_categories is not None:
-            raise ConfigError(
-                f'same_instance and max_categories change what is drawn, and the '
-                f'episodes of {path} are not drawn. Leave them out.'
-            )
         frozen = read_frozen_episodes(path)
         check_frozen_episodes(frozen, dataset, path)
         for (name, value), wanted in zip(frozen.settings().items(), given):

@@ -85,12 +85,7 @@ def sum_episodes(
         values: V values of every pair, none of them NaN, (N, V) with N > 0.
         episode: episode of every pair, int (N,).
         category: category of every pair, the same within an episode, int (N,).
-
-    Raises:
-        ValueError: a value is NaN.
     """
-    if np.isnan(values).any():
-        raise ValueError('a value is NaN: decide first what an empty pair is worth')
     order = np.lexsort((episode, category))
     episode, category = np.asarray(episode)[order], np.asarray(category)[order]
     is_next = (np.diff(episode) != 0) | (np.diff(category) != 0)
@@ -248,9 +243,6 @@ def compare_pairs(
         drawn again; ``per_category`` by id, with its own episodes drawn again. Each has
         ``A``, ``B``, ``difference`` (B - A), ``interval`` and two-sided ``p_value``,
         the last two None where nothing can be drawn again.
-
-    Raises:
-        ValueError: a value is NaN.
     """
     both = np.column_stack([values_a, values_b])
     episodes = sum_episodes(both, episode, category)

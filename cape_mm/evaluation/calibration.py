@@ -1,7 +1,8 @@
 """Whether confidences mean what they say.
 
-Functions of flat arrays, one entry per keypoint, which return NaN where they were given
-nothing; at the end what an evaluation makes of them.
+Functions of flat arrays, one entry per keypoint, all finite and of equal length: what
+:mod:`~cape_mm.evaluation.scoring` lets through. They return NaN where they were given
+nothing. At the end stands what an evaluation makes of them.
 """
 
 from __future__ import annotations
@@ -16,26 +17,6 @@ NUM_ECE_BINS = 15
 """Bins of the expected calibration error, as Guo et al. use."""
 COVERAGE_LEVELS = (0.2, 0.4, 0.6, 0.8, 1.0)
 """Shares of the keypoints, the most confident first, whose risk is reported."""
-
-
-def _check_scores(
-    scores: np.ndarray, labels: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Both as float64; refuse lengths that disagree, NaN and infinity."""
-    scores = np.asarray(scores, dtype=np.float64)
-    labels = np.asarray(labels, dtype=np.float64)
-    if scores.ndim != 1 or scores.shape != labels.shape:
-        raise ValueError(
-            f'scores and labels must both be (N,), got {scores.shape} and '
-            f'{labels.shape}'
-        )
-    broken = ~np.isfinite(scores + labels)
-    if broken.any():
-        raise ValueError(
-            f'{broken.sum()} of {len(scores)} scores or labels are NaN or infinite; '
-            f'the first is number {int(np.argmax(broken))}'
-        )
-    return scores, labels
 
 
 def confidence_bins(
@@ -54,16 +35,7 @@ def confidence_bins(
 
     Returns:
         int (M,), float64 (M,) and float64 (M,).
-
-    Raises:
-        ValueError: lengths disagree, or a confidence is NaN or outside [0, 1].
     """
-    confidence, is_correct = _check_scores(confidence, is_correct)
-    if ((confidence < 0) | (confidence > 1)).any():
-        raise ValueError(
-            f'confidences must lie in [0, 1], got {confidence.min():g} to '
-            f'{confidence.max():g}'
-        )
     inner_edges = np.arange(1, num_bins) / num_bins
     bins = np.digitize(confidence, inner_edges, right=True)
     weights = None, confidence, is_correct
@@ -86,9 +58,6 @@ def expected_calibration_error(
 
     Returns:
         Error in [0, 1], 0 is best; NaN if N is 0.
-
-    Raises:
-        ValueError: as :func:`confidence_bins`.
     """
     count, sure, correct = confidence_bins(confidence, is_correct, num_bins)
     total = count.sum()
@@ -107,11 +76,7 @@ def brier_score(confidence: np.ndarray, is_correct: np.ndarray) -> float:
 
     Returns:
         Score in [0, 1], 0 is best; NaN if N is 0.
-
-    Raises:
-        ValueError: lengths disagree, or a value is NaN or infinite.
     """
-    confidence, is_correct = _check_scores(confidence, is_correct)
     if not len(confidence):
         return float('nan')
     return float(np.square(confidence - is_correct).mean())
@@ -135,11 +100,7 @@ def risk_coverage(
     Returns:
         Coverage in (0, 1], ascending to 1, and risk at each, both (P,) for P distinct
         confidences; empty if N is 0.
-
-    Raises:
-        ValueError: lengths disagree, or a value is NaN or infinite.
     """
-    confidence, error = _check_scores(confidence, error)
     order = np.argsort(-confidence, kind='stable')
     ranked = confidence[order]
     is_last = np.append(ranked[1:] != ranked[:-1], True)[: len(ranked)]
@@ -161,9 +122,6 @@ def area_under_risk_coverage(confidence: np.ndarray, error: np.ndarray) -> float
 
     Returns:
         Area in the unit of ``error``, lower is better; NaN if N is 0.
-
-    Raises:
-        ValueError: as :func:`risk_coverage`.
     """
     coverage, risk = risk_coverage(confidence, error)
     if not len(coverage):
@@ -183,11 +141,7 @@ def auroc(score: np.ndarray, is_positive: np.ndarray) -> float:
 
     Returns:
         Area in [0, 1], 0.5 is chance; NaN unless both classes occur.
-
-    Raises:
-        ValueError: lengths disagree, or a score is NaN or infinite.
     """
-    score, is_positive = _check_scores(score, is_positive)
     num_positive = int(is_positive.sum())
     num_negative = len(score) - num_positive
     if not num_positive or not num_negative:

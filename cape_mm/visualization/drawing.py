@@ -8,8 +8,6 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from cape_mm.structures.skeleton import check_skeleton
-
 CROWD = 30
 """With more keypoints than this, marks are smaller and lines thinner."""
 MIN_OPACITY = 0.3
@@ -81,27 +79,12 @@ def draw_pose(
 
     Returns:
         A new image of the same shape.
-
-    Raises:
-        ValueError: the image is not uint8 (H, W, 3), shapes disagree, or an edge is out
-            of range.
     """
     keypoints = np.asarray(keypoints, dtype=np.float64)
     number = len(keypoints)
     is_visible = np.asarray(is_visible, dtype=bool)
     is_hollow = np.zeros(number, bool) if is_hollow is None else np.asarray(is_hollow)
     scores = np.ones(number) if scores is None else np.nan_to_num(scores)
-    if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8:
-        raise ValueError(
-            f'expected a BGR image, uint8 (H, W, 3), got {image.dtype} {image.shape}'
-        )
-    shapes = [part.shape for part in (keypoints, is_visible, is_hollow, scores)]
-    if shapes != [(number, 2), (number,), (number,), (number,)]:
-        raise ValueError(
-            f'expected keypoints (K, 2) and is_visible (K,), is_hollow (K,), scores '
-            f'(K,), got {shapes}'
-        )
-    check_skeleton(skeleton, number)
     is_finite = np.isfinite(keypoints).all(axis=1)
     is_visible, is_hollow = is_visible & is_finite, is_hollow & is_finite & ~is_visible
     unit = max(image.shape[:2]) / 256

@@ -6,7 +6,6 @@ import pytest
 from episode_data import open_tree
 
 from cape_mm.datasets import EpisodeSampler, FixedEpisodeSampler
-from cape_mm.errors import ConfigError
 
 DRAWS = {
     'train': (EpisodeSampler, dict(episodes_per_epoch=6, seed=0)),
@@ -49,32 +48,3 @@ def test_the_first_categories_alone(coco_tree, mode):
     assert {episode.category_id for episode in sampler} == {1}
     episode = next(iter(sampler))
     assert episode.support_ids != episode.query_ids
-
-
-@pytest.mark.parametrize('episodes', [200, 100])
-def test_the_official_evaluation_is_refused(coco_tree, episodes):
-    fill(coco_tree)
-    dataset = open_tree(coco_tree)
-    official = dict(num_queries=15, distinct_images=False)
-    with pytest.raises(
-        ConfigError, match='same_instance=True shows .* official MP-100'
-    ):
-        FixedEpisodeSampler(
-            dataset, episodes_per_category=episodes, same_instance=True, **official
-        )
-    own = dict(official, draw_seed=2)
-    FixedEpisodeSampler(dataset, episodes_per_category=200, same_instance=True, **own)
-
-
-@pytest.mark.parametrize('option', [dict(same_instance=True), dict(max_categories=1)])
-def test_stored_episodes_are_not_replaced(coco_tree, tmp_path, option):
-    fill(coco_tree)
-    dataset = open_tree(coco_tree)
-    from cape_mm.datasets.frozen_episodes import FrozenEpisodes, files_sha256
-
-    episodes = draw('eval', dataset).episodes
-    path = tmp_path / 'episodes.json'
-    sha256 = files_sha256(dataset.ann_files)
-    path.write_text(FrozenEpisodes('own', 1, sha256, tuple(episodes)).to_text())
-    with pytest.raises(ConfigError, match='are not drawn. Leave them out'):
-        FixedEpisodeSampler(dataset, episodes_file=str(path), **option)

@@ -91,11 +91,6 @@ def test_interval_by_hand():
     np.testing.assert_allclose(B.interval(np.arange(101.0), 0.5), [25, 75])
 
 
-def test_nan_is_refused():
-    with pytest.raises(ValueError, match='a value is NaN'):
-        B.sum_episodes(column(1, np.nan), [0, 1], [1, 1])
-
-
 def test_intervals_hold_the_official_values():
     table = random_table()
     found, _ = B.confidence_intervals(table, 1000, 0)

@@ -70,23 +70,3 @@ def test_nothing_is_nan():
     assert np.isnan(C.auroc(EMPTY, EMPTY))
     coverage, risk = C.risk_coverage(EMPTY, EMPTY)
     assert coverage.shape == risk.shape == (0,)
-
-
-@pytest.mark.parametrize(
-    'function',
-    [
-        C.expected_calibration_error,
-        C.brier_score,
-        C.risk_coverage,
-        C.area_under_risk_coverage,
-        C.auroc,
-    ],
-)
-def test_nan_and_unequal_lengths_are_refused(function):
-    broken = CONFIDENCE.copy()
-    broken[3] = np.nan
-    for arguments in ((broken, IS_CORRECT), (CONFIDENCE, broken)):
-        with pytest.raises(ValueError, match='1 of 5 scores or labels.*number 3'):
-            function(*arguments)
-    with pytest.raises(ValueError, match=r'must both be \(N,\)'):
-        function(CONFIDENCE, IS_CORRECT[:4])

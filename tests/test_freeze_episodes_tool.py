@@ -115,7 +115,7 @@ def test_config_that_has_nothing_to_freeze(call, ann_file, tmp_path):
         'val_dataloader.sampler replays a.json',
     )
     check(run('val_dataloader.sampler.type=DefaultSampler'), 'no FixedEpisodeSampler')
-    check(run('data_root=nowhere'), 'data_root not found: nowhere')
+    check(run('data_root=nowhere'), 'annotation file not found: nowhere/')
     check(call('freeze_episodes', tmp_path / 'no.py'), 'config file', 'does not exist')
 
 

@@ -16,7 +16,7 @@ from mmengine.logging import print_log
 from mmpose.registry import DATASETS
 from torch.utils.data import Dataset
 
-from ..errors import ConfigError, MissingDataError
+from ..errors import ConfigError
 from ..structures import Episode, EpisodeDataSample
 from .annotation_index import AnnotationIndex
 from .categories import GUESSED_BASE, Category
@@ -81,8 +81,8 @@ class MP100EpisodeDataset(Dataset):
         template_file: keypoint templates, relative to ``data_root``.
 
     Raises:
-        MissingDataError: the data root, the annotation file or every image file does
-            not exist, or a category has no template.
+        MissingDataError: the annotation file or every image file does not exist, or a
+            category has no template.
         AnnotationFormatError: a file is not COCO-keypoint JSON, or not as another one
             says.
         ConfigError: a split, subset, group or name does not exist, or templates are
@@ -137,12 +137,6 @@ class MP100EpisodeDataset(Dataset):
             self._read_templates()
 
     def _read_index(self, *choice: frozenset[int | str] | None) -> AnnotationIndex:
-        if self.data_root and not os.path.isdir(self.data_root):
-            raise MissingDataError(
-                f'data_root not found: {self.data_root} (looked for its annotation '
-                f'file {self.ann_file}). Set data_root in the config, or run '
-                f'"make demo" to see the system on generated data.'
-            )
         index = AnnotationIndex.read(self.ann_files, *choice)
         print_log(f'{self.ann_file}: {index.filter_report}', logger='current')
         guessed = [c.name for c in index.categories.values() if c.is_base_guessed]

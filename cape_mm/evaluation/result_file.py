@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,20 +17,12 @@ from ..errors import AnnotationFormatError, MissingDataError
 from ..structures import Episode
 from ..utils.atomic_write import write_bytes_atomically, write_text_atomically
 from .episode_pck import EpisodePCK
-from .results import POINT_TYPE, VALUE_KEYS, Floor, ResultTable
+from .results import PAIR_COLUMNS, POINT_TYPE, VALUE_KEYS, Floor, ResultTable
 
 FORMAT = 'cape_mm results 2'
 REMEDY = 'Write it afresh with tools/test.py.'
-ARRAYS = (
-    *('episode_index', 'slot', 'category_id', 'ann_id', 'drop_reason', 'values'),
-    *('points', 'pair_of_point'),
-)
+ARRAYS = (*PAIR_COLUMNS, 'points', 'pair_of_point')
 NAMES = ('category_names', 'supercategories', 'num_keypoints')
-DAMAGE = (
-    *(AttributeError, EOFError, KeyError, NotImplementedError, OSError, OverflowError),
-    *(RecursionError, TypeError, ValueError, zipfile.BadZipFile),
-)
-"""What reading a damaged file raises."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +132,7 @@ def read_results(result: str | Path) -> StoredResults:
         )
         table = _read_table(header, arrays)
         return StoredResults(path, table, dict(header['run']), episodes)
-    except DAMAGE as error:
+    except Exception as error:  # a damaged file may raise anything
         raise AnnotationFormatError(
             f'{path} is not a file of results, or is damaged '
             f'({type(error).__name__}: {error}). {REMEDY}'

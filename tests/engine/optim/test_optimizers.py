@@ -2,17 +2,70 @@
 
 from __future__ import annotations
 
-import grouped_toy
 import pytest
 import torch
-from grouped_toy import GroupedModel, build_wrapper, learn, names_of
+from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.utils import digit_version
+from torch import Tensor, nn
+from toy_runner import ToyModel
 
 from cape_mm.engine.optim.optimizers import (
     CpuAmpOptimWrapper,
     can_fuse,
 )
 from cape_mm.errors import ConfigError
+
+SLOW_BACKBONE = dict(custom_keys={'backbone': dict(lr_mult=0.1)})
+OURS, MMENGINES = 'MergedGroupsConstructor', 'DefaultOptimWrapperConstructor'
+
+
+class GroupedModel(ToyModel):
+    """Fast, slow and fast tensors in the order of the model; float32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(7)
+        self.backbone = nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3), nn.Linear(3, 3))
+        self.last = nn.Linear(3, 3)
+        self.float()
+        for weight in self.parameters():
+            weight.data = 0.3 * torch.randn(weight.shape, generator=generator)
+
+    def forward(
+        self, x: Tensor, y: Tensor, data_samples: Tensor, mode: str = 'tensor'
+    ) -> dict | list:
+        hidden = self.last(self.backbone(x.float()))
+        return super().forward(hidden, y.float(), data_samples, mode)
+
+
+def build_wrapper(
+    model: nn.Module,
+    constructor: str = OURS,
+    paramwise: dict | None = SLOW_BACKBONE,
+    kind: str = 'AdamW',
+    **options,
+) -> OptimWrapper:
+    """As a config does; ``options`` are the optimizer's."""
+    optimizer = dict(type=kind, lr=0.1, weight_decay=0.01, **options)
+    cfg = dict(constructor=constructor, optimizer=optimizer, paramwise_cfg=paramwise)
+    return build_optim_wrapper(model, cfg)
+
+
+def learn(model: nn.Module, wrapper: OptimWrapper, steps: int = 3) -> None:
+    """Updates from gradients that are the same for every model of these shapes."""
+    generator = torch.Generator().manual_seed(3)
+    for _ in range(steps):
+        for weight in model.parameters():
+            weight.grad = torch.randn(weight.shape, generator=generator)
+        wrapper.optimizer.step()
+
+
+def names_of(model: nn.Module, wrapper: OptimWrapper) -> list[list[str]]:
+    """The parameters of every group."""
+    names = {id(weight): name for name, weight in model.named_parameters()}
+    groups = wrapper.optimizer.param_groups
+    return [[names[id(weight)] for weight in group['params']] for group in groups]
+
 
 FUSES_ON_CPU = digit_version(torch.__version__) >= digit_version('2.4.0')
 needs_fused_cpu = pytest.mark.skipif(
@@ -45,12 +98,12 @@ def test_equal_groups_are_one_with_the_base_rate_first():
 @pytest.mark.parametrize(
     ('paramwise', 'num_groups'),
     [
-        (grouped_toy.SLOW_BACKBONE, 2),
+        (SLOW_BACKBONE, 2),
         (dict(norm_decay_mult=0.0), 2),
         (dict(bias_decay_mult=0.0, norm_decay_mult=0.5), 3),
         (dict(bypass_duplicate=True), 1),
         (dict(custom_keys={'backbone': dict(lr_mult=0.1, decay_mult=0.0)}), 2),
-        (dict(**grouped_toy.SLOW_BACKBONE, norm_decay_mult=0.0, bias_lr_mult=2.0), 3),
+        (dict(**SLOW_BACKBONE, norm_decay_mult=0.0, bias_lr_mult=2.0), 3),
         ({}, 1),
         (None, 1),
     ],
@@ -59,14 +112,14 @@ def test_every_parameter_has_the_options_that_mmengine_gives_it(paramwise, num_g
     model = GroupedModel()
     wrapper = build_wrapper(model, paramwise=paramwise)
     assert len(wrapper.optimizer.param_groups) == num_groups
-    mmengines = build_wrapper(model, grouped_toy.MMENGINES, paramwise)
+    mmengines = build_wrapper(model, MMENGINES, paramwise)
     assert options_by_name(model, wrapper) == options_by_name(model, mmengines)
 
 
 def test_merging_changes_no_update_by_a_bit():
     models = [GroupedModel(), GroupedModel()]
     learn(models[0], build_wrapper(models[0], fused=False))
-    learn(models[1], build_wrapper(models[1], grouped_toy.MMENGINES, fused=False))
+    learn(models[1], build_wrapper(models[1], MMENGINES, fused=False))
     for one, other in zip(models[0].parameters(), models[1].parameters()):
         assert torch.equal(one, other)
 

@@ -258,7 +258,8 @@ class Browser:
 
         def find_new() -> Path | None:
             new = set(self.downloads.iterdir()) - before
-            return next((path for path in new if path.suffix != '.crdownload'), None)
+            done = (path for path in new if path.suffix in ('.json', '.csv', '.zip'))
+            return next(done, None)
 
         return self.wait(find_new)
 

@@ -101,7 +101,7 @@ def test_names_are_harmless_and_unique():
     found = read_predictions(parse(json.dumps(content).encode()), read_one)
     labels = to_label_set(read_one, found, 0)
     names = [picture.name for picture in labels.pictures]
-    assert names == ['passwd.jpg', 'passwd.jpg_2', 'passwd.jpg_3']
+    assert names == ['passwd.jpg', 'passwd (2).jpg', 'passwd (3).jpg']
 
 
 def test_labels_are_what_the_page_shows():

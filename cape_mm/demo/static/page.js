@@ -3,18 +3,16 @@ import {Keeper, Server, newKey} from './store.js';
 import {PictureView, colorOf} from './view.js';
 import * as edits from './work.js';
 
-const SIDES = ['support', 'query'], BATCH = 8, RETRY = 4000;  // pictures per question; milliseconds
+const SIDES = ['support', 'query'], BATCH = 8, RETRY = 2000;  // pictures per question; milliseconds
+const NOTHING_TO_PREDICT = 'First mark points on a support picture, and add pictures to predict.';
 const CARD = {width: 228, height: 160};
 const find = (selector, root = document) => root.querySelector(selector);
-const make = (tag, properties, ...children) => {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
-};
+const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
 const limits = JSON.parse(document.body.dataset.limits);
 const room = {support: limits.max_shots, query: limits.max_queries};
 
-// What is kept. predictions: {object's id: {version, box, points: {id: [x, y, confidence]}}}
+// What is kept; support: what supports and edges were last, and how often they changed.
+// predictions: {object's id: {key, basis, points: {id: [x, y, confidence]}}}
 let state = {session: newKey(), work: edits.newWork(), predictions: {}, support: {key: '', version: 0},
   threshold: 0.3, auto: true, at: {}};
 const pictures = new Map();  // by key: {file, preview, image, thumb}
@@ -22,18 +20,19 @@ const keeper = new Keeper(), past = [], future = [];
 const server = new Server((key) =>
   [state.work.pictures.find((one) => one.key === key)?.name ?? '', pictures.get(key)?.file]);
 let chosen = {side: 'query', object: null, id: null};  // object and keypoint that were clicked last
-let isPredicting = false, canKeep = true, timer = null, saving = null, dragged = null;
+let isPredicting = false, timer = null, saving = null;
 
 function say(textContent, className = '') {
+  [...find('#messages').children].find((one) => one.textContent === textContent)?.remove();
   const line = make('p', {textContent, className, onclick: () => line.remove()});
   find('#messages').append(line);
-  setTimeout(() => line.remove(), className ? 6000 : 20000);
+  setTimeout(line.onclick, className ? 6000 : 20000);
 }
 
 // --- the work, undo, and where it is kept
-
 // Do what can be undone. What it throws is said, and changes nothing.
-function change(act, before = structuredClone(state.work)) {
+function change(act) {
+  const before = structuredClone(state.work);
   try {
     act(state.work);
   } catch (error) {
@@ -48,31 +47,33 @@ function change(act, before = structuredClone(state.work)) {
 }
 
 function travel(from, to) {
-  if (!from.length) return;
-  to.push(state.work);
-  state.work = from.pop();
-  touch();
+  if (from.length) to.push(state.work);
+  touch({work: from.pop() ?? state.work});
 }
 
-function touch() {
-  const {work, predictions} = state, key = JSON.stringify([work.keypoints, work.edges, edits.shotsOf(work)]);
+// Something of the state is another now.
+function touch(changes = {}) {
+  const {work, predictions} = Object.assign(state, changes);
+  const key = JSON.stringify([work.keypoints.map(({id}) => id), work.edges, edits.shotsOf(work)]);
   if (!work.keypoints.some(({id}) => id === chosen.id)) chosen.id = null;
   if (key !== state.support.key) state.support = {key, version: state.support.version + 1};
   keep();
   show();
-  if (state.auto && Object.keys(predictions).length && stale().length) predictSoon(250);
+  clearTimeout(timer);
+  if (state.auto && Object.keys(predictions).length && stale().length) timer = setTimeout(predict, 250);
 }
 
 function keep() {
-  if (!canKeep) return;
+  if (!keeper.base) return;
   find('#kept').textContent = 'Saving …';
-  const step = saving = keeper.put('state', state).then(
-    () => step === saving && (find('#kept').textContent = 'All is saved in this browser.'), notKept);
+  const step = saving = keeper.put('state', state).then(() => {
+    if (step === saving) find('#kept').textContent = 'All is saved in this browser.';
+  }, notKept);
 }
 
 function notKept(error) {
   find('#kept').textContent = 'NOT saved in this browser: save the session as a file.';
-  say(`this browser does not keep the work: ${error?.message ?? error}`);
+  say(`this browser does not keep the work: ${error}`);
 }
 
 const picturesOf = (which) => state.work.pictures.filter((one) => one.support === (which === 'support'));
@@ -83,20 +84,14 @@ function current(which) {
   return {picture, object, place: all.indexOf(picture), count: all.length};
 }
 
-function turn(which, step) {
+function turn(which, step, key = null) {
   const {place, count} = current(which);
-  state.at[which] = picturesOf(which)[(place + step + count) % count]?.key;
-  keep();
-  show();
+  touch({at: {...state.at, [which]: key ?? picturesOf(which)[(place + step + count) % count]?.key}});
 }
 
 // --- pictures
-
 async function addPictures(which, files) {
-  for (const file of files) {
-    await addPicture(which, file).catch((error) =>
-      say(`${file.name} is skipped: ${error.message.replace(`${file.name}: `, '')}`));
-  }
+  for (const one of files) await addPicture(which, one).catch(({message}) => say(`${one.name} is skipped: ${message}`));
 }
 
 async function addPicture(which, file) {
@@ -104,18 +99,16 @@ async function addPicture(which, file) {
   const known = state.work.pictures.find(({key, name}) => name === file.name && !pictures.has(key));
   const key = known?.key ?? newKey(), most = limits.max_file_bytes;
   if (!known && picturesOf(which).length >= room[which]) throw new Error(`at most ${room[which]} are taken`);
-  if (file.size > most) throw new Error(`it is larger than ${Math.floor(most / 2 ** 20)} MB`);
+  if (file.size > most) throw new Error(`it has more than ${most / 2 ** 20} MB`);
   const {size, notes, preview} = await server.upload(key, file.name, file);
   if (known && String(known.size) !== String(size)) throw new Error(`the session's has ${known.size} pixels`);
   await takeFile(key, {file, preview});
-  if (canKeep) await keeper.put(key, {file, preview}).catch(notKept);
+  if (keeper.base) await keeper.put(key, {file, preview}).catch(notKept);
   for (const note of notes) say(`${file.name}: ${note}`, 'note');
   if (known) return touch();
-  change((work) => {
-    const name = edits.uniqueName(file.name, work.pictures.map((one) => one.name));
-    work.pictures.push({key, name, size, support: which === 'support', objects: [edits.newObject(work)]});
-    if (which === 'support') state.at.support = key;
-  });
+  if (which === 'support') state.at.support = key;
+  change((work) => work.pictures.push(
+    {key, name: file.name, size, support: which === 'support', objects: [edits.newObject(work)]}));
 }
 
 async function takeFile(key, {file, preview}) {
@@ -126,51 +119,45 @@ async function takeFile(key, {file, preview}) {
 }
 
 // --- predictions
-
 // Pictures with objects whose prediction is missing, or was made for another support or box.
 function stale() {
   const {work, predictions, support: {version}} = state;
-  const isStale = ({id, box}) =>
-    predictions[id]?.version !== version || String(predictions[id].box) !== String(box);
-  return edits.shotsOf(work).length
-    ? picturesOf('query').filter(({key, objects}) => pictures.has(key) && objects.some(isStale)) : [];
-}
-
-function predictSoon(wait) {
-  clearTimeout(timer);
-  timer = setTimeout(predict, wait);
+  const isFresh = (key, {id, box}) => String(predictions[id]?.basis) === String([version, key, box]);
+  return edits.shotsOf(work).length ? picturesOf('query').filter(({key, objects}) =>
+    pictures.has(key) && !objects.every((one) => isFresh(key, one))) : [];
 }
 
 async function predict() {
+  clearTimeout(timer);
   if (isPredicting) return;
-  if (!edits.shotsOf(state.work).length) return say('mark points on a support picture first');
-  if (!picturesOf('query').length) return say('add pictures to predict first');
+  if (!picturesOf('query').length || !edits.shotsOf(state.work).length) return say(NOTHING_TO_PREDICT);
   isPredicting = true;
   try {
     for (let todo = stale(); todo.length; todo = stale()) {
       show();
       const {work, support: {version}} = state, {picture} = current('query');  // in sight: comes first
       const some = todo.sort((a, b) => (b === picture) - (a === picture)).slice(0, BATCH);
-      const asked = some.flatMap(({objects}) => objects).map(({id, box}) => [id, box]);
+      const asked = some.flatMap(({key, objects}) => objects.map(({id, box}) => [id, key, box]));
       const found = await server.predict({work, objects: asked.map(([id]) => id)});
-      for (const [id, box] of asked) state.predictions[id] = {version, box, points: found[id]};
+      for (const [id, key, box] of asked) {
+        state.predictions[id] = {key, basis: [version, key, box], points: found[id]};
+      }
     }
     keep();
   } catch (error) {
     say(`not predicted: ${error.message}`);
-    if (error.isPassing) predictSoon(RETRY);
+    if (error.isPassing) timer = setTimeout(predict, RETRY);
   }
   isPredicting = false;
   show();
 }
 
 // --- what is shown
-
 // [x, y, confidence] of a keypoint: a person's word, then a prediction; or nothing.
-function pointOf({support}, object, id) {
-  const own = object?.points[id], found = support ? null : state.predictions[object?.id]?.points[id];
+function pointOf({support, key}, object, id) {
+  const own = object?.points[id], last = state.predictions[object?.id];
   if (own !== undefined) return own && [...own, 1];
-  return found?.[2] >= state.threshold ? found : null;
+  return !support && last?.key === key && last.points[id]?.[2] >= state.threshold ? last.points[id] : null;
 }
 
 function sceneOf({picture, object: active}) {
@@ -191,8 +178,7 @@ function show() {
   find('#status').textContent = `${work.keypoints.length} points · ${edits.shotsOf(work).length} supports · ` +
     `${queries.length} queries${todo ? ` · ${todo} to predict` : ''}${isPredicting ? ' …' : ''}`;
   find('#predict').classList.toggle('stale', todo > 0);
-  find('[data-do=undo]').disabled = !past.length;
-  find('[data-do=redo]').disabled = !future.length;
+  for (const [name, {length}] of [['undo', past], ['redo', future]]) find(`[data-do=${name}]`).disabled = !length;
   find('#auto').checked = auto;
   find('#category').value = work.category;
   find('#threshold').value = find('#threshold + output').textContent = threshold.toFixed(2);
@@ -203,8 +189,7 @@ function showSide(which) {
   const root = find(`#${which}`), {picture, object, place, count} = current(which), list = find('.points', root);
   views[which].show(sceneOf({picture, object}));
   find('.name', root).textContent = picture ? `${place + 1}/${count} ${picture.name}` : '';
-  find('.empty', root).textContent = !picture ? root.dataset.empty
-    : pictures.has(picture.key) ? '' : `Add the file ${picture.name}: session files have no pictures.`;
+  find('.empty', root).hidden = pictures.has(picture?.key);  // not those of an opened session
   find('.hint', root).textContent = picture ? hintOf(which, object) : '';
   for (const button of root.querySelectorAll('[data-tool]')) {
     button.setAttribute('aria-pressed', button.dataset.tool === views[which].tool);
@@ -216,30 +201,20 @@ function showSide(which) {
 
 function rowOf(which, {id, name}, number, picture, object) {
   const point = picture && pointOf(picture, object, id), isOwn = object?.points[id] !== undefined;
-  const badge = make('b', {textContent: number}), row = make('li', {}, badge);
+  const row = make('li', {className: `${id === chosen.id ? 'selected' : ''} ${point ? '' : 'absent'}`});
+  const badge = make('b', {textContent: number}), field = make('input', {value: name, maxLength: 40});
   badge.style.borderColor = colorOf(number);
-  row.className = `${id === chosen.id ? 'selected' : ''} ${point ? '' : 'absent'}`;
-  row.onclick = ({target}) => target.matches('li, b, span, i') && select(which, chosen.object, id);
-  if (which === 'query') {
-    const told = !isOwn ? point?.[2].toFixed(2) ?? '–' : point ? 'by hand' : 'not there';
-    row.append(make('span', {textContent: name}), make('i', {textContent: told}));
-    return row;
-  }
-  const field = make('input', {value: name, maxLength: 40, ariaLabel: 'name'});
-  field.onchange = () => change((work) => {
-    const others = work.keypoints.filter((one) => one.id !== id).map((one) => one.name);
-    edits.keypointIn(work, id).name = edits.uniqueName(field.value.trim() || name, others);
-    field.blur();
-  });
-  const onclick = () => change((work) => edits.removeKeypoint(work, id));
-  row.append(field, make('button', {textContent: '×', title: 'remove from all pictures', onclick}));
+  field.onchange = () => change((work) => work.keypoints[number - 1].name = field.value.trim() || name);
+  const told = isOwn ? (point ? 'by hand' : 'not there') : point?.[2].toFixed(2) ?? '–';
+  row.onclick = ({target}) => target !== field && select(which, chosen.object, id);
+  row.append(badge, field, make('i', {textContent: told}));
   return row;
 }
 
 function hintOf(which, object) {
   const {keypoints} = state.work, {tool} = views[which];
   const name = chosen.side === which && keypoints.find(({id}) => id === chosen.id)?.name;
-  if (tool === 'box') return 'Drag a box around an object; again over a box: another one. Delete removes it.';
+  if (tool === 'box') return 'Drag a box around every object. Delete removes the chosen one.';
   if (tool === 'connect') return name ? `Click the point to connect with ${name}.` : 'Click two points.';
   if (which === 'support') return `The next click marks ${unmarked(object)?.name ?? `point ${keypoints.length + 1}`}.`;
   return name ? `Click where ${name} belongs. Delete: it is not there.` : 'Drag a wrong point to its place.';
@@ -256,28 +231,20 @@ function cardOf(picture) {
   const context = canvas.getContext('2d'), scale = Math.min(width / w, height / h), dot = 6 / scale;
   context.setTransform(scale, 0, 0, scale, (width - w * scale) / 2, (height - h * scale) / 2);
   if (pictures.has(key)) context.drawImage(pictures.get(key).thumb, 0, 0, w, h);
-  for (const object of objects) {
-    state.work.keypoints.forEach(({id}, i) => {
-      const [x, y] = pointOf(picture, object, id) ?? [];
-      context.fillStyle = colorOf(i + 1);
-      context.fillRect(x + 0.5 - dot / 2, y + 0.5 - dot / 2, dot, dot);
-    });
+  for (const {number, x, y} of sceneOf({picture}).objects.flatMap(({points}) => points)) {
+    context.fillStyle = colorOf(number);
+    context.fillRect(x + 0.5 - dot / 2, y + 0.5 - dot / 2, dot, dot);
   }
-  const told = [objects.every(({id}) => state.predictions[id]) ? 'predicted' : 'not predicted',
-    objects.length > 1 && `${objects.length} objects`, objects.some(({shot}) => shot) && 'support'];
-  const drop = make('button', {textContent: '×', title: 'remove', onclick: () => removePicture(key)});
-  const card = make('li', {className: picture === current('query').picture ? 'shown' : ''}, canvas,
-    make('span', {textContent: name}), make('span', {textContent: told.filter(Boolean).join(', ')}), drop);
-  card.onclick = ({target}) => {
-    if (target === drop) return;
-    state.at.query = key;
-    turn('query', 0);
-  };
+  const isPredicted = objects.every(({id}) => state.predictions[id]);
+  const told = [isPredicted ? 'predicted' : 'not predicted', objects.length > 1 && `${objects.length} objects`,
+    objects.some(({shot}) => shot) && 'support'].filter(Boolean).join(', ');
+  const card = make('li', {className: picture === current('query').picture ? 'shown' : ''});
+  card.append(canvas, make('span', {textContent: name}), make('span', {textContent: told}));
+  card.onclick = () => turn('query', 0, key);
   return card;
 }
 
 // --- what the user does
-
 function select(side, object = null, id = null) {
   chosen = {side, object, id};
   show();
@@ -301,33 +268,24 @@ function click(which, place, hit) {
   });
 }
 
-function drag(which, {object, id}, place, phase) {
-  if (phase === 'start') {
-    dragged = structuredClone(state.work);
-    select(which, object, id);
-  } else if (phase === 'end') {
-    change(() => {}, dragged);
-  } else {
-    edits.objectIn(state.work, object).points[id] = place;
-    views[which].show(sceneOf(current(which)));
-  }
+function move(which, place, {object, id}) {
+  chosen = {side: which, object, id};
+  change((work) => edits.objectIn(work, object).points[id] = place);
 }
 
 function setBox(which, box) {
   const {key} = current(which).picture;
   change((work) => {
-    const picture = work.pictures.find((one) => one.key === key);
-    const object = edits.objectFor(work, picture, box, limits.max_objects);
-    object.box = box;
-    chosen = {side: which, object: object.id, id: null};
+    const {support, objects} = work.pictures.find((one) => one.key === key);
+    if (!support && objects[0].box) objects.push(edits.newObject(work));  // the first one had the whole picture
+    if (objects.length > limits.max_objects) throw new Error(`at most ${limits.max_objects} boxes are taken`);
+    objects.at(-1).box = box;
+    chosen = {side: which, object: objects.at(-1).id, id: null};
   });
 }
 
-const removePicture = (key) =>
-  change((work) => work.pictures = work.pictures.filter((one) => one.key !== key));
-
-function removeSelected() {
-  const {side, id} = chosen, {picture, object} = current(side);
+function removeSelected(side = chosen.side) {
+  const id = side === chosen.side ? chosen.id : null, {picture, object} = current(side);
   if (object && (id || object.box)) change((work) => {
     const own = edits.objectIn(work, object.id), {objects} = work.pictures.find(({key}) => key === picture.key);
     if (!id && objects.length > 1) objects.splice(objects.indexOf(own), 1);
@@ -347,58 +305,41 @@ function nudge(...by) {
 function reuse() {
   const {picture, object} = current('query');
   if (object) change((work) => {
-    const own = edits.objectIn(work, object.id), before = edits.shotsOf(work).length;
+    const own = edits.objectIn(work, object.id), points = work.keypoints.map(({id}) => [id, pointOf(picture, own, id)]);
     own.shot = !own.shot;
-    for (const {id} of own.shot ? work.keypoints : []) {
-      const point = pointOf(picture, own, id);
-      if (point) own.points[id] = point.slice(0, 2);
-    }
-    const {length} = edits.shotsOf(work);
-    if (own.shot && length === before) throw new Error('this object shows no point');
-    if (own.shot && length > room.support) throw new Error(`at most ${room.support} supports are taken`);
+    if (own.shot) points.filter(([, point]) => point).forEach(([id, [x, y]]) => own.points[id] = [x, y]);
+    if (own.shot && !Object.values(own.points).some(Boolean)) throw new Error('this object shows no point');
+    if (edits.shotsOf(work).length > room.support) throw new Error(`at most ${room.support} supports are taken`);
   });
 }
 
-const hand = (download, blob) => make('a', {download, href: URL.createObjectURL(blob)}).click();
+const hand = ([download, blob]) => make('a', {download, href: URL.createObjectURL(blob)}).click();
 
 const acts = {
   predict, reuse,
   undo: () => travel(past, future),
   redo: () => travel(future, past),
   clear: () => change((work) => Object.assign(work, edits.newWork(work.next))),
-  save: () => hand('session.json', new Blob([JSON.stringify(state.work, null, 1)])),
-  async download() {
-    const {work, predictions, threshold} = state, format = find('#format').value;
-    const asked = server.download({work, predictions, threshold, format});
-    await asked.then((file) => hand(...file), (error) => say(error.message));
-  },
-  async open(which, {files: [file]}) {
-    try {
-      const work = await (await server.ask('POST', 'check', file)).json();
-      change((old) => Object.assign(old, work));
-      if (work.pictures.some(({key}) => !pictures.has(key))) say('Now add the pictures of the session.', 'note');
-    } catch (error) {
-      say(`${file.name} is no session: ${error.message}`);
-    }
-  },
+  save: () => hand(['session.json', new Blob([JSON.stringify(state.work)])]),
+  download: () => server.download({...state, format: find('#format').value}).then(hand, ({message}) => say(message)),
+  open: (which, {files: [file]}) => server.check(file).then((work) => {
+    change((old) => Object.assign(old, work));
+    if (work.pictures.some(({key}) => !pictures.has(key))) say('Now add the pictures of the session.', 'note');
+  }, ({message}) => say(`${file.name} is no session: ${message}`)),
   add: (which, {files}) => addPictures(which, [...files]),
   names: (which, field) => change((work) => {
-    const names = field.value.split(/[,;\n]/).map((name) => name.trim()).filter(Boolean);
-    names.forEach((name) => edits.addKeypoint(work, limits.max_points, name));
+    const names = field.value.split(/[,;\n]/).map((name) => name.trim());
+    names.filter(Boolean).forEach((name) => edits.addKeypoint(work, limits.max_points, name));
     field.value = '';
   }),
   category: (which, {value}) => change((work) => work.category = value.trim() || 'object'),
-  auto(which, {checked}) {
-    state.auto = checked;
-    touch();
-  },
-  threshold(which, {value}) {
-    state.threshold = +value;
-    turn('query', 0);
-  },
+  auto: (which, {checked}) => touch({auto: checked}),
+  threshold: (which, {value}) => touch({threshold: +value}),
   previous: (which) => turn(which, -1),
   next: (which) => turn(which, 1),
-  remove: (which) => current(which).picture && removePicture(current(which).picture.key),
+  remove: (which) => current(which).picture && change((work) =>
+    work.pictures.splice(work.pictures.indexOf(current(which).picture), 1)),
+  drop: removeSelected,
   fit: (which) => views[which].fit(),
   tool(which, {dataset: {tool}}) {
     views[which].tool = tool;
@@ -407,14 +348,14 @@ const acts = {
 };
 
 export const views = Object.fromEntries(SIDES.map((which) => [which, new PictureView(find(`#${which} canvas`),
-  {click: click.bind(null, which), drag: drag.bind(null, which), box: setBox.bind(null, which)})]));
+  {click: click.bind(null, which), move: move.bind(null, which), box: setBox.bind(null, which)})]));
 
 function onKey(event) {
   const {key, ctrlKey, metaKey, shiftKey, target} = event, step = shiftKey ? 10 : 1;
   if (target.matches('input:not([type=range], [type=checkbox]), select')) return;
   const act = {
     'Ctrl+z': acts.undo, 'Ctrl+Z': acts.redo, 'Ctrl+y': acts.redo, Enter: predict,
-    Delete: removeSelected, Backspace: removeSelected, Escape: () => select(chosen.side),
+    Delete: () => removeSelected(), Backspace: () => removeSelected(), Escape: () => select(chosen.side),
     n: () => turn('query', 1), p: () => turn('query', -1), 0: () => SIDES.forEach(acts.fit),
     ArrowLeft: () => nudge(-step, 0), ArrowRight: () => nudge(step, 0),
     ArrowUp: () => nudge(0, -step), ArrowDown: () => nudge(0, step),
@@ -438,28 +379,21 @@ function listen() {
     event.preventDefault();
     addPictures(event.target.closest('section')?.id ?? 'query', [...event.dataTransfer.files]);
   });
-  // one tab works at a time: the one that was opened last, which has what the others had
-  const channel = new BroadcastChannel('cape_mm');
+  const channel = new BroadcastChannel('cape_mm');  // one tab works: what was opened last has it all
   channel.postMessage('mine');
   channel.onmessage = () => {
-    canKeep = false;
+    keeper.base = null;
     document.body.inert = true;
     say('The work goes on in another tab. Load this one again to bring it back here.');
   };
 }
 
 async function start() {
-  try {
-    const kept = await keeper.load();
-    state = kept.get('state') ?? state;
-    kept.delete('state');
-    for (const [key, files] of kept) {
-      if (state.work.pictures.some((one) => one.key === key)) await takeFile(key, files);
-      else keeper.put(key);  // removed before: nothing brings it back
-    }
-  } catch (error) {
-    canKeep = false;
-    notKept(error);
+  const kept = await keeper.load().catch((error) => new Map(notKept(error)));
+  state = kept.get('state') ?? state;
+  for (const [key, files] of kept) {
+    if (state.work.pictures.some((one) => one.key === key)) await takeFile(key, files).catch(notKept);
+    else if (key !== 'state') keeper.put(key);  // removed before: nothing brings it back
   }
   server.session = state.session;
   listen();

@@ -32,14 +32,13 @@ export class Keeper {
 }
 
 export class Server {
-  // findFile: name and file of a picture by its key
   constructor(findFile) {
-    this.findFile = findFile;
+    this.findFile = findFile;  // name and file of a picture by its key
   }
 
   async ask(method, path, body, headers = {}) {
-    const request = {method, body, headers: {'X-Session': this.session, ...headers}};
-    const answer = await fetch(path, request).catch(() => {
+    headers = {'X-Session': this.session, ...headers};
+    const answer = await fetch(path, {method, body, headers}).catch(() => {
       throw Object.assign(new Error('the server does not answer'), {isPassing: true});
     });
     if (answer.ok || answer.status === 409) return answer;
@@ -63,8 +62,12 @@ export class Server {
     throw new Error('the server has too little memory for the pictures');
   }
 
-  async download(message) {
-    const answer = await this.ask('POST', 'download', JSON.stringify(message));
+  async check(file) {
+    return (await this.ask('POST', 'check', file)).json();
+  }
+
+  async download({work, predictions, threshold, format}) {
+    const answer = await this.ask('POST', 'download', JSON.stringify({work, predictions, threshold, format}));
     return [answer.headers.get('Content-Disposition').match(/filename="(.+)"/)[1], await answer.blob()];
   }
 }

@@ -1,7 +1,7 @@
 // A picture with points and boxes on a canvas: zoom, pan, and what the mouse means.
 // Places are (x, y) in pixels of the picture, integers at the centres of pixels.
 
-const REACH = {mouse: 6, pen: 6, touch: 14};  // a click this near is on the marker; screen pixels
+const REACH = {mouse: 6, touch: 14};  // a click this near is on the marker; screen pixels
 const STILL = 4;  // a press that moves less is a click
 const RING = 4;
 
@@ -11,10 +11,9 @@ const round = (value, unit) => Math.round(value * unit) / unit;
 const gap = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]);
 
 export class PictureView {
-  // on: click(place, hit), drag(hit, place, phase), box(box)
+  // on: click(place, hit), move(place, hit), box(box)
   constructor(canvas, on) {
-    Object.assign(this, {canvas, on, zoom: 1, left: 0, top: 0, tool: 'point', scene: null});
-    this.pointers = new Map();
+    Object.assign(this, {canvas, on, zoom: 1, corner: [0, 0], tool: 'point', pointers: new Map()});
     new ResizeObserver(() => this.resize()).observe(canvas);
     const acts = {pointerdown: this.press, pointermove: this.move, pointerup: this.release,
       pointercancel: this.release, contextmenu: (event) => event.preventDefault(), wheel: this.wheel};
@@ -26,9 +25,8 @@ export class PictureView {
   // scene: {key, image, size, edges, selected, objects: [{id, box, isActive, points}]},
   // points: [{id, number, name, x, y, confidence}]
   show(scene) {
-    const isOther = scene?.key !== this.scene?.key;
-    this.scene = scene;
-    if (isOther) this.fit();
+    [this.scene, scene] = [scene, this.scene];
+    if (this.scene?.key !== scene?.key) this.fit();
     this.redraw();
   }
 
@@ -36,8 +34,7 @@ export class PictureView {
     if (!this.scene) return;
     const {clientWidth: width, clientHeight: height} = this.canvas, [w, h] = this.scene.size;
     this.zoom = this.least = Math.min(width / w, height / h) || 1;
-    this.left = (width - w * this.zoom) / 2;
-    this.top = (height - h * this.zoom) / 2;
+    this.corner = [(width - w * this.zoom) / 2, (height - h * this.zoom) / 2];
     this.redraw();
   }
 
@@ -48,48 +45,39 @@ export class PictureView {
     this.draw();
   }
 
-  zoomBy(factor, x, y) {
+  // The place of the screen that is now at `from` comes to `to`.
+  zoomBy(factor, from, to = from) {
     const zoom = inside(this.zoom * factor, this.least / 2, 64);
-    this.left = x - (x - this.left) * (zoom / this.zoom);
-    this.top = y - (y - this.top) * (zoom / this.zoom);
+    this.corner = this.corner.map((v, i) => to[i] - (from[i] - v) * (zoom / this.zoom));
     this.zoom = zoom;
     this.redraw();
   }
 
   toScreen(x, y) {
-    return [this.left + (x + 0.5) * this.zoom, this.top + (y + 0.5) * this.zoom];
+    return [this.corner[0] + (x + 0.5) * this.zoom, this.corner[1] + (y + 0.5) * this.zoom];
   }
 
-  // In hundredths of a pixel, on the picture.
-  toPicture([x, y]) {
-    const [w, h] = this.scene.size;
-    return [round(inside((x - this.left) / this.zoom - 0.5, 0, w - 1), 100),
-      round(inside((y - this.top) / this.zoom - 0.5, 0, h - 1), 100)];
+  // On the borders between pixels, not beyond those of the picture.
+  toBorder(at) {
+    return at.map((v, i) => inside((v - this.corner[i]) / this.zoom, 0, this.scene.size[i]));
   }
 
-  // (x, y, w, h) between two places of the screen, on the picture.
+  // (x, y, w, h) in tenths of a pixel.
   toBox(a, b) {
-    const [w, h] = this.scene.size;
-    const span = (i, start, side) => {
-      const [low, high] = [a[i], b[i]].map((v) => round(inside((v - start) / this.zoom, 0, side), 10)).sort((p, q) => p - q);
-      return [low, round(high - low, 10)];
-    };
-    const [[x, width], [y, height]] = [span(0, this.left, w), span(1, this.top, h)];
-    return [x, y, width, height];
+    const [[x, y], [u, v]] = [a, b].map((at) => this.toBorder(at));
+    return [Math.min(x, u), Math.min(y, v), Math.abs(x - u), Math.abs(y - v)].map((one) => round(one, 10));
   }
 
-  // The marker at a place of the screen, the active object's first: {object, id}.
+  // In hundredths of a pixel, not beyond the centres of the outermost ones.
+  toPicture(at) {
+    return this.toBorder(at).map((v, i) => round(inside(v - 0.5, 0, this.scene.size[i] - 1), 100));
+  }
+
+  // The marker at a place of the screen, {object, id}; of several the nearest of the active object.
   hit(at, reach) {
-    let best = null, least = reach;
-    for (const {id: object, isActive, points} of this.scene.objects) {
-      for (const {id, x, y} of points) {
-        const distance = gap(this.toScreen(x, y), at);
-        if (distance > reach || distance - (isActive ? 1 : 0) > least) continue;
-        least = distance - (isActive ? 1 : 0);
-        best = {object, id};
-      }
-    }
-    return best;
+    const all = this.scene.objects.flatMap(({id: object, isActive, points}) => points.map(
+      ({id, x, y}) => ({object, id, distance: gap(this.toScreen(x, y), at), rank: isActive ? 1 : 0})));
+    return all.filter((one) => one.distance <= reach).sort((a, b) => b.rank - a.rank || a.distance - b.distance)[0];
   }
 
   placeOf({clientX, clientY}) {
@@ -102,14 +90,9 @@ export class PictureView {
     this.canvas.focus({preventScroll: true});
     this.canvas.setPointerCapture(event.pointerId);
     this.pointers.set(event.pointerId, at);
-    if (this.pointers.size > 1) {  // two fingers: what one of them began ends
-      this.finish();
-      this.gesture = {kind: 'pinch'};
-      return;
-    }
-    const hit = isMain ? this.hit(at, REACH[event.pointerType] ?? REACH.mouse) : null;
-    const kind = isMain && this.tool === 'box' ? 'box' : hit && this.tool === 'point' ? 'point' : 'pan';
-    this.gesture = {kind, at, last: at, hit, isMain, isMoved: false};
+    const hit = isMain && this.hit(at, REACH[event.pointerType] ?? REACH.mouse), {tool} = this;
+    const kind = isMain && tool === 'box' ? 'box' : hit && tool === 'point' ? 'point' : 'pan';
+    this.gesture = {kind: this.pointers.size > 1 ? 'pinch' : kind, at, hit, isMain, isMoved: false};
   }
 
   move(event) {
@@ -117,50 +100,33 @@ export class PictureView {
     if (!before || !gesture) return;
     this.pointers.set(event.pointerId, at);
     if (gesture.kind === 'pinch') {
-      const other = [...this.pointers].find(([id]) => id !== event.pointerId)?.[1];
-      if (!other) return;
-      this.left += (at[0] - before[0]) / 2;
-      this.top += (at[1] - before[1]) / 2;
-      const middle = [(at[0] + other[0]) / 2, (at[1] + other[1]) / 2];
-      this.zoomBy(gap(at, other) / (gap(before, other) || 1), ...middle);
-      return;
+      const other = [...this.pointers].find(([id]) => id !== event.pointerId)?.[1] ?? before;
+      const [from, to] = [before, at].map((one) => one.map((v, i) => (v + other[i]) / 2));
+      return this.zoomBy(gap(at, other) / gap(before, other) || 1, from, to);
     }
-    if (!gesture.isMoved && gap(at, gesture.at) < STILL) return;
-    if (!gesture.isMoved && gesture.kind === 'point') this.on.drag(gesture.hit, null, 'start');
+    if (!gesture.isMoved && gap(at, gesture.at) < STILL) return this.pointers.set(event.pointerId, before);
     gesture.isMoved = true;
-    if (gesture.kind === 'point') {
-      this.on.drag(gesture.hit, this.toPicture(at), 'move');
-    } else if (gesture.kind === 'box') {
-      gesture.box = this.toBox(gesture.at, at);
-    } else {
-      this.left += at[0] - gesture.last[0];
-      this.top += at[1] - gesture.last[1];
-      gesture.last = at;
-    }
+    if (gesture.kind === 'pan') this.zoomBy(1, before, at);
+    if (gesture.kind === 'point') gesture.place = this.toPicture(at);
+    if (gesture.kind === 'box') gesture.box = this.toBox(gesture.at, at);
     this.redraw();
   }
 
   release(event) {
     const {gesture} = this;
-    if (!this.pointers.delete(event.pointerId) || !gesture) return;
-    if (gesture.kind === 'pinch' && this.pointers.size) return;
-    this.finish();
-    if (event.type === 'pointercancel' || gesture.kind === 'pinch') return;
-    if (gesture.box && Math.min(gesture.box[2], gesture.box[3]) >= 2) this.on.box(gesture.box);
-    if (!gesture.isMoved && gesture.isMain) this.on.click(this.toPicture(gesture.at), gesture.hit);
-  }
-
-  finish() {
-    const {gesture} = this;
+    if (!this.pointers.delete(event.pointerId) || !gesture || (gesture.kind === 'pinch' && this.pointers.size)) return;
     this.gesture = null;
-    if (gesture?.kind === 'point' && gesture.isMoved) this.on.drag(gesture.hit, null, 'end');
     this.redraw();
+    if (event.type === 'pointercancel' || gesture.kind === 'pinch') return;
+    const {kind, isMoved, isMain, hit, at, place, box} = gesture;
+    if (kind === 'point' && isMoved) this.on.move(place, hit);
+    else if (kind === 'box' && isMoved && Math.min(box[2], box[3]) >= 2) this.on.box(box);
+    else if (!isMoved && isMain) this.on.click(this.toPicture(at), hit);
   }
 
   wheel(event) {
     event.preventDefault();
-    const unit = event.deltaMode === 1 ? 30 : 1;  // lines or pixels
-    this.zoomBy(Math.exp(-event.deltaY * unit * 0.0015), ...this.placeOf(event));
+    this.zoomBy(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)), this.placeOf(event));  // lines or pixels
   }
 
   redraw() {
@@ -169,17 +135,19 @@ export class PictureView {
   }
 
   draw() {
-    const context = this.canvas.getContext('2d'), {scene, zoom} = this;
+    const context = this.canvas.getContext('2d'), {scene, zoom, gesture} = this;
     context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
     context.clearRect(0, 0, this.canvas.clientWidth, this.canvas.clientHeight);
     if (!scene) return;
     const [w, h] = scene.size;
     context.imageSmoothingEnabled = zoom < 5;
-    if (scene.image) context.drawImage(scene.image, this.left, this.top, w * zoom, h * zoom);
+    if (scene.image) context.drawImage(scene.image, ...this.corner, w * zoom, h * zoom);
     for (const object of scene.objects) {
       context.globalAlpha = object.isActive ? 1 : 0.7;
       this.drawBox(context, object.box, object.isActive);
-      const places = new Map(object.points.map(({id, x, y}) => [id, this.toScreen(x, y)]));
+      const isDragged = (id) => gesture?.place && gesture.hit.object === object.id && gesture.hit.id === id;
+      const places = new Map(object.points.map(({id, x, y}) =>
+        [id, this.toScreen(...isDragged(id) ? gesture.place : [x, y])]));
       for (const [a, b] of scene.edges) {
         const ends = [places.get(a), places.get(b)];
         if (ends.every(Boolean)) this.stroke(context, '#fffc', 1.2, () => ends.map((at) => context.lineTo(...at)));
@@ -191,7 +159,7 @@ export class PictureView {
       }
       context.globalAlpha = 1;
     }
-    this.drawBox(context, this.gesture?.box, true);
+    this.drawBox(context, gesture?.box, true);
   }
 
   // Dark, then bright on it: it shows on every picture.

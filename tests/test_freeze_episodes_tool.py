@@ -95,13 +95,13 @@ def check(outcome, *fragments):
 
 def test_bad_input_is_one_message(call, ann_file, tmp_path):
     out = tmp_path / 'out'
-    check(call('freeze_episodes'), 'name a config or --ann-file')
+    check(call('freeze_episodes'), 'name a config or an ann_file')
     check(freeze(call, tmp_path / 'no_test.json', out), 'annotation file not found')
     check(freeze(call, ann_file, out, '--num-shots', '0'), 'at least 1')
     check(freeze(call, ann_file, out, '--num-shots', '50'), 'an episode needs')
     occupied = tmp_path / 'occupied'
     occupied.write_text('a file')
-    check(freeze(call, ann_file, occupied), '--out: ')
+    check(freeze(call, ann_file, occupied), 'out: ')
     assert not out.exists()
 
 

@@ -70,13 +70,13 @@ class BenchmarkSettings:
     loader: bool = False
 
     def __post_init__(self) -> None:
-        check_choice('--mode', self.mode, ('train', 'predict'))
+        check_choice('mode', self.mode, ('train', 'predict'))
         for name, least in LOWEST.items():
             if getattr(self, name) is not None:
                 option = f'--{name.replace("_", "-")}'
                 check_at_least(option, getattr(self, name), least)
         if self.loader and (self.num_keypoints or self.input_size):
-            raise ConfigError('--loader: the data decide about keypoints and size')
+            raise ConfigError('loader: the data decide about keypoints and size')
 
 
 def benchmark(

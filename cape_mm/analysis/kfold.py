@@ -75,13 +75,13 @@ def run_kfold(
         CapeError: what makes a training or a test impossible.
     """
     if not splits or len(set(splits)) < len(splits):
-        raise ConfigError(f'--splits: each once, at least one; got {list(splits)}')
+        raise ConfigError(f'splits: each once, at least one; got {list(splits)}')
     if only is not None and only not in splits:
-        raise ConfigError(f'--fold {only} is none of --splits {list(splits)}')
+        raise ConfigError(f'fold {only} is none of splits {list(splits)}')
     folder = Path(work_dir or f'work_dirs/{Path(config).stem}_kfold')
     options = {split: options_of(config, cfg_options, split) for split in splits}
     if not summary_only:
-        try_folder(folder, '--work-dir')
+        try_folder(folder, 'work_dir')
         for split in splits if only is None else [only]:
             run_split(config, folder, split, options[split], amp, launcher)
     if only is not None or not is_main_process():

@@ -59,15 +59,15 @@ def plot_logs(
     """
     out = Path(out)
     if out.suffix.lower() != '.png':
-        raise ConfigError(f'--out must name a .png file, got {out}')
-    check_at_least('--smooth', smooth, 1)
+        raise ConfigError(f'out must name a .png file, got {out}')
+    check_at_least('smooth', smooth, 1)
     runs = [read_run(run_dir) for run_dir in run_dirs]
     try_folder(out.parent)
     found = list(dict.fromkeys(key for run in runs for key in run.curves))
     for key in keys or ():
         if key not in found:
             raise ConfigError(
-                f'--keys: no run has logged {key!r}. There are: {", ".join(found)}'
+                f'keys: no run has logged {key!r}. There are: {", ".join(found)}'
             )
     keys = keys or [key for key in DEFAULT_KEYS if key in found] or found
     counts = Counter(run.name for run in runs)

@@ -205,7 +205,7 @@ def build_loader(cfg: Config, seed: int, sizes: Mapping[str, int | None]) -> Dat
         MissingDataError: its data does not exist.
     """
     if cfg.get('train_dataloader') is None:
-        raise ConfigError('--loader: the config has no train_dataloader')
+        raise ConfigError('loader: the config has no train_dataloader')
     loader = cfg.train_dataloader
     places = dict(batch_size=loader, num_shots=loader.sampler)
     for key, place in (places | dict(num_queries=loader.sampler)).items():

@@ -66,12 +66,12 @@ def check_report(runner: Runner, folder: str | Path | None) -> None:
     """
     if folder is None:
         return
-    try_folder(folder, '--report')
+    try_folder(folder, 'report')
     metrics = runner.test_loop.evaluator.metrics
     if not any(isinstance(metric, EpisodePCK) for metric in metrics):
         found = ', '.join(type(metric).__name__ for metric in metrics) or 'none'
         raise ConfigError(
-            f"--report needs test_evaluator=dict(type='EpisodePCK'), whose numbers it "
+            f"report needs test_evaluator=dict(type='EpisodePCK'), whose numbers it "
             f'shows; the config has {found}'
         )
 

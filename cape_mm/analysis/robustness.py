@@ -142,7 +142,7 @@ def open_data(loader: DataLoader, episodes_per_category: int | None) -> Evaluati
         )
     number = episodes_per_category
     if number is not None:
-        check_at_least('--episodes-per-category', number, 1)
+        check_at_least('episodes_per_category', number, 1)
     kept: dict[int, list] = {}
     for episode in episodes:
         kept.setdefault(episode.category_id, []).append(episode)

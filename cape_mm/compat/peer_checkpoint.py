@@ -90,7 +90,7 @@ def convert_peer(
         CheckpointError: the file can't be read, or is of another method or backbone.
         CheckpointWriteError: ``out`` can't be written.
     """
-    check_choice('--method', method, METHODS)
+    check_choice('method', method, METHODS)
     weights = _read(checkpoint)
     name = f'{method}_{_find_backbone(weights, method, checkpoint)}'
     cfg = Config.fromfile(Path(config_dir) / f'{name}.py')
@@ -183,7 +183,7 @@ def _find_backbone(
     found = METHODS[any('.ffn1.conv.' in key for key in weights)]
     if found != method:
         raise CheckpointError(
-            f'checkpoint {checkpoint} is one of {found}: --method {found}'
+            f'checkpoint {checkpoint} is one of {found}: name that method'
         )
     third_stage = {
         key.split('.')[4] for key in weights if key.startswith(f'{THIRD_STAGE}.')

@@ -56,7 +56,7 @@ def freeze_episodes(
         CapeError: what the config or the data makes impossible.
     """
     if (config is None) == (ann_file is None):
-        raise ConfigError('name a config or --ann-file, one of the two')
+        raise ConfigError('name a config or an ann_file, one of the two')
     if config is None:
         draws = [_official_draw(ann_file)]
     else:
@@ -155,7 +155,7 @@ def _write_all(files: Mapping[Path, FrozenEpisodes]) -> None:
         for path, text in missing.items():
             write_text_atomically(path, text)
     except OSError as error:
-        raise ConfigError(f'--out: {error}') from error
+        raise ConfigError(f'out: {error}') from error
 
 
 def _is_there(path: Path, text: str) -> bool:

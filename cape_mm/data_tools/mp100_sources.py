@@ -279,7 +279,7 @@ def guess_source_folders(parent: str | os.PathLike) -> dict[str, Path]:
     parent = Path(parent)
     if not parent.is_dir():
         raise MissingDataError(
-            f'--sources {parent}: there is no such folder. Give the folder that holds '
+            f'sources {parent}: there is no such folder. Give the folder that holds '
             f'the unpacked data sets, or one option per data set, e.g. --ap10k DIR.'
         )
     by_name: dict[str, list[Path]] = {}
@@ -299,7 +299,7 @@ def guess_source_folders(parent: str | os.PathLike) -> dict[str, Path]:
     if not found:
         names = ', '.join(layout.guesses[0] for layout in SOURCES.values())
         raise MissingDataError(
-            f'--sources {parent}: none of its folders has the name of a source data '
+            f'sources {parent}: none of its folders has the name of a source data '
             f'set ({names}). Give one option per data set instead, e.g. --ap10k DIR.'
         )
     return found

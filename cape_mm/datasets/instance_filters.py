@@ -90,7 +90,8 @@ def select_instances(
     instances, seen, first_ids = [], set(), {}
     for img_id, image in coco.imgs.items():
         # one file under several ids is one picture: never support and query at once
-        first_id = first_ids.setdefault(posixpath.normpath(image['file_name']), img_id)
+        name = posixpath.normpath(image['file_name'].replace('\\', '/'))
+        first_id = first_ids.setdefault(name, img_id)
         for ann in coco.imgToAnns.get(img_id, ()):
             reason = _reason_to_drop(ann, image, categories)
             if reason is None and ann['id'] in seen:

@@ -150,7 +150,7 @@ def write_png(path: Path, image: np.ndarray) -> Path:
     try:
         return write_bytes_atomically(path, content, durable=False)
     except OSError as error:
-        raise ConfigError(f'--out: {path} can not be written: {error}') from error
+        raise ConfigError(f'out: {path} can not be written: {error}') from error
 
 
 def _grid(rows: Sequence[np.ndarray]) -> tuple[int, int, int]:

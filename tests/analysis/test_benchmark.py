@@ -99,7 +99,7 @@ def test_ratio_is_taken_pair_by_pair():
     [
         (
             ('--mode', 'predit'),
-            "--mode must be one of ('train', 'predict'), got 'predit'",
+            "mode must be one of ('train', 'predict'), got 'predit'",
         ),
         (('--device', 'cuda:99'), 'device cuda:99 is not available'),
         (
@@ -110,7 +110,7 @@ def test_ratio_is_taken_pair_by_pair():
         (('--num-shots', '0'), '--num-shots must be a whole number, at least 1'),
         (('--steps', '0'), '--steps must be a whole number, at least 1'),
         (('--input-size', '8'), '--input-size must be a whole number, at least 32'),
-        (('--loader', '--num-keypoints', '3'), '--loader: the data decide'),
+        (('--loader', '--num-keypoints', '3'), 'loader: the data decide'),
         (('--loader',), "data root '/none' does not exist"),
         (('--out', REPO), 'is a folder'),
     ],

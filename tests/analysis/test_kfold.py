@@ -95,9 +95,9 @@ def test_one_fold_alone_then_the_summary(run, runs):
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        (dict(splits=()), '--splits: each once'),
-        (dict(splits=(1, 1)), '--splits: each once'),
-        (dict(only=4), '--fold 4 is none of --splits'),
+        (dict(splits=()), 'splits: each once'),
+        (dict(splits=(1, 1)), 'splits: each once'),
+        (dict(only=4), 'fold 4 is none of splits'),
         (dict(cfg_options=('randomness.seed=5',)), 'nothing in it depends on the'),
         (dict(cfg_options=('no.such={split}',)), 'no'),
     ],

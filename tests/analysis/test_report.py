@@ -138,5 +138,5 @@ def test_refusals_before_a_long_test(toy_config, tmp_path):
         api.test(*arguments, report=tmp_path / 'r')
     assert not list(tmp_path.glob('t/metrics.json'))
     (tmp_path / 'file').touch()
-    with pytest.raises(ConfigError, match='^--report .*file/r: no file can be writ'):
+    with pytest.raises(ConfigError, match='^report .*file/r: no file can be writ'):
         api.test(*arguments, report=tmp_path / 'file/r')

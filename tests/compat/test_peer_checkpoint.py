@@ -98,7 +98,7 @@ def without(weights, *parts):
             lambda w: without(w, 'transformer.'),
             'neither of CapeFormer nor of GraphCape',
         ),
-        (lambda w: published('graphcape_r50'), 'is one of graphcape: --method graph'),
+        (lambda w: published('graphcape_r50'), 'is one of graphcape: name that'),
         (lambda w: {'state': torch.tensor(1)}, 'has no keypoint_head.transformer'),
     ],
 )
@@ -120,7 +120,7 @@ def test_other_swin_is_refused(tmp_path):
 
 def test_unknown_method_and_unwritable_place(tmp_path):
     path = save(tmp_path / 'a.pth', published('capeformer_r50'))
-    with pytest.raises(ConfigError, match="--method must be one of .* got 'edgecape'"):
+    with pytest.raises(ConfigError, match="method must be one of .* got 'edgecape'"):
         convert(path, 'edgecape', tmp_path / 'out.pth')
     for place in (tmp_path, path / 'out.pth'):
         with pytest.raises(OSError, match='can not be written'):

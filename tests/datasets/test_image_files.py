@@ -100,7 +100,7 @@ def test_an_image_that_the_disk_spells_in_another_form(coco_tree, form):
 def test_one_file_under_several_ids_is_one_picture(coco_tree):
     ids = coco_tree.fill(1, num_images=3)
     first, second, third = coco_tree.content['images']
-    second['file_name'] = f'./{first["file_name"]}'
+    second['file_name'] = './' + first['file_name'].replace('/', '\\')
     dataset = open_tree(coco_tree)
     assert dataset.instances_by_category == {1: [(ids[0], 1), (ids[1], 1), (ids[2], 3)]}
     report = check_dataset(coco_tree.root / 'data.json', num_queries=1)

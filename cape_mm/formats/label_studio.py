@@ -2,18 +2,20 @@
 
 A task has results in per cent of the picture: ``keypointlabels`` (one per keypoint,
 labelled with its name) and ``rectanglelabels``, which keypoints name as ``parentID``.
-The tag Labels gives results of type ``labels``. Without any ``parentID`` all keypoints
-of a task are one object. Labels with confidences
-are written as ``predictions``, which Label Studio shows as pre-annotations, others as
-``annotations``. Hidden keypoints and the skeleton have no place in the format.
+The tag Labels gives results of type ``labels``. A keypoint without ``parentID`` is of
+the box that it lies in; without any box all keypoints of a task are one object. Labels
+with confidences are written as ``predictions``, which Label Studio shows as
+pre-annotations, others as ``annotations``. Hidden keypoints and the skeleton have no
+place in the format.
 """
 
 from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import numpy as np
@@ -21,7 +23,7 @@ import numpy as np
 from ..errors import AnnotationFormatError
 from ..utils.json_file import read_json
 from .files import expecting, open_for_writing, shorten, write_list, write_text
-from .labels import LabelledInstance, LabelledPicture, LabelSet
+from .labels import LabelledInstance, LabelledPicture, LabelSet, plain
 from .marks import MarkedObject, MarkedPicture, collect
 
 LOCAL_FILES = '/data/local-files/?d='
@@ -33,6 +35,18 @@ DATA_KEYS = ('image', 'img', 'ocr')
 PICTURE = re.compile(r'\.(jpe?g|png|bmp|tiff?|webp|gif)(\?|$)', re.IGNORECASE)
 UPLOADED = re.compile(r'^[0-9a-f]{8}-')
 """Label Studio puts this before the name of an uploaded file."""
+
+
+class Tags(NamedTuple):
+    """Names of the tags of a labelling interface; ``box`` is None without one."""
+
+    image: str
+    keypoint: str
+    box: str | None
+
+
+OWN_TAGS = Tags('image', 'keypoint', 'box')
+"""Of :func:`interface`."""
 
 
 def is_label_studio(content: object) -> bool:
@@ -69,13 +83,13 @@ def read_label_studio(path: str | Path, category: str | None = None) -> LabelSet
     pictures, turned = [], []
     with expecting('Label Studio', path):
         for task in content:
-            if not (results := _results(task)):
+            if not (results := labelled_results(task)):
                 continue
             name = _file_name(task['data'])
-            if any(result.get('image_rotation') for result in results):
+            if is_turned(results):
                 turned.append(name)
             else:
-                pictures.append(_read_picture(name, results, f'{path}: {name}'))
+                pictures.append(read_results(name, results, f'{path}: {name}'))
     notes = []
     if turned:
         notes.append(
@@ -109,8 +123,8 @@ def _file_name(data: dict) -> str:
     return path.lstrip('/') if has_address else path
 
 
-def _results(task: dict) -> list[dict]:
-    """Labelled points and boxes of the annotation that counts."""
+def labelled_results(task: dict) -> list[dict]:
+    """Labelled points and boxes of the annotation of a task that counts."""
     given = task.get('annotations') or task.get('predictions') or []
     for annotation in given:
         if not annotation.get('was_cancelled'):
@@ -120,31 +134,73 @@ def _results(task: dict) -> list[dict]:
     return []
 
 
+def is_turned(results: Sequence[dict]) -> bool:
+    """Whether the picture was turned for labelling, and its points with it."""
+    return any(result.get('image_rotation') for result in results)
+
+
 def _is_labelled(result: dict) -> bool:
     """Whether it is a point or a box, and names its label."""
     value = result.get('value') or {}
     return result.get('type') in LABELS and 'x' in value and 'radiusX' not in value
 
 
-def _read_picture(file_name: str, results: list[dict], where: str) -> MarkedPicture:
+def read_results(file_name: str, results: Sequence[dict], where: str) -> MarkedPicture:
+    """The objects that the results of one annotation mark.
+
+    Args:
+        file_name: of the picture.
+        results: see :func:`labelled_results`.
+        where: for messages.
+
+    Raises:
+        AnnotationFormatError: an object has two points of one label.
+    """
     size = (int(results[0]['original_width']), int(results[0]['original_height']))
-    has_parents = any(result.get('parentID') is not None for result in results)
     objects: dict[object, MarkedObject] = {}
+    free = []
     for result in results:
         value, is_box = result['value'], 'height' in result['value']
-        key = None
-        if has_parents:
-            key = result['id'] if is_box else result.get('parentID')
-        one = objects.setdefault(key, MarkedObject(where, ' by regions with parentID'))
         place = np.array([value['x'], value['y']]) * size / 100
-        for label in value[result['type']]:
-            if is_box:
-                sides = np.array([value['width'], value['height']]) * size / 100
-                box = _upright(place, sides, value.get('rotation') or 0)
+        points = [(label, place, 2, result.get('score')) for label in _labels(result)]
+        key = result['id'] if is_box else result.get('parentID')
+        if key is None:
+            free += points
+            continue
+        one = objects.setdefault(key, _new_object(where))
+        if is_box:
+            sides = np.array([value['width'], value['height']]) * size / 100
+            box = _upright(place, sides, value.get('rotation') or 0)
+            for label in _labels(result):
                 one.add_box(label, box)
-            else:
-                one.add(label, place, 2, result.get('score'))
+        for point in points if not is_box else ():
+            one.add(*point)
+    boxed = [one for one in objects.values() if one.boxes]
+    if free and not boxed:
+        boxed = [objects.setdefault(None, _new_object(where))]
+    for point in free:
+        min(boxed, key=lambda one: _misfit(one, *point[:2])).add(*point)
     return MarkedPicture(file_name, size, list(objects.values()))
+
+
+def _new_object(where: str) -> MarkedObject:
+    return MarkedObject(where, ' by boxes around them, or regions with parentID')
+
+
+def _labels(result: dict) -> list[str]:
+    return result['value'][result['type']]
+
+
+def _misfit(one: MarkedObject, label: str, point: np.ndarray) -> tuple:
+    """How little a point seems to be of an object, for comparison.
+
+    Its box is farther away, has such a point already, or is the larger one.
+    """
+    if not one.boxes:
+        return ()
+    x, y, w, h = one.boxes[0][1]
+    outside = np.maximum([x - point[0], y - point[1]], point - np.array([x + w, y + h]))
+    return float(np.maximum(outside, 0).sum()), plain(label) in one.marks, w * h
 
 
 def _upright(corner: np.ndarray, sides: np.ndarray, rotation: float) -> tuple:
@@ -195,10 +251,13 @@ def interface(labels: LabelSet) -> str:
 
 def _task(picture: LabelledPicture, labels: LabelSet, prefix: str) -> dict[str, Any]:
     size = picture.size
+    names, label = labels.keypoint_names, labels.category
     results = [
         result
         for number, instance in enumerate(picture.instances)
-        for result in _instance_results(instance, number, size, labels)
+        for result in instance_results(
+            instance, f'instance{number}', size, names, label
+        )
     ]
     is_predicted = any(i.confidence is not None for i in picture.instances)
     entry: dict[str, Any] = dict(result=results)
@@ -211,23 +270,42 @@ def _task(picture: LabelledPicture, labels: LabelSet, prefix: str) -> dict[str, 
     return {'data': dict(image=prefix + quote(picture.name)), kind: [entry]}
 
 
-def _instance_results(
-    instance: LabelledInstance, number: int, size: tuple[int, int], labels: LabelSet
+def instance_results(
+    instance: LabelledInstance,
+    parent: str | None,
+    size: tuple[int, int],
+    names: Sequence[str],
+    label: str | None,
+    tags: Tags = OWN_TAGS,
 ) -> list[dict]:
+    """The regions of one object.
+
+    Args:
+        instance: the object.
+        parent: id of the region of its box; None: its points are of no box.
+        size: (w, h) of the picture.
+        names: of the K keypoints.
+        label: of its box; None leaves the box out.
+        tags: of the labelling interface.
+    """
     shared = dict(original_width=size[0], original_height=size[1], image_rotation=0)
-    parent = f'instance{number}'
-    x, y, w, h = instance.box()
-    corner = _percent((x, y), size) | dict(rotation=0)
-    extent = dict(zip(('width', 'height'), _percent((w, h), size).values()))
-    value = corner | extent | {BOX: [labels.category]}
-    results = [dict(id=parent, type=BOX, from_name='box', to_name='image', value=value)]
-    for name, point, _, score in instance.labelled(labels.keypoint_names):
+    shared['to_name'] = tags.image
+    results: list[dict] = []
+    if label is not None:
+        x, y, w, h = instance.box()
+        corner = _percent((x, y), size) | dict(rotation=0)
+        extent = dict(zip(('width', 'height'), _percent((w, h), size).values()))
+        value = corner | extent | {BOX: [label]}
+        results.append(dict(id=parent, type=BOX, from_name=tags.box, value=value))
+    for name, point, _, score in instance.labelled(names):
         value = _percent(point, size) | {'width': 0.5, POINT: [name]}
-        result = dict(id=f'{parent}_{name}', type=POINT, parentID=parent, value=value)
-        result.update(from_name='keypoint', to_name='image')
+        region = dict(id=f'{parent or "point"}_{name}', type=POINT, value=value)
+        region.update(from_name=tags.keypoint)
+        if parent is not None:
+            region['parentID'] = parent
         if score is not None:
-            result['score'] = score
-        results.append(result)
+            region['score'] = score
+        results.append(region)
     return [result | shared for result in results]
 
 

@@ -1,0 +1,1 @@
+"""Inside the tools that people annotate with: Label Studio and CVAT."""

@@ -118,7 +118,7 @@ def test_make_targets_and_variables_exist(doc):
 @every_doc
 def test_options_exist(doc):
     code = find_code(doc.read_text(encoding='utf-8'))
-    others = ('pip ', 'python tests/', 'python benchmarks/')
+    others = ('pip ', 'python tests/', 'python benchmarks/', 'cvat-cli ')
     joined = [text.replace('\\\n', ' ') for text in code]
     lines = [line for text in joined for line in text.splitlines()]
     lines = [line for line in lines if not any(other in line for other in others)]
@@ -153,7 +153,7 @@ def test_commands_parse(path, monkeypatch):
             options = parse_cfg_options(parsed.cfg_options)
             load_config(REPO / parsed.config, options)
     no_tool = (
-        *('conventions.md', 'design.md', 'extending.md', 'install.md'),
+        *('conventions.md', 'cvat.md', 'design.md', 'extending.md', 'install.md'),
         'reliability.md',
     )
     assert commands or path.name in no_tool

@@ -11,15 +11,18 @@ CVAT gives pictures without boxes: every picture is one object.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from cvat_sdk import auto_annotation as cvat
-from cvat_sdk.models import LabeledShapeRequest
 from PIL import Image
 
 from ..inference import CapeInferencer
 from ..inference.labelled_support import choose_support
 from ..inference.prediction_files import IS_SEEN
+
+if TYPE_CHECKING:
+    from cvat_sdk.auto_annotation import DetectionFunctionContext
+    from cvat_sdk.models import LabeledShapeRequest
 
 
 class CvatFunction:
@@ -34,13 +37,15 @@ class CvatFunction:
     def __init__(
         self, inferencer: CapeInferencer, label: str, names: Sequence[str]
     ) -> None:
-        self._inferencer = inferencer
+        from cvat_sdk import auto_annotation as cvat
+
+        self._inferencer, self._sdk = inferencer, cvat
         points = [cvat.keypoint_spec(name, k) for k, name in enumerate(names)]
         skeleton = cvat.skeleton_label_spec(label, 0, points)
         self.spec = cvat.DetectionFunctionSpec(labels=[skeleton])
 
     def detect(
-        self, context: cvat.DetectionFunctionContext, image: Image.Image
+        self, context: DetectionFunctionContext, image: Image.Image
     ) -> list[LabeledShapeRequest]:
         """One skeleton; points below the threshold are outside, all of them: none."""
         [result] = self._inferencer(image)
@@ -51,7 +56,7 @@ class CvatFunction:
         is_hidden = np.nan_to_num(result.visibility[0], nan=1.0) < IS_SEEN
         points = np.clip(result.keypoints[0], 0, result.image_size)
         elements = [
-            cvat.keypoint(
+            self._sdk.keypoint(
                 k,
                 [float(x), float(y)],
                 occluded=bool(is_hidden[k]),
@@ -59,7 +64,7 @@ class CvatFunction:
             )
             for k, (x, y) in enumerate(points)
         ]
-        return [cvat.skeleton(0, elements)]
+        return [self._sdk.skeleton(0, elements)]
 
 
 def create(

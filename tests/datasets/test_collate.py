@@ -26,22 +26,6 @@ def test_reads_like_pseudo_collate(items):
     assert list(batch['data_samples']) == expected['data_samples']
 
 
-def test_batches_of_a_worker_equal_those_of_the_process(coco_tree):
-    coco_tree.fill(1, num_images=9)
-    coco_tree.fill(2, num_images=9)
-    dataset = open_tree(coco_tree, train=True)
-    sampler = EpisodeSampler(
-        dataset, num_shots=(1, 4), num_queries=2, episodes_per_epoch=12, seed=0
-    )
-    here, there = (load_batches(dataset, sampler, n, collate_episodes) for n in (0, 2))
-    for mine, theirs in zip(here, there):
-        for name in ('support', 'query'):
-            left, right = mine['inputs'][name], theirs['inputs'][name]
-            assert torch.equal(left.images, right.images)
-            assert left.counts == right.counts
-            assert right.images.is_shared() and right.images.is_contiguous()
-
-
 def test_any_number_of_shots_reaches_the_model(coco_tree):
     coco_tree.fill(1, num_images=9, num_keypoints=3)
     coco_tree.fill(2, num_images=9, num_keypoints=5)

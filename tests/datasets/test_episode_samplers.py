@@ -89,18 +89,6 @@ def test_ranks_share_the_single_process_epoch(be_rank, make, kwargs, world_size)
 
 
 @pytest.mark.parametrize('make', [train, evaluation])
-def test_support_and_query_differ_in_instance_and_image(make):
-    for episode in make(num_shots=2, num_queries=4):
-        ids = episode.support_ids + episode.query_ids
-        assert (len(episode.support_ids), len(episode.query_ids)) == (2, 4)
-        assert len(set(ids)) == 6
-        support_images = {IMAGE_OF[i] for i in episode.support_ids}
-        assert not support_images & {IMAGE_OF[i] for i in episode.query_ids}
-        pool = DATASET.instances_by_category[episode.category_id]
-        assert set(ids) <= {ann_id for ann_id, _ in pool}
-
-
-@pytest.mark.parametrize('make', [train, evaluation])
 def test_shared_images_are_possible_on_demand(make):
     dataset = make_dataset({1: 2}, per_image=3)
     with pytest.raises(ImpossibleEpisodeError, match='6 usable instances on 2 images'):

@@ -24,6 +24,7 @@ from cape_mm.datasets import (
 )
 from cape_mm.datasets.synthetic.writer import annotation_path
 from cape_mm.structures import Episode
+from cape_mm.structures.geometry import apply_affine
 
 
 def open_synthetic(root, split='train', train=True):
@@ -62,6 +63,10 @@ def test_item_holds_the_pictures_and_labels_asked_for(coco_tree):
     expected = np.reshape(raw['keypoints'], (-1, 3))[:, :2]
     np.testing.assert_allclose(sample.gt_instances.keypoints_orig[0], expected, 1e-6)
     assert sample.gt_instances.bboxes[0].tolist() == [10, 10, 20, 20]
+    back = apply_affine(sample.crop_to_image, sample.gt_instances.keypoints.numpy())
+    np.testing.assert_allclose(back, sample.gt_instances.keypoints_orig, atol=1e-4)
+    paths = [str(coco_tree.image_path(int(i))) for i in sample.gt_instances.img_ids]
+    assert sample.query_img_paths == paths
     assert (sample.episode_index, sample.num_keypoints) == (4, 6)
 
 
@@ -132,6 +137,8 @@ def test_data_loader_with_workers_equals_direct_loading(coco_tree, collate):
     )
     batches = load_batches(dataset, sampler, num_workers=2, collate=collate)
     assert len(batches) == 3
+    if collate is collate_episodes:
+        assert all(batch['inputs']['query'].images.is_shared() for batch in batches)
     items = [
         dict(inputs=dict(support=support, query=query), data_samples=sample)
         for batch in batches

@@ -93,7 +93,7 @@ def test_evaluation_drops_exactly_the_pairs_of_the_missing_image(coco_tree, dama
         item = after[episode]
         is_gone = [coco_tree.image_of(i) == 2 for i in episode.query_ids]
         if coco_tree.image_of(episode.support_ids[0]) == 2:
-            check_all_dropped(item, episode, f'support: {reason}')
+            check_all_dropped(item, full, episode, f'support: {reason}')
             num_dropped['support'] += 1
         elif any(is_gone):
             check_some_dropped(item, full, episode, is_gone, f'query: {reason}')
@@ -104,7 +104,7 @@ def test_evaluation_drops_exactly_the_pairs_of_the_missing_image(coco_tree, dama
     assert all(num_dropped.values())
 
 
-def check_all_dropped(item, episode, reason):
+def check_all_dropped(item, full, episode, reason):
     sample = item['data_samples']
     assert sample.dropped_pairs == [
         dict(slot=slot, ann_id=ann_id, reason=reason)
@@ -112,7 +112,10 @@ def check_all_dropped(item, episode, reason):
     ]
     assert sample.query_slots == []
     assert len(item['inputs']['query']) == len(item['inputs']['support']) == 0
-    assert len(sample.gt_instances) == len(sample.support_instances) == 0
+    for name in ('gt_instances', 'support_instances'):
+        for key, empty in sample.get(name).items():
+            value = full['data_samples'].get(name)[key]
+            assert (empty.shape, empty.dtype) == ((0, *value.shape[1:]), value.dtype)
 
 
 def check_some_dropped(item, full, episode, is_gone, reason):

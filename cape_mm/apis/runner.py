@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -31,7 +34,6 @@ from ..utils.atomic_write import try_file, try_folder
 from .config_checks import check_config, explain_build_errors
 from .config_loading import count_in_iterations, load_config, set_amp, set_work_dir
 from .launching import check_same_data, explain_lost_process, join_processes
-from .log_filters import filtered_log
 from .resuming import check_start, set_resume
 from .run_description import describe_run
 from .work_dir_lock import locked_work_dir
@@ -200,6 +202,34 @@ def count_trained(runner: Runner, checkpoint: Mapping) -> int:
     if warning is not None:
         runner.logger.warning(warning)
     return len(tested.keys() & trained.keys())
+
+
+def is_no_parameter_line(record: logging.LogRecord) -> bool:
+    """MMEngine logs three lines per parameter with a learning rate of its own."""
+    return not str(record.msg).startswith('paramwise_options -- ')
+
+
+@contextmanager
+def filtered_log(logger: logging.Logger) -> Iterator[None]:
+    """Silence what looks like a mistake and is none while a training runs.
+
+    - Nearly 500 lines name the learning rate of every single parameter; the banner says
+      the same in one line.
+    - A scheduler that counts micro-batches steps before the first update of an
+      accumulation window, as it should; the warning fears a mistake.
+    - Pinned memory is asked for in the configs; without a GPU there is none to pin.
+
+    Args:
+        logger: the runner's.
+    """
+    logger.addFilter(is_no_parameter_line)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings('ignore', 'Detected call of `scheduler.step')
+            warnings.filterwarnings('ignore', "'pin_memory' argument is set as true")
+            yield
+    finally:
+        logger.removeFilter(is_no_parameter_line)
 
 
 class AccumulationRunner(Runner):

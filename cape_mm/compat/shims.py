@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable
 from types import ModuleType
 
-from .import_hooks import PlaceholderFinder
+from . import stand_ins
 
 # Module -> how to get it by hand. mmpose comes without its dependencies, because one of
 # them (chumpy) does not build and is never imported.
@@ -35,7 +35,7 @@ _EARLIER = {
     'cape_mm.engine.tracking': 'cape_mm.analysis.run_logs',
     'cape_mm.engine.tracking.run_logs': 'cape_mm.analysis.run_logs',
 }
-_placeholders = PlaceholderFinder()
+_placeholders = stand_ins.PlaceholderFinder()
 _keep_alive: list[object] = []  # a torch Library un-registers its ops when collected
 
 
@@ -102,7 +102,7 @@ def pkg_resources() -> str | None:
     if _is_installed('pkg_resources'):
         warnings.filterwarnings('ignore', 'pkg_resources is deprecated')
         return None
-    _serve('pkg_resources', 'stand_ins.fill_pkg_resources')
+    _placeholders.serve('pkg_resources', stand_ins.fill_pkg_resources)
     return 'setuptools without pkg_resources'
 
 
@@ -115,7 +115,7 @@ def mmcv_ext() -> str | None:
     """
     reason = _why_import_fails('mmcv._ext', ImportError)
     if reason is not None:
-        _serve('mmcv._ext', 'stand_ins.fill_mmcv_ext')
+        _placeholders.serve('mmcv._ext', stand_ins.fill_mmcv_ext)
     return reason
 
 
@@ -133,7 +133,7 @@ def xtcocotools() -> str | None:
         _placeholders.serve('xtcocotools', lambda module: None)
         _serve_as('xtcocotools.mask', 'pycocotools.mask')
         _serve_as('xtcocotools.coco', 'pycocotools.coco')
-        _serve('xtcocotools.cocoeval', 'stand_ins.fill_cocoeval')
+        _placeholders.serve('xtcocotools.cocoeval', stand_ins.fill_cocoeval)
     return reason
 
 
@@ -278,17 +278,6 @@ def _forget_modules(package: str) -> None:
     for name in list(sys.modules):
         if name.split('.')[0] == package:
             del sys.modules[name]
-
-
-def _serve(name: str, filler: str) -> None:
-    """Let ``import name`` give a module that ``cape_mm.compat.<filler>`` completes."""
-    stand_in, function = filler.split('.')
-
-    def fill(module: ModuleType) -> None:
-        # imported on demand: the stand-in needs packages that may be absent so far
-        getattr(importlib.import_module(f'cape_mm.compat.{stand_in}'), function)(module)
-
-    _placeholders.serve(name, fill)
 
 
 def _serve_as(name: str, place: str) -> None:

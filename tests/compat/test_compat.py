@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
-import pickle
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from mmengine.logging import HistoryBuffer, MessageHub
 from torch.utils.data import DataLoader, Dataset
 
 from cape_mm import compat
@@ -21,10 +18,6 @@ from cape_mm.compat import shims
 from cape_mm.utils.processes import map_over_processes
 
 REPO = Path(__file__).resolve().parents[2]
-loads_weights_only = pytest.mark.skipif(
-    tuple(int(part) for part in torch.__version__.split('.')[:2]) < (2, 6),
-    reason='torch.load runs code by default before torch 2.6',
-)
 # Imports cape_mm.compat without cape_mm/__init__.py, so that no shim is in force yet.
 BARE_IMPORT = f"""
 import sys, types
@@ -187,58 +180,6 @@ def test_doctor_runs_in_a_broken_environment(tmp_path):
     assert done.returncode == 1
     assert 'PROBLEM: ImportError: OpenCV is installed but does not load' in done.stdout
     assert 'mmengine' in done.stdout
-
-
-class Payload:
-    """Pickles as the call ``function(*args)``."""
-
-    def __init__(self, function, *args) -> None:
-        self.call = function, args
-
-    def __reduce__(self):
-        return self.call
-
-
-@loads_weights_only
-def test_checkpoint_of_mmengine_loads_weights_only(tmp_path):
-    hub = MessageHub('compat-test')
-    hub.update_scalar('train/loss', 0.5)
-    hub.update_info('best', np.float64(0.25))
-    dataset_meta = {
-        'sigmas': np.array([0.1, 0.2], np.float32),
-        'colors': np.array([[0, 128, 255]], np.uint8),
-        'names': np.array(['nose', 'tail']),
-        'is_valid': np.array([True, False]),
-    }
-    meta = {'dataset_meta': dataset_meta, 'seed': np.int64(3)}
-    checkpoint = {'message_hub': hub.state_dict(), 'meta': meta}
-    torch.save(checkpoint, tmp_path / 'epoch_1.pth')
-    loaded = torch.load(tmp_path / 'epoch_1.pth', weights_only=True)
-    buffer = loaded['message_hub']['log_scalars']['train/loss']
-    assert isinstance(buffer, HistoryBuffer) and buffer.mean() == 0.5
-    assert loaded['message_hub']['runtime_info']['best'] == np.float64(0.25)
-    for name, expected in dataset_meta.items():
-        np.testing.assert_array_equal(loaded['meta']['dataset_meta'][name], expected)
-
-
-@loads_weights_only
-def test_crafted_checkpoint_is_refused_and_runs_nothing(tmp_path):
-    target = tmp_path / 'written'
-    payload = Payload(os.system, f'touch {target}')
-    torch.save({'state_dict': {}, 'meta': payload}, tmp_path / 'bad.pth')
-    with pytest.raises(pickle.UnpicklingError, match='system'):
-        torch.load(tmp_path / 'bad.pth')
-    assert not target.exists()
-    torch.load(tmp_path / 'bad.pth', weights_only=False)  # the payload does work
-    assert target.exists()
-
-
-@loads_weights_only
-@pytest.mark.parametrize('args', [(HistoryBuffer, '__init__'), (np.ndarray, 'tofile')])
-def test_getattr_in_a_checkpoint_reaches_statistics_only(tmp_path, args):
-    torch.save(Payload(getattr, *args), tmp_path / 'bad.pth')
-    with pytest.raises(pickle.UnpicklingError, match='statistics'):
-        torch.load(tmp_path / 'bad.pth')
 
 
 class Cycle:

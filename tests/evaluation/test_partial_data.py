@@ -1,6 +1,5 @@
 """A result on part of the data says so, with what is missing counted."""
 
-import json
 import math
 import shutil
 
@@ -15,7 +14,7 @@ from mmengine.structures import InstanceData
 
 from cape_mm.datasets import FixedEpisodeSampler, MP100EpisodeDataset
 from cape_mm.datasets.episode_pools import dataset_meta
-from cape_mm.evaluation import EpisodePCK, format_table, write_metrics
+from cape_mm.evaluation import EpisodePCK
 
 TEXT = 'partial: 2 of 4 categories, {} of 48 pairs'
 
@@ -100,19 +99,6 @@ def test_no_category_disappears(gapped_root):
         assert math.isnan(rows[name]['copy_support/PCK@0.2'])
         assert (rows[name]['num_pairs'], rows[name]['num_pairs_dropped']) == (0, 12)
     assert rows['1 cat1']['num_pairs_dropped'] == 0
-
-
-def test_table_and_file_say_it(gapped_root, tmp_path):
-    metrics = evaluate(gapped_root)
-    text = TEXT.format(metrics['num_pairs'])
-    table = format_table(metrics)
-    assert f'\n{text} (' in table
-    assert 'category with too few instances: 12' in table
-    file = write_metrics(metrics, tmp_path / 'metrics.json')
-    assert f'"text": "{text}"' in file.read_text()
-    assert json.loads(file.read_text())['per_category']['3 cat3']['PCK@0.2'] is None
-    prefixed = evaluate(gapped_root, prefix='novel')
-    assert f'novel/{text}' in format_table(prefixed)
 
 
 def run_validation(root, work_dir, batch_size=1, drop_last=False):

@@ -9,10 +9,8 @@ from predicted_episodes import make_episode
 from cape_mm.structures import Episode
 from cape_mm.visualization import Panel, draw_episode, episodes
 from cape_mm.visualization.contact_sheet import (
-    CAPTION_HEIGHT,
     GAP,
     PANEL_SIZE,
-    TITLE_HEIGHT,
 )
 from cape_mm.visualization.episodes import instance_panels
 
@@ -133,28 +131,3 @@ def test_single_instance_has_no_number_and_a_template_no_id(tree):
     assert instance_panels(*support, 'support')[0].caption == ('support  4/4  id 100')
     sample.support_instances.ann_ids[:] = -1
     assert instance_panels(*support, 'support')[0].caption == ('support  4/4  template')
-
-
-def test_row_holds_supports_then_queries(tree):
-    item = open_tree(tree)[EPISODE]
-    row = draw_episode(
-        item['inputs']['support'],
-        item['inputs']['query'],
-        item['data_samples'],
-        panel_size=64,
-    )
-    assert row.shape == (
-        TITLE_HEIGHT + 64 + CAPTION_HEIGHT,
-        3 * (64 + GAP) + GAP,
-        3,
-    )
-    corners = [row[TITLE_HEIGHT + 1, GAP + 1 + i * (64 + GAP), 0] for i in range(3)]
-    levels = [
-        int(item['inputs'][s][i, 0, 0, 0])
-        for s, i in (
-            ('support', 0),
-            ('query', 0),
-            ('query', 1),
-        )
-    ]
-    assert corners == levels and len(set(levels)) == 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -167,41 +167,20 @@ def _compare_sizes(image: ImageFile) -> str:
 
 
 def count_images(images: Iterable[ImageFile]) -> list[dict[str, Any]]:
-    """Distinct files and missing ones by source, and by category within it.
+    """Distinct files and missing ones by source.
 
     Returns:
-        A row per source, most missing files first: ``source``, ``num_files``,
-        ``num_missing`` and ``categories``, a list of rows with ``id``, ``name``,
-        ``num_files``, ``num_missing``. A file that two categories need is counted in
-        both their rows, and once in that of the source.
+        A row per source, most missing files first: ``source``, ``num_files`` and
+        ``num_missing``.
     """
-    per_source: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    per_category: dict[str, dict[CategoryKey, list[int]]] = defaultdict(
-        lambda: defaultdict(lambda: [0, 0])
-    )
-    for image in images:
-        is_missing = image.problem is not None
-        cells = [per_category[image.source][key] for key in image.categories]
-        for cell in (per_source[image.source], *cells):
-            cell[0] += 1
-            cell[1] += is_missing
+    images = list(images)
+    totals = Counter(image.source for image in images)
+    missing = Counter(im.source for im in images if im.problem is not None)
     return [
-        dict(
-            source=source,
-            num_files=num_files,
-            num_missing=num_missing,
-            categories=_category_rows(per_category[source]),
+        dict(source=source, num_files=num_files, num_missing=missing[source])
+        for source, num_files in sorted(
+            totals.items(), key=lambda item: (-missing[item[0]], item[0])
         )
-        for source, (num_files, num_missing) in sorted(
-            per_source.items(), key=lambda item: (-item[1][1], item[0])
-        )
-    ]
-
-
-def _category_rows(cells: dict[CategoryKey, list[int]]) -> list[dict[str, Any]]:
-    return [
-        dict(id=key, name=name, num_files=num_files, num_missing=num_missing)
-        for (key, name), (num_files, num_missing) in sorted(cells.items())
     ]
 
 

@@ -22,8 +22,8 @@ def format_report(report: DatasetReport) -> str:
     Long lists show their first entries; ``to_dict()`` has all of them.
 
     Returns:
-        Blocks without a trailing newline: files, dropped annotations, images by source
-        and category, findings, verdict.
+        Blocks without a trailing newline: files, dropped annotations, images by source,
+        findings, verdict.
     """
     blocks = [
         _files(report),
@@ -68,25 +68,20 @@ def _drops(files: list[FileReport]) -> str:
 
 
 def _sources(report: DatasetReport) -> str:
-    """Image files by source, and below it the categories that miss most."""
+    """Image files by source."""
     if not report.images:
         return ''
     state = 'looked for and decoded' if report.is_decoded else 'looked for'
-    rows = []
-    for source in count_images(report.images):
-        rows.append((source['source'], source))
-        worst = sorted(source['categories'], key=lambda row: -row['num_missing'])
-        rows += [
-            (f'  {row["id"]} {row["name"]}', row) for row in worst if row['num_missing']
-        ]
-    more = f'\n... and {len(rows) - MAX_ROWS:,} more' if len(rows) > MAX_ROWS else ''
+    sources = count_images(report.images)
     totals = dict(num_files=len(report.images), num_missing=len(report.missing_images))
+    more = len(sources) - MAX_ROWS
     cells = [
-        (_cut(name), f'{row["num_files"]:,}', f'{row["num_missing"]:,}')
-        for name, row in [('all', totals), *rows[:MAX_ROWS]]
+        (_cut(row.get('source', 'all')), *(f'{row[key]:,}' for key in totals))
+        for row in [totals, *sources[:MAX_ROWS]]
     ]
     headers = [f'image source ({state})', 'files', 'missing']
-    return tabulate(cells, headers, colalign=['left', 'right', 'right'], **PLAIN) + more
+    text = tabulate(cells, headers, colalign=['left', 'right', 'right'], **PLAIN)
+    return f'{text}\n... and {more:,} more' if more > 0 else text
 
 
 def _findings(report: DatasetReport) -> str:

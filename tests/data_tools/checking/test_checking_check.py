@@ -171,8 +171,6 @@ def test_table_stays_short_and_names_the_worst(coco_tree):
     assert len(lines) < 90
     assert max(map(len, lines)) < 400
     rows = [line.split() for line in lines]
-    place = rows.index(['2', 'cat2', '3', '3'])
-    assert rows[place - 1] == ['cat2', '3', '3']
-    assert '... and 31 more' in text
+    assert ['cat2', '3', '3'] in rows and ['all', '81', '80'] in rows
     assert 'verdict: unusable (exit code 2)' in text
     assert 'gap          80  image: missing [files]: ' in text

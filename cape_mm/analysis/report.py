@@ -31,8 +31,13 @@ from ..evaluation.report import (
 )
 from ..evaluation.results import ResultTable
 from ..utils.atomic_write import try_folder, write_bytes_atomically
-from .report_curves import pck_curve, reliability_diagram, risk_curve
-from .report_episodes import choose_episodes, draw_chosen
+from .report_pictures import (
+    choose_episodes,
+    draw_chosen,
+    pck_curve,
+    reliability_diagram,
+    risk_curve,
+)
 
 PAGE_NAME = 'report.html'
 PCK = 'PCK@0.2'

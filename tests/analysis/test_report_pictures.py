@@ -1,19 +1,78 @@
-"""Episodes are ranked as they are called, and drawn with what was predicted."""
+"""Curves have the right shape; episodes are ranked as they are called, and drawn."""
 
 from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
 
 import cv2
 import numpy as np
 import pytest
 import torch
 from episode_data import CocoTree, open_tree
+from matplotlib.axes import Axes
 from mmengine.structures import InstanceData
-from report_cases import evaluate, make_pair
+from report_cases import evaluate, make_pair, random_pairs
 
-from cape_mm.analysis import report_episodes
-from cape_mm.analysis.report_episodes import ChosenPair, choose_episodes, draw_chosen
+from cape_mm.analysis import report_pictures
+from cape_mm.analysis.report_pictures import (
+    ChosenPair,
+    choose_episodes,
+    draw_chosen,
+    pck_curve,
+    reliability_diagram,
+    risk_curve,
+)
+from cape_mm.evaluation.calibration import scored_confidences
 from cape_mm.evaluation.scoring import score_episode
 from cape_mm.structures import Episode
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The lines of every plot, by label."""
+    lines = {}
+    original = Axes.plot
+
+    def plot(self, x, y, *args, **kwargs):
+        lines[kwargs.get('label')] = np.asarray(x), np.asarray(y)
+        return original(self, x, y, *args, **kwargs)
+
+    monkeypatch.setattr(Axes, 'plot', plot)
+    return lines
+
+
+def measured(pairs):
+    metrics, table = evaluate(pairs)
+    return metrics, scored_confidences(table)
+
+
+def test_pck_curve_holds_both_lines_in_percent(drawn):
+    curve = evaluate(random_pairs())[0]['pck_curve']
+    content = pck_curve(curve)
+    np.testing.assert_allclose(drawn['method'][1], 100 * np.array(curve['PCK']))
+    floor = 100 * np.array(curve['copy_support/PCK'])
+    np.testing.assert_allclose(drawn['copy support'][1], floor)
+    assert ElementTree.fromstring(content).tag.endswith('svg')
+
+
+def test_empty_bins_are_left_out(drawn):
+    pair = make_pair(0, 0, 1, [0.1, 0.3], [0.95, 0.1])
+    reliability_diagram(*measured([pair])[1])
+    confidence, accuracy = drawn['right within 0.2']
+    assert confidence == pytest.approx([0.1, 0.95])
+    assert accuracy == pytest.approx([0, 100])
+
+
+def test_long_curves_are_thinned_but_keep_their_ends(drawn):
+    metrics, found = measured(random_pairs(num_keypoints=60))
+    assert len(found[0]) > 1000
+    content = risk_curve(*found)
+    coverage, risk = drawn['method']
+    assert len(coverage) <= 400
+    last = 100 * metrics['risk_coverage@0.2']['1']
+    assert (coverage[-1], risk[-1]) == (100, pytest.approx(last))
+    assert len(content) < 80_000
+
 
 NAN = float('nan')
 
@@ -72,13 +131,13 @@ def predict(tree, support, query, has_scores=True):
 def shown(monkeypatch):
     """What was drawn: support, query and sample."""
     calls = []
-    original = report_episodes.draw_episode
+    original = report_pictures.draw_episode
 
     def draw(support, query, sample):
         calls.append((support, query, sample))
         return original(support, query, sample)
 
-    monkeypatch.setattr(report_episodes, 'draw_episode', draw)
+    monkeypatch.setattr(report_pictures, 'draw_episode', draw)
     return calls
 
 

@@ -14,6 +14,7 @@ from ..errors import AnnotationFormatError, MissingDataError
 from ..utils.json_file import read_json
 from .annotation_checks import find_defects
 from .categories import settle_bases
+from .image_files import image_path, image_size
 from .splits import find_category_ids
 
 REQUIRED_LISTS = ('images', 'annotations', 'categories')
@@ -25,12 +26,17 @@ AGREEING_KEYS = dict(
 """What two entries with the same id must have in common, by list."""
 
 
-def read_annotation_file(path: str | os.PathLike, any_image: bool = False) -> COCO:
+def read_annotation_file(
+    path: str | os.PathLike,
+    any_image: bool = False,
+    image_folder: str | os.PathLike | None = None,
+) -> COCO:
     """Read MP-100 or any other COCO-keypoint JSON.
 
     Args:
         path: the JSON file.
         any_image: images may lie outside the image folder and be of unknown size.
+        image_folder: where a size that the file lacks is looked up; None: nowhere.
 
     Returns:
         The indexed file; ``imgs`` and ``imgToAnns`` keep the file's order.
@@ -57,10 +63,24 @@ def read_annotation_file(path: str | os.PathLike, any_image: bool = False) -> CO
             f'{path} is not a COCO keypoint file: no list named '
             f'{", ".join(missing)}; it has {sorted(content)}'
         )
+    content['images'] = with_sizes(content['images'], image_folder)
     for name in REQUIRED_LISTS:
         for _, defect in find_defects(name, content[name], any_image):
             raise AnnotationFormatError(f'{path}: {defect}')
     return index_annotations(content)
+
+
+def with_sizes(images: list, folder: str | os.PathLike | None) -> list:
+    """The same entries; those without width or height get them from their pictures."""
+    return [_with_size(entry, folder) for entry in images] if folder else images
+
+
+def _with_size(entry: object, folder: str | os.PathLike) -> object:
+    if not isinstance(entry, dict) or entry.get('width') and entry.get('height'):
+        return entry
+    name = entry.get('file_name')
+    size = image_size(image_path(folder, name)) if isinstance(name, str) else None
+    return entry if size is None else entry | dict(width=size[0], height=size[1])
 
 
 def index_annotations(content: dict) -> COCO:
@@ -82,6 +102,7 @@ def read_annotation_files(
     paths: Sequence[str | os.PathLike],
     include: Collection[int | str] | None = None,
     exclude: Collection[int | str] | None = None,
+    image_folder: str | os.PathLike | None = None,
 ) -> COCO:
     """Read annotation files that share their ids, every entry once.
 
@@ -92,6 +113,7 @@ def read_annotation_files(
         include: ids or names of the categories to keep; None keeps all.
         exclude: ids or names of the categories to leave out, with their annotations and
             with the images that show nothing else; it wins over ``include``.
+        image_folder: see :func:`read_annotation_file`.
 
     Returns:
         The indexed whole.
@@ -102,7 +124,7 @@ def read_annotation_files(
             for different things, or a category to include is in none of them.
         ConfigError: no category, or more than one, has a name of the choice.
     """
-    files = [read_annotation_file(path) for path in paths]
+    files = [read_annotation_file(path, False, image_folder) for path in paths]
     if len(files) == 1 and include is None and not exclude:
         return files[0]
     names = [str(path) for path in paths]

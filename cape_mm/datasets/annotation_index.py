@@ -41,9 +41,10 @@ class AnnotationIndex:
         paths: Sequence[str | os.PathLike],
         include: Collection[int | str] | None = None,
         exclude: Collection[int | str] | None = None,
+        image_folder: str | os.PathLike | None = None,
     ) -> AnnotationIndex:
         """Read files, see :func:`~.annotation_file.read_annotation_files`."""
-        coco = read_annotation_files(paths, include, exclude)
+        coco = read_annotation_files(paths, include, exclude, image_folder)
         return cls.build(coco, ' + '.join(map(str, paths)))
 
     @classmethod

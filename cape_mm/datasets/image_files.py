@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from mmengine.logging import print_log
+from PIL import Image
 
 from ..errors import MissingDataError
 
@@ -17,6 +18,7 @@ MAX_FOLDERS_SHOWN = 10
 JPEG_START, JPEG_END = b'\xff\xd8\xff', b'\xff\xd9'
 PNG_START, PNG_END = b'\x89PNG', b'IEND'
 START_OF_SCAN = 0xDA
+EXIF_ORIENTATION, FIRST_TURNED = 274, 5
 
 
 def image_path(folder: str | os.PathLike, name: str) -> str:
@@ -39,6 +41,16 @@ def image_path(folder: str | os.PathLike, name: str) -> str:
         spelled = [os.path.join(place, form) for form in forms]
         place = next(filter(os.path.lexists, spelled), spelled[0])
     return place if os.path.lexists(place) else path
+
+
+def image_size(path: str) -> tuple[int, int] | None:
+    """(w, h) of a picture as it is shown, from its header; None where that fails."""
+    try:
+        with Image.open(path) as img:
+            is_turned = img.getexif().get(EXIF_ORIENTATION, 1) >= FIRST_TURNED
+            return img.size[::-1] if is_turned else img.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
 
 
 def look_for_images(

@@ -137,7 +137,7 @@ class MP100EpisodeDataset(Dataset):
             self._read_templates()
 
     def _read_index(self, *choice: frozenset[int | str] | None) -> AnnotationIndex:
-        index = AnnotationIndex.read(self.ann_files, *choice)
+        index = AnnotationIndex.read(self.ann_files, *choice, self._image_folder)
         print_log(f'{self.ann_file}: {index.filter_report}', logger='current')
         guessed = [c.name for c in index.categories.values() if c.is_base_guessed]
         if guessed:

@@ -5,11 +5,12 @@ import unicodedata
 
 import pytest
 from episode_data import open_tree
+from PIL import Image
 
 from cape_mm.data_tools.checking import check_dataset
 from cape_mm.data_tools.checking.findings import GAP
-from cape_mm.datasets.image_files import look_for_images
-from cape_mm.errors import MissingDataError
+from cape_mm.datasets.image_files import image_size, look_for_images
+from cape_mm.errors import AnnotationFormatError, MissingDataError
 
 
 @pytest.fixture
@@ -95,6 +96,31 @@ def test_an_image_that_the_disk_spells_in_another_form(coco_tree, form):
     assert dataset.load_instance(100, 0) is not None
     report = check_dataset(coco_tree.root / 'data.json', num_queries=2)
     assert report.exit_code == 0 and not report.missing_images
+
+
+@pytest.mark.parametrize('size', [None, 0])
+def test_a_picture_tells_the_size_that_its_entry_lacks(coco_tree, size):
+    coco_tree.fill(1, num_images=3)
+    told = [(image['width'], image['height']) for image in coco_tree.content['images']]
+    for image in coco_tree.content['images']:
+        image.update(width=size, height=size)
+    del coco_tree.content['images'][0]['width']
+    path = coco_tree.write()
+    report = check_dataset(path, num_queries=2, decode=True, num_workers=1)
+    assert report.exit_code == 0
+    assert [image.sizes for image in report.images] == [{one} for one in told]
+    assert len(open_tree(coco_tree).index) == 3
+    coco_tree.image_path(1).unlink()
+    with pytest.raises(AnnotationFormatError, match='image 1 .*(width|pixels)'):
+        open_tree(coco_tree)
+
+
+def test_a_picture_that_exif_turns_has_the_size_that_is_shown(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.new('RGB', (8, 5)).save(tmp_path / 'a.jpg', exif=exif)
+    assert image_size(str(tmp_path / 'a.jpg')) == (5, 8)
+    assert image_size(str(tmp_path / 'none.jpg')) is None
 
 
 def test_one_file_under_several_ids_is_one_picture(coco_tree):

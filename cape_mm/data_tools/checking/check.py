@@ -78,11 +78,11 @@ def check_dataset(
     images: dict[str, ImageFile] = {}
     checks = []
     for path in paths:
-        content = read_leniently(path)
+        folder = str(image_folder or find_image_folder(path))
+        content = read_leniently(path, folder)
         if content.is_other_json and is_root:
             report.skipped.append(path)
         else:
-            folder = str(image_folder or find_image_folder(path))
             checks.append(_FileCheck(content, folder, images))
     if decode:
         decode_images([im for im in images.values() if im.problem is None], num_workers)

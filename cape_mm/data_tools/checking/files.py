@@ -15,6 +15,7 @@ from ...datasets.annotation_file import (
     REQUIRED_LISTS,
     index_annotations,
     read_annotation_file,
+    with_sizes,
 )
 from ...errors import AnnotationFormatError, MissingDataError
 from ...utils.json_file import read_json
@@ -123,19 +124,21 @@ class ReadFile:
     is_other_json: bool = False
 
 
-def read_leniently(path: Path) -> ReadFile:
+def read_leniently(path: Path, image_folder: str | None = None) -> ReadFile:
     """Read an annotation file, leaving out the entries that the reader refuses.
 
     Args:
         path: the JSON file.
+        image_folder: where a size that the file lacks is looked up; None: nowhere.
 
     Returns:
         What could be read; nothing is raised for any content of the file.
     """
     try:
-        return ReadFile(path, read_annotation_file(path))
+        coco = read_annotation_file(path, image_folder=image_folder)
+        return ReadFile(path, coco)
     except AnnotationFormatError as error:
-        return _salvage(path, str(error))
+        return _salvage(path, str(error), image_folder)
     except MissingDataError as error:
         absent = f'annotation file not found: {path}'
         return _unreadable(path, str(error) if path.is_file() else absent)
@@ -146,7 +149,7 @@ def _unreadable(path: Path, message: str, is_other_json: bool = False) -> ReadFi
     return ReadFile(path, None, findings, is_other_json=is_other_json)
 
 
-def _salvage(path: Path, message: str) -> ReadFile:
+def _salvage(path: Path, message: str, image_folder: str | None) -> ReadFile:
     """Keep the sound entries of a file that the strict reader refused."""
     try:
         content = read_json(path)
@@ -157,6 +160,7 @@ def _salvage(path: Path, message: str) -> ReadFile:
     )
     if not is_coco:
         return _unreadable(path, message, is_other_json=True)
+    content['images'] = with_sizes(content['images'], image_folder)
     findings, num_refused = [], {}
     for name in REQUIRED_LISTS:
         sound, defects = _sort_out(content[name], name)

@@ -75,9 +75,9 @@ def add_support_options(group: argparse._ArgumentGroup) -> None:
         '--adapt',
         nargs='?',
         type=int,
-        const=60,
+        const=40,
         metavar='STEPS',
-        help='train so many steps on augmented crops of the support first (60)',
+        help='train so many steps on the support and on queries first (40)',
     )
 
 

@@ -1,9 +1,10 @@
-"""A few steps of training on the marked pictures themselves, taken back at will.
+"""A few steps of training on a user's own pictures, taken back at will.
 
-A few dozen augmented crops of the supports go through the backbone once. Every step
-then draws episodes from them: one crop to be predicted, of a picture, from crops of the
-others (of the same picture where there is but one). Some crops are held out, and tell
-whether it helped.
+Each step draws pairs of two different pictures, augmented: the keypoints of one are to
+be found in the other. Some are marked by the user; of pictures that nobody marked, the
+model's own points serve as far as it is sure of them, so one marked picture is enough.
+Two crops of the same picture would not do: they look alike, and a model that learns to
+tell their keypoints apart by that gets worse on all others.
 """
 
 from __future__ import annotations
@@ -18,22 +19,18 @@ from torch import nn
 
 from ..datasets.categories import Category
 from ..errors import ConfigError, EmptyAnnotationError
-from ..models.estimators import InstanceFeatures
 from ..models.heads import QueryTargets
 from ..structures import EpisodeInputs
 from .cropping import CropPipeline, to_inputs
 from .support import Shot
 
-STEPS = 60
-LEARNING_RATE = 1e-3
-NUM_CROPS = 24
-CROPS_OF_ONE = 3
-"""Crops of a group, where only one picture is marked."""
-MAX_PICTURES = 6
-"""Of a group: so many are crops of different pictures."""
-HELD_OUT = 0.25
-EPISODES_PER_STEP = 4
-CROPS_PER_BATCH = 8
+STEPS = 40
+MAX_UNMARKED = 12
+"""Pictures of an object that nobody marked; more would take longer, not learn more."""
+MIN_CONFIDENCE = 0.5
+"""Points that the model is less sure of teach it nothing."""
+PAIRS_PER_STEP = 4
+HELD_OUT_BATCHES = 3
 MAX_TRIES = 10
 """Augmentations that are drawn until a crop shows a keypoint."""
 
@@ -45,14 +42,18 @@ class Adaptation:
     """What :func:`adapt_model` did.
 
     Attributes:
-        num_steps: steps of training.
-        loss_before: of the model as it was, on pairs of held-out crops.
+        num_steps: steps of training, 0 where there was nothing to learn from.
+        num_marked: pictures whose marks were given.
+        num_unmarked: pictures with points that the model was sure of.
+        loss_before: of the model as it was, on pairs of other crops of the pictures.
         loss_after: of the adapted model on the same.
     """
 
     num_steps: int
-    loss_before: float
-    loss_after: float
+    num_marked: int
+    num_unmarked: int = 0
+    loss_before: float = 0.0
+    loss_after: float = 0.0
 
     @property
     def is_kept(self) -> bool:
@@ -60,174 +61,20 @@ class Adaptation:
         return self.loss_after < self.loss_before  # False where it became NaN
 
     def __str__(self) -> str:
-        losses = f'{self.loss_before:.3f} -> {self.loss_after:.3f}'
-        told = f'loss on held-out crops of the supports {losses} in {self.num_steps}'
+        pictures = f'{self.num_marked} marked'
+        if self.num_unmarked:
+            pictures += f' and {self.num_unmarked} unmarked'
+        if not self.num_steps:
+            return (
+                f'not adapted: {pictures} picture teaches nothing that the model does '
+                f'not know; mark a second one, or give it pictures without marks in '
+                f'which it is sure of some keypoints'
+            )
+        told = f'{self.num_steps} steps on {pictures} pictures, loss '
+        told += f'{self.loss_before:.3f} -> {self.loss_after:.3f}'
         if self.is_kept:
-            return f'adapted to the supports: {told} steps'
-        return f'not adapted, the model is the one it was: {told} steps did not fall'
-
-
-@dataclass(frozen=True)
-class Crops:
-    """Augmented crops of the supports, encoded; N of them.
-
-    Attributes:
-        features: of the crops in both roles, N rows.
-        keypoints: (x, y) in [0, 1], (N, K, 2), zero where not visible.
-        is_visible: bool (N, K).
-        hops: graph distances of the category, int64 (1, K, K).
-        groups: rows of crops that were mirrored and painted alike.
-        pictures: which support each row is of.
-    """
-
-    features: InstanceFeatures
-    keypoints: torch.Tensor
-    is_visible: torch.Tensor
-    hops: torch.Tensor
-    groups: list[list[int]]
-    pictures: list[int]
-
-    def episodes(self, group: Sequence[int]) -> list[tuple[list[int], int]]:
-        """Rows of the supports and of the query of every episode of a group."""
-        found = []
-        for query in group:
-            others = [r for r in group if self.pictures[r] != self.pictures[query]]
-            same = [[row] for row in group if row != query]
-            found += [(shots, query) for shots in ([others] if others else same)]
-        return found
-
-
-def plan_groups(num_shots: int, seed: int) -> list[list[int]]:
-    """Which pictures are cropped together, as many crops in all as there is time for.
-
-    Args:
-        num_shots: S.
-        seed: draws among more pictures than a group holds.
-    """
-    rng = np.random.default_rng(seed)
-    size = CROPS_OF_ONE if num_shots == 1 else min(num_shots, MAX_PICTURES)
-    groups = []
-    for _ in range(NUM_CROPS // size):
-        chosen = rng.permutation(num_shots)[:size] if num_shots > 1 else [0] * size
-        groups.append([int(picture) for picture in chosen])
-    return groups
-
-
-def encode_crops(
-    model: nn.Module,
-    pipeline: CropPipeline,
-    shots: Sequence[Shot],
-    category: Category,
-    groups: Sequence[Sequence[int]],
-    seed: int = 0,
-    advance: Advance = lambda: None,
-) -> Crops:
-    """Crop the supports at random and encode the crops.
-
-    Args:
-        model: of the crops.
-        pipeline: that of evaluation.
-        shots: the marked pictures.
-        category: of all of them.
-        groups: see :func:`plan_groups`.
-        seed: of the augmentation.
-        advance: called after every crop.
-
-    Raises:
-        ConfigError: a support shows no keypoint inside its box.
-    """
-    augmenting = pipeline.augmenting()
-    pictures = [picture for group in groups for picture in group]
-    packed = []
-    rng = np.random.default_rng(seed)
-    for group in groups:
-        shared = int(rng.integers(2**32))
-        for picture in group:
-            packed.append(_crop(augmenting, shots[picture], picture, rng, shared))
-    parts, points, visible = [], [], []
-    for start in range(0, len(packed), CROPS_PER_BATCH):
-        batch = packed[start : start + CROPS_PER_BATCH]
-        inputs = to_inputs(model, batch, category)
-        parts.append(model.encode_instances(inputs))
-        points.append(inputs.support_keypoints[:, 0])
-        visible.append(inputs.support_visible[:, 0])
-        for _ in batch:
-            advance()
-    ends = np.cumsum([0, *map(len, groups)]).tolist()
-    return Crops(
-        features=InstanceFeatures(
-            tuple(map(torch.cat, zip(*(part.as_support for part in parts)))),
-            tuple(map(torch.cat, zip(*(part.as_query for part in parts)))),
-        ),
-        keypoints=torch.cat(points),
-        is_visible=torch.cat(visible),
-        hops=inputs.hops[:1],
-        groups=[list(range(*pair)) for pair in zip(ends, ends[1:])],
-        pictures=pictures,
-    )
-
-
-def _crop(
-    pipeline: CropPipeline,
-    shot: Shot,
-    picture: int,
-    rng: np.random.Generator,
-    episode_seed: int,
-) -> dict:
-    """An augmented crop that shows a keypoint."""
-    marks = shot.keypoints, shot.is_visible
-    for _ in range(MAX_TRIES):
-        try:
-            return pipeline.pack(shot.image, shot.bbox, *marks, rng, episode_seed)
-        except EmptyAnnotationError as error:
-            problem = error
-    raise ConfigError(
-        f'the model can not be adapted: support {picture + 1} shows no keypoint inside '
-        f'its box. Correct the box, or use supports whose keypoints are visible.'
-    ) from problem
-
-
-def batch_loss(
-    model: nn.Module, crops: Crops, episodes: Sequence[tuple[list[int], int]]
-) -> torch.Tensor:
-    """Sum of the model's losses on episodes of equally many supports."""
-    device = crops.keypoints.device
-    supports = torch.tensor([shots for shots, _ in episodes], device=device)
-    queries = torch.tensor([query for _, query in episodes], device=device)
-    is_visible = crops.is_visible[supports]
-    no_images = crops.keypoints.new_zeros(0)
-    inputs = EpisodeInputs(
-        support_images=no_images,
-        query_images=no_images,
-        support_keypoints=crops.keypoints[supports],
-        support_visible=is_visible,
-        hops=crops.hops.expand(len(episodes), -1, -1),
-        query_to_episode=torch.arange(len(episodes), device=device),
-        num_steps=int(is_visible.any(dim=1).sum(dim=1).max()),
-    )
-    features = InstanceFeatures(
-        tuple(part[supports.flatten()] for part in crops.features.as_support),
-        tuple(part[queries] for part in crops.features.as_query),
-    )
-    targets = QueryTargets(crops.keypoints[queries], crops.is_visible[queries])
-    losses = model.loss_from_features(features, inputs, targets)
-    return sum(value for name, value in losses.items() if name.startswith('loss'))
-
-
-def mean_loss(
-    model: nn.Module, crops: Crops, groups: Sequence[list[int]], seed: int
-) -> float:
-    """Mean loss on all episodes of some groups; chance plays the same part each time.
-
-    Args:
-        model: has losses.
-        crops: encoded crops.
-        groups: of them.
-        seed: of what the head's loss draws.
-    """
-    with own_chance(seed, crops.keypoints.device), torch.no_grad():
-        losses = [batch_loss(model, crops, crops.episodes(group)) for group in groups]
-    return float(torch.stack(losses).mean())
+            return f'adapted: {told}'
+        return f'not adapted, the model is the one it was: {told}'
 
 
 @contextmanager
@@ -244,8 +91,8 @@ def adaptable(model: nn.Module) -> dict[str, nn.Parameter]:
     Raises:
         ConfigError: there is none.
     """
-    known = dict(model.named_parameters())
-    chosen = {name: known[name] for name in model.adaptable_parameters()}
+    names = set(model.adaptable_parameters())
+    chosen = {name: p for name, p in model.named_parameters() if name in names}
     if not chosen:
         raise ConfigError(
             f'the model can not be adapted: its {type(model.head).__name__} has no '
@@ -254,11 +101,101 @@ def adaptable(model: nn.Module) -> dict[str, nn.Parameter]:
     return chosen
 
 
+class PairSource:
+    """Draws pairs of different pictures, cropped and augmented.
+
+    Args:
+        model: its preprocessor makes tensors of the crops.
+        pipeline: that of evaluation.
+        shots: two pictures or more.
+        category: of all of them.
+        seed: of what is drawn.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        pipeline: CropPipeline,
+        shots: Sequence[Shot],
+        category: Category,
+        seed: int,
+    ) -> None:
+        self.model = model
+        self.pipeline = pipeline.augmenting()
+        self.shots = shots
+        self.category = category
+        self.rng = np.random.default_rng(seed)
+
+    def draw(self) -> tuple[EpisodeInputs, QueryTargets]:
+        """Episodes of one support and one query each.
+
+        Raises:
+            ConfigError: a picture shows no keypoint inside its box.
+        """
+        supports, queries = [], []
+        for _ in range(PAIRS_PER_STEP):
+            pair = self.rng.choice(len(self.shots), 2, replace=False)
+            shared = int(self.rng.integers(2**32))
+            supports.append(self.crop(pair[0], shared))
+            queries.append(self.crop(pair[1], shared))
+        both = to_inputs(self.model, [*supports, *queries], self.category)
+        num = len(supports)
+        inputs = EpisodeInputs(
+            support_images=both.support_images[:num],
+            query_images=both.query_images[num:],
+            support_keypoints=both.support_keypoints[:num],
+            support_visible=both.support_visible[:num],
+            hops=both.hops[:num],
+            query_to_episode=both.query_to_episode[:num],
+            num_steps=both.num_steps,
+        )
+        truth = both.support_keypoints[num:, 0], both.support_visible[num:, 0]
+        return inputs, QueryTargets(*truth)
+
+    def crop(self, place: int, episode_seed: int) -> dict:
+        """An augmented crop of a picture that shows a keypoint.
+
+        Raises:
+            ConfigError: none does.
+        """
+        shot = self.shots[place]
+        marks = shot.keypoints, shot.is_visible
+        for _ in range(MAX_TRIES):
+            try:
+                return self.pipeline.pack(
+                    shot.image, shot.bbox, *marks, self.rng, episode_seed
+                )
+            except EmptyAnnotationError as error:
+                problem = error
+        raise ConfigError(
+            f'the model can not be adapted: support {place + 1} shows no keypoint '
+            f'inside its box. Correct the box, or use supports whose keypoints are '
+            f'visible.'
+        ) from problem
+
+
+def mean_loss(
+    model: nn.Module, pairs: Sequence[tuple[EpisodeInputs, QueryTargets]], seed: int
+) -> float:
+    """Mean loss of some batches; chance plays the same part each time.
+
+    Args:
+        model: has an ``adaptation_loss``.
+        pairs: what :meth:`PairSource.draw` gave.
+        seed: of what the loss draws.
+    """
+    with own_chance(seed, pairs[0][0].hops.device), torch.no_grad():
+        return float(torch.stack([model.adaptation_loss(*p) for p in pairs]).mean())
+
+
 def adapt_model(
     model: nn.Module,
-    crops: Crops,
+    pipeline: CropPipeline,
+    shots: Sequence[Shot],
+    unmarked: Sequence[Shot],
+    category: Category,
     steps: int = STEPS,
-    lr: float = LEARNING_RATE,
+    lr: float | None = None,
     seed: int = 0,
     advance: Advance = lambda: None,
 ) -> Adaptation:
@@ -266,39 +203,45 @@ def adapt_model(
 
     Args:
         model: the model, changed in place.
-        crops: of the supports.
-        steps: of AdamW, each on a few episodes.
-        lr: learning rate.
+        pipeline: that of evaluation.
+        shots: the marked pictures.
+        unmarked: pictures with the points that the model is sure of.
+        category: of all of them.
+        steps: of AdamW, each on a few pairs.
+        lr: learning rate; None takes the model's own.
         seed: of all that is drawn; the global random state is not touched.
         advance: called after every step.
 
     Raises:
-        ConfigError: the model has no parameters that learn.
+        ConfigError: the model has no parameters that learn, or a marked picture shows
+            no keypoint inside its box.
     """
-    parameters = list(adaptable(model).values())
-    num_held = max(1, round(HELD_OUT * len(crops.groups)))
-    held, used = crops.groups[:num_held], crops.groups[num_held:]
-    episodes = [episode for group in used for episode in crops.episodes(group)]
-    loss_before = mean_loss(model, crops, held, seed)
-    rng = np.random.default_rng(seed)
-    optimizer = torch.optim.AdamW(parameters, lr, weight_decay=0.0)
-    with own_chance(seed, crops.keypoints.device), torch.enable_grad():
+    chosen = adaptable(model)
+    parameters = list(chosen.values())
+    pictures = [*shots, *unmarked]
+    if len(pictures) < 2:
+        PairSource(model, pipeline, shots, category, seed).crop(0, 0)
+        return Adaptation(0, len(shots))
+    held = PairSource(model, pipeline, pictures, category, seed + 1)
+    held_pairs = [held.draw() for _ in range(HELD_OUT_BATCHES)]
+    loss_before = mean_loss(model, held_pairs, seed)
+    source = PairSource(model, pipeline, pictures, category, seed)
+    learned = [(p, p.requires_grad) for p in model.parameters()]
+    model.requires_grad_(False)
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+    optimizer = torch.optim.AdamW(
+        parameters, model.adaptation_lr if lr is None else lr, weight_decay=0.0
+    )
+    with own_chance(seed, parameters[0].device), torch.enable_grad():
         for _ in range(steps):
-            chosen = rng.integers(len(episodes), size=EPISODES_PER_STEP)
-            loss = batch_loss(model, crops, [episodes[place] for place in chosen])
-            gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
-            for weight, gradient in zip(parameters, gradients):
-                weight.grad = gradient
+            optimizer.zero_grad()
+            model.adaptation_loss(*source.draw()).backward()
             nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             advance()
     optimizer.zero_grad()
-    return Adaptation(steps, loss_before, mean_loss(model, crops, held, seed))
-
-
-@torch.no_grad()
-def restore(model: nn.Module, weights: dict[str, torch.Tensor]) -> None:
-    """Put values of parameters back, by name."""
-    known = dict(model.named_parameters())
-    for name, value in weights.items():
-        known[name].copy_(value)
+    for parameter, flag in learned:
+        parameter.requires_grad_(flag)
+    counts = len(shots), len(unmarked)
+    return Adaptation(steps, *counts, loss_before, mean_loss(model, held_pairs, seed))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -11,26 +12,18 @@ import torch
 from mmengine.config import Config
 from rich.console import Console
 from rich.progress import Progress
+from torch import nn
 
 from ..datasets.categories import Category
 from ..errors import ConfigError, InstanceLoadError
 from ..utils.value_checks import check_at_least
-from .adaptation import (
-    LEARNING_RATE,
-    STEPS,
-    Adaptation,
-    adapt_model,
-    adaptable,
-    encode_crops,
-    plan_groups,
-    restore,
-)
+from .adaptation import MAX_UNMARKED, MIN_CONFIDENCE, STEPS, Adaptation, adapt_model
 from .batching import Task, make_task, predict_tasks
 from .boxes import Boxes, box_finder
 from .cropping import CropPipeline, to_inputs
 from .model_loading import fold_batch_norms, load_model
 from .results import InferenceResult, SkippedInput
-from .sources import Frame, Inputs, Source, find_sources, read_frames
+from .sources import Frame, Inputs, find_sources, read_frames, spread_frames
 from .support import Shot, Support, as_episode, join, make_category, read_shots, relate
 
 
@@ -81,7 +74,7 @@ class CapeInferencer:
                 setattr(self.model, name, folded)
         self._lock = threading.RLock()
         self._support: Support | None = None
-        self._unadapted: dict[str, torch.Tensor] = {}
+        self._unadapted: nn.Module | None = None
 
     @property
     def device(self) -> torch.device:
@@ -123,10 +116,9 @@ class CapeInferencer:
         """
         shots = read_shots(images, keypoints, visibility, bbox)
         category = make_category(len(shots[0].keypoints), skeleton, names)
-        support = self._encode_support(shots, category)
         with self._lock:
             self.reset_adaptation()
-            self._support = support
+            self._support = self._encode_support(shots, category)
 
     def add_support(
         self,
@@ -157,21 +149,27 @@ class CapeInferencer:
     def adapt(
         self,
         steps: int = STEPS,
-        lr: float = LEARNING_RATE,
+        lr: float | None = None,
         seed: int = 0,
+        pictures: Inputs | None = None,
+        bboxes: Boxes | None = None,
         show_progress: bool = False,
     ) -> Adaptation:
-        """Train a little on augmented crops of the supports.
+        """Train a little on the marked pictures, and on some that nobody marked.
 
-        Only the few parameters change that the model names
-        (``adaptable_parameters``), and no file. Where the loss on held-out crops does
-        not fall, the model stays as it was. A second call starts from the model of the
-        checkpoint again.
+        Only the parameters change that the model names (``adaptable_parameters``), and
+        no file. Where the loss on other crops of the pictures does not fall, the model
+        stays as it was. A second call starts from the model of the checkpoint again.
+        Other threads may predict meanwhile, with the model as it was.
 
         Args:
             steps: of training.
-            lr: learning rate.
-            seed: the same seed, supports and steps give the same model.
+            lr: learning rate; None takes the model's own.
+            seed: the same seed, pictures and steps give the same model.
+            pictures: without marks, e.g. those that shall be predicted; some of them
+                are used, as far as the model is sure of its points. What can't be read
+                is left out. One marked picture without any teaches nothing.
+            bboxes: of the objects in them, see :meth:`iterate`.
             show_progress: a bar on stderr.
 
         Returns:
@@ -183,36 +181,52 @@ class CapeInferencer:
         """
         check_at_least('steps', steps, 1)
         with self._lock:
-            support = self._need_support()
-            weights = adaptable(self.model)
+            self._need_support()
             self.reset_adaptation()
-            self._unadapted = {
-                name: weight.detach().clone() for name, weight in weights.items()
-            }
-            shots, category = support.shots, support.category
-            groups = plan_groups(len(shots), seed)
-            with Progress(
-                console=Console(stderr=True), disable=not show_progress
-            ) as bar:
-                total = sum(map(len, groups)) + steps
-                task = bar.add_task('adapting to the supports', total=total)
-                crops = encode_crops(
-                    *(self.model, self.pipeline, shots, category, groups, seed),
-                    advance=lambda: bar.advance(task),
-                )
-                done = adapt_model(
-                    *(self.model, crops, steps, lr, seed),
-                    advance=lambda: bar.advance(task),
-                )
-            if not done.is_kept:
-                self.reset_adaptation()
-            return done
+            support, model = self._support, deepcopy(self.model)
+        unmarked = [] if pictures is None else self._find_sure(pictures, bboxes)
+        with Progress(console=Console(stderr=True), disable=not show_progress) as bar:
+            task = bar.add_task('adapting to the pictures', total=steps)
+            done = adapt_model(
+                *(model, self.pipeline, support.shots, unmarked, support.category),
+                *(steps, lr, seed),
+                advance=lambda: bar.advance(task),
+            )
+        with self._lock:
+            # another thread may have marked another object meanwhile
+            is_current = self._need_support().category is support.category
+            if done.is_kept and is_current:
+                self._unadapted, self.model = self.model, model
+                self._encode_again()
+        return done
 
     def reset_adaptation(self) -> None:
         """Make the model that of the checkpoint again."""
         with self._lock:
-            restore(self.model, self._unadapted)
-            self._unadapted = {}
+            if self._unadapted is not None:
+                self.model, self._unadapted = self._unadapted, None
+                self._encode_again()
+
+    def _encode_again(self) -> None:
+        """Encode the marked pictures with the model of now."""
+        support = self._need_support()
+        self._support = self._encode_support(support.shots, support.category)
+
+    def _find_sure(self, pictures: Inputs, bboxes: Boxes | None) -> list[Shot]:
+        """Instances with the points that the model is sure of, spread over all."""
+        sources = find_sources(pictures)
+        skipped: list[SkippedInput] = []
+        frames = spread_frames(sources, MAX_UNMARKED, skipped)
+        tasks = self._tasks(frames, box_finder(bboxes, sources), True, skipped)
+        support = self._need_support()
+        found = predict_tasks(self.model, support, tasks, MAX_UNMARKED, self._lock)
+        shots = []
+        for result in found:
+            sure = result.confidence > MIN_CONFIDENCE
+            for row in np.flatnonzero(sure.any(axis=1)):
+                points = np.where(sure[row, :, None], result.keypoints[row], 0.0)
+                shots.append(Shot(result.image, points, sure[row], result.boxes[row]))
+        return shots[:MAX_UNMARKED]
 
     def __call__(self, inputs: Inputs, *args, **options) -> list[InferenceResult]:
         """All results of :meth:`iterate`, which tells the arguments, as a list."""
@@ -249,61 +263,41 @@ class CapeInferencer:
             MissingDataError: there is no such file.
             InstanceLoadError: an input can't be read and ``skipped`` is None.
         """
-        support = self._need_support()
+        with self._lock:
+            support, model = self._need_support(), self.model
         check_at_least('batch_size', batch_size, 1)
         check_at_least('every', every, 1)
         sources = find_sources(inputs)
         find_boxes = box_finder(bboxes, sources)
-        tasks = self._tasks(sources, find_boxes, every, keep_images, skipped)
-        return predict_tasks(self.model, support, tasks, batch_size, self._lock)
-
-    def crop(self, frame: Frame, boxes: object = None) -> Task:
-        """Crop the objects of a picture, for any number of predictions.
-
-        Args:
-            frame: the picture.
-            boxes: (x, y, w, h) in pixels, (N, 4); None is the whole picture.
-
-        Raises:
-            ConfigError: a box has no area inside the picture.
-            ImageDecodeError: the picture is too small.
-        """
-        return make_task(frame, boxes, self.pipeline)
-
-    def iterate_cropped(
-        self, tasks: Sequence[Task], batch_size: int = 16
-    ) -> Iterator[InferenceResult]:
-        """Predict what :meth:`crop` made of pictures, one result after the other.
-
-        Raises:
-            ConfigError: no support is set.
-        """
-        support = self._need_support()
-        return predict_tasks(self.model, support, tasks, batch_size, self._lock)
+        frames = (
+            (place, frame)
+            for place, source in enumerate(sources)
+            for frame in read_frames(source, every, skipped)
+        )
+        tasks = self._tasks(frames, find_boxes, keep_images, skipped)
+        return predict_tasks(model, support, tasks, batch_size, self._lock)
 
     def _tasks(
         self,
-        sources: Sequence[Source],
+        frames: Iterable[tuple[int, Frame]],
         find_boxes: Callable[[int, Frame], object],
-        every: int,
         keep_images: bool,
         skipped: list[SkippedInput] | None,
     ) -> Iterator[Task]:
-        """Read and crop picture after picture."""
-        for place, source in enumerate(sources):
-            for frame in read_frames(source, every, skipped):
-                task, reasons = None, None if skipped is None else []
-                try:
-                    boxes = find_boxes(place, frame)
-                    task = make_task(frame, boxes, self.pipeline, keep_images, reasons)
-                except (InstanceLoadError, ConfigError) as error:
-                    if skipped is None:
-                        raise type(error)(f'{frame.source}: {error}') from error
-                    reasons.append(str(error))
-                for reason in reasons or ():
-                    skipped.append(SkippedInput(frame.source, frame.number, reason))
-                if task is not None and (task.packed or not reasons):
-                    yield task
+        """Crop picture after picture; each comes with the place of its source."""
+        for place, frame in frames:
+            task, reasons = None, None if skipped is None else []
+            try:
+                boxes = find_boxes(place, frame)
+                task = make_task(frame, boxes, self.pipeline, keep_images, reasons)
+            except (InstanceLoadError, ConfigError) as error:
+                if skipped is None:
+                    raise type(error)(f'{frame.source}: {error}') from error
+                reasons.append(str(error))
+            for reason in reasons or ():
+                skipped.append(SkippedInput(frame.source, frame.number, reason))
+            if task is not None and (task.packed or not reasons):
+                yield task
 
     def _need_support(self) -> Support:
         support = self._support

@@ -32,7 +32,7 @@ class PredictRequest:
         category: of the support, where its file has several.
         num_shots: how many labelled instances are used; 0 for all.
         skeleton: edges for formats that have none; None keeps the file's.
-        adapt: steps of training on the support; None does not train.
+        adapt: steps of training on the support and queries; None does not train.
         boxes: COCO file with the boxes of the queries.
         truth: labels of the queries, to say how near the predictions are.
         formats: names of the formats to write.

@@ -112,7 +112,8 @@ def predict_files(request: PredictRequest) -> Predicted:
         )
     print('\n'.join([str(support), *(f'note: {note}' for note in notes)]), flush=True)
     if request.adapt is not None:
-        print(inferencer.adapt(request.adapt, show_progress=True))
+        options = dict(pictures=sources, bboxes=boxes, show_progress=True)
+        print(inferencer.adapt(request.adapt, **options))
     settings = request.settings(sources, support)
     targets = [FORMATS[kind].name for kind in request.formats] + [SKIPPED]
     targets += [OVERLAYS] if request.overlay else []

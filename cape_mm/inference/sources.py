@@ -6,6 +6,7 @@ import glob
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -192,6 +193,34 @@ def read_frames(
         if skipped is None:
             raise type(error)(f'{source.name}: {error}') from error
         skipped.append(SkippedInput(source.name, last, str(error)))
+
+
+def spread_frames(
+    sources: Sequence[Source], num: int, skipped: list[SkippedInput]
+) -> Iterator[tuple[int, Frame]]:
+    """About ``num`` pictures and frames, spread evenly over all inputs.
+
+    Args:
+        sources: what to read.
+        num: of frames; a few more where videos are among many inputs.
+        skipped: see :func:`read_frames`.
+
+    Yields:
+        The place of the source among all, and a frame.
+    """
+    places = np.linspace(0, len(sources) - 1, min(num, len(sources))).astype(int)
+    each = -(-num // len(places))
+    for place in places.tolist():
+        source = sources[place]
+        every = 1
+        if source.is_video:
+            try:
+                with VideoReader(source.content) as reader:
+                    every = max(1, reader.num_told // each)
+            except InstanceLoadError:
+                pass  # reading it will tell
+        for frame in islice(read_frames(source, every, skipped), each):
+            yield place, frame
 
 
 def read_content(content: OneInput) -> Picture:

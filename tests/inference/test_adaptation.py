@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -22,7 +20,7 @@ from tiny_cape import tiny_backbone
 
 from cape_mm.errors import ConfigError
 from cape_mm.inference import CapeInferencer, adaptation
-from cape_mm.inference.adaptation import encode_crops, plan_groups
+from cape_mm.inference.adaptation import PairSource
 
 
 def weights_of(inferencer: CapeInferencer) -> dict[str, torch.Tensor]:
@@ -35,41 +33,29 @@ def changed(before: dict, after: dict) -> set[str]:
     return {name for name in before if not torch.equal(before[name], after[name])}
 
 
-def crops_of(inferencer: CapeInferencer, seed: int = 0):
-    support = inferencer.support
-    groups = plan_groups(len(support.shots), seed)
-    parts = inferencer.model, inferencer.pipeline, support.shots, support.category
-    return encode_crops(*parts, groups, seed)
+@pytest.fixture
+def own(checkpoint) -> CapeInferencer:
+    """An inferencer that a test may change, with two marked pictures."""
+    inferencer = marked(CapeInferencer(checkpoint=checkpoint, device='cpu'))
+    inferencer.add_support(make_picture(1), KEYPOINTS + 1)
+    return inferencer
 
 
 @pytest.fixture
-def own(checkpoint) -> CapeInferencer:
-    """An inferencer that a test may change."""
-    return marked(CapeInferencer(checkpoint=checkpoint, device='cpu'))
-
-
-def test_a_layout_head_adapts_without_its_confidence(tmp_path):
+def comparing(tmp_path) -> CapeInferencer:
+    """One that compares features, with one marked picture."""
     path = write_layout_checkpoint(tmp_path / 'layout.pth')
-    inferencer = marked(CapeInferencer(checkpoint=path, device='cpu'))
-    before = weights_of(inferencer)
-    done = inferencer.adapt(4)
-    names = changed(before, weights_of(inferencer))
-    assert bool(names) == done.is_kept
-    assert all(name.startswith('head.') for name in names)
-    assert not any('confidence' in name or 'calibration' in name for name in names)
+    return marked(CapeInferencer(checkpoint=path, device='cpu'))
 
 
-@pytest.mark.parametrize('num_shots', [1, 3])
-def test_it_learns_from_the_supports_and_is_taken_back(own, num_shots):
-    for seed in range(1, num_shots):
-        own.add_support(make_picture(seed), KEYPOINTS + seed)
+def test_it_learns_from_marked_pictures_and_is_taken_back(own):
     before, query = weights_of(own), make_picture(5)
     (first,) = own(query)
     state = torch.random.get_rng_state()
     done = own.adapt(8)
     assert torch.equal(torch.random.get_rng_state(), state)
     assert done.is_kept and done.loss_after < done.loss_before and done.num_steps == 8
-    assert 'adapted to the supports: loss' in str(done)
+    assert 'adapted: 8 steps on 2 marked pictures, loss' in str(done)
     names = changed(before, weights_of(own))
     assert names and names <= set(own.model.adaptable_parameters())
     assert not [name for name in names if name.startswith('head.reliability')]
@@ -78,6 +64,53 @@ def test_it_learns_from_the_supports_and_is_taken_back(own, num_shots):
     own.reset_adaptation()
     assert not changed(before, weights_of(own))
     np.testing.assert_array_equal(own(query)[0].keypoints, first.keypoints)
+
+
+def test_features_follow_the_pictures_in_a_model_that_compares(comparing):
+    comparing.add_support(make_picture(1), KEYPOINTS + 1)
+    before, query = weights_of(comparing), make_picture(5)
+    tokens, (first,) = comparing.support.tokens, comparing(query)
+    done = comparing.adapt(6)
+    names = changed(before, weights_of(comparing))
+    assert done.is_kept and names
+    assert names <= set(comparing.model.adaptable_parameters())
+    assert all(name.startswith('backbone.') for name in names)
+    # the marked pictures are seen with the new features, too
+    assert not torch.equal(comparing.support.tokens[0], tokens[0])
+    comparing.reset_adaptation()
+    torch.testing.assert_close(comparing.support.tokens, tokens, atol=1e-6, rtol=0)
+    again = comparing(query)[0].keypoints
+    np.testing.assert_allclose(again, first.keypoints, atol=1e-3)
+
+
+def test_one_marked_picture_learns_from_what_is_sure_in_others(comparing, monkeypatch):
+    alone = comparing.adapt(4)
+    assert not alone.is_kept and alone.num_steps == 0
+    assert 'not adapted: 1 marked picture teaches nothing' in str(alone)
+    monkeypatch.setattr('cape_mm.inference.inferencer.MIN_CONFIDENCE', 0.0)
+    folder = [make_picture(seed) for seed in range(2, 20)]
+    done = comparing.adapt(4, pictures=folder)
+    assert done.num_marked == 1 and done.num_unmarked == adaptation.MAX_UNMARKED
+    assert '4 steps on 1 marked and 12 unmarked pictures' in str(done)
+    monkeypatch.setattr('cape_mm.inference.inferencer.MIN_CONFIDENCE', 1.0)
+    assert comparing.adapt(4, pictures=folder).num_steps == 0
+
+
+def test_unmarked_pictures_teach_only_their_sure_points(comparing, monkeypatch):
+    pictures = [make_picture(seed) for seed in (2, 3)]
+    boxes = [[4, 4, 50, 50], [0, 0, 64, 60]]
+    found = comparing(pictures, boxes)
+    scores = np.stack([one.confidence[0] for one in found])
+    middle = float(np.median(scores))
+    monkeypatch.setattr('cape_mm.inference.inferencer.MIN_CONFIDENCE', middle)
+    given = [*pictures, np.zeros((1, 1, 3), np.uint8)]  # nothing fits in the last
+    shots = comparing._find_sure(given, [*boxes, None])
+    assert len(shots) == 2
+    for shot, result, score in zip(shots, found, scores):
+        np.testing.assert_array_equal(shot.is_visible, score > middle)
+        sure = shot.is_visible
+        np.testing.assert_allclose(shot.keypoints[sure], result.keypoints[0][sure])
+        np.testing.assert_array_equal(shot.bbox, result.boxes[0])
 
 
 def test_the_same_seed_gives_the_same_model_whatever_came_before(own):
@@ -99,6 +132,16 @@ def test_other_supports_begin_with_the_model_of_the_checkpoint(own):
     assert not changed(before, weights_of(own))
 
 
+def test_a_support_set_after_adapting_is_as_without(comparing):
+    """Its features come from the model that it is compared with."""
+    comparing.add_support(make_picture(1), KEYPOINTS + 1)
+    tokens = marked(comparing, seed=3).support.tokens
+    comparing.add_support(make_picture(1), KEYPOINTS + 1)
+    assert comparing.adapt(4).is_kept
+    for one, other in zip(marked(comparing, seed=3).support.tokens, tokens):
+        torch.testing.assert_close(one, other)
+
+
 @pytest.mark.parametrize('after', [1.0, 1.5, float('nan')])
 def test_a_loss_that_did_not_fall_keeps_the_model_as_it_was(own, after, monkeypatch):
     losses = iter([1.0, after])
@@ -110,79 +153,49 @@ def test_a_loss_that_did_not_fall_keeps_the_model_as_it_was(own, after, monkeypa
     assert not changed(before, weights_of(own))
 
 
-def test_crops_are_mirrored_and_painted_alike_within_a_group_only(own):
-    """With one picture, a group's crops differ by small turns, scales and light."""
+def test_a_pair_is_two_pictures_mirrored_alike(own):
+    """Its crops differ by small turns, scales and light."""
     # in the middle, so that no crop loses one
-    own.set_support(make_picture(0), [[26, 24], [38, 26], [30, 36]])
-    groups = plan_groups(1, seed=0)
-    assert groups == [[0] * adaptation.CROPS_OF_ONE] * 8
-    crops = crops_of(own)
-    mirrored = []
-    for group in crops.groups:
-        points = crops.keypoints[group]
+    marks = [[26, 24], [38, 26], [30, 36]]
+    own.set_support([make_picture(0), make_picture(1)], [marks, marks[::-1]])
+    parts = own.model, own.pipeline, own.support.shots, own.support.category
+
+    def signs(points: torch.Tensor) -> list[float]:
         a, b, c = points[:, 0], points[:, 1], points[:, 2]
         area = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
-        assert len(set(area.sign().tolist())) == 1
-        mirrored.append(bool(area[0] < 0))
-    assert len(set(mirrored)) == 2
-    assert len({tuple(row.flatten().tolist()) for row in crops.keypoints}) == 24
-    again = crops_of(own)
-    assert torch.equal(again.keypoints, crops.keypoints)
-    assert not torch.equal(crops_of(own, seed=1).keypoints, crops.keypoints)
+        return area.sign().tolist()
+
+    source, seen = PairSource(*parts, seed=0), []
+    for _ in range(6):
+        inputs, targets = source.draw()
+        ours, theirs = signs(inputs.support_keypoints[:, 0]), signs(targets.points)
+        # the second picture's triangle is listed the other way round
+        assert ours == [-sign for sign in theirs]
+        seen += ours
+    assert set(seen) == {-1.0, 1.0}
+    first, _ = PairSource(*parts, seed=0).draw()
+    again, _ = PairSource(*parts, seed=0).draw()
+    other, _ = PairSource(*parts, seed=1).draw()
+    assert torch.equal(first.support_images, again.support_images)
+    assert not torch.equal(first.support_images, other.support_images)
 
 
-def test_a_query_is_of_another_picture_where_there_is_one(own):
-    single = crops_of(own)
-    for supports, query in single.episodes(single.groups[1]):
-        assert len(supports) == 1 and supports[0] != query
-    for seed in (1, 2, 3):
-        own.add_support(make_picture(seed), KEYPOINTS)
-    crops = crops_of(own)
-    assert all(
-        sorted(crops.pictures[r] for r in g) == [0, 1, 2, 3] for g in crops.groups
-    )
-    for supports, query in crops.episodes(crops.groups[1]):
-        pictures = {crops.pictures[row] for row in supports}
-        assert pictures == {0, 1, 2, 3} - {crops.pictures[query]}
-    assert {len(group) for group in plan_groups(50, seed=0)} == {6}
-
-
-@pytest.fixture
-def write_matching(tmp_path):
-    """Writes a checkpoint of a model that compares features of a frozen backbone."""
-
-    def write(head: dict) -> Path:
-        model = dict(type='MatchingCAPE', backbone=tiny_backbone(), head=head)
-        cfg = make_config()
-        cfg.model = dict(model, test_cfg=dict(mode='parallel'))
-        with DefaultScope.overwrite_default_scope('mmpose'), torch.random.fork_rng():
-            torch.manual_seed(0)
-            weights = MODELS.build(cfg.model).half().state_dict()
-        path = tmp_path / 'matching.pth'
-        torch.save(dict(meta=dict(cfg=cfg.pretty_text), state_dict=weights), path)
-        return path
-
-    return write
-
-
-def test_a_model_that_compares_adapts_too_but_not_its_confidence(write_matching):
-    path = write_matching(dict(type='LayoutHead', side=8, num_turns=2, mirror=False))
+def test_a_matcher_adapts_its_features(tmp_path):
+    cfg = make_config()
+    head = dict(type='MatchingHead', side=8)
+    cfg.model = dict(type='MatchingCAPE', backbone=tiny_backbone(), head=head)
+    cfg.model.test_cfg = dict(mode='parallel')
+    with DefaultScope.overwrite_default_scope('mmpose'), torch.random.fork_rng():
+        torch.manual_seed(0)
+        weights = MODELS.build(cfg.model).state_dict()
+    path = tmp_path / 'matching.pth'
+    torch.save(dict(meta=dict(cfg=cfg.pretty_text), state_dict=weights), path)
     inferencer = marked(CapeInferencer(checkpoint=path, device='cpu'))
+    inferencer.add_support(make_picture(1), KEYPOINTS + 1)
     before = weights_of(inferencer)
-    assert inferencer.adapt(10, lr=1e-2).is_kept
+    assert inferencer.adapt(6).is_kept
     names = changed(before, weights_of(inferencer))
-    assert 'head.level_weights' in names
-    assert not [name for name in names if name.startswith('head.confidence')]
-    assert all(name.startswith('head.') for name in names)
-    inferencer.reset_adaptation()
-    assert not changed(before, weights_of(inferencer))
-
-
-def test_a_matcher_has_nothing_to_adapt(write_matching):
-    path = write_matching(dict(type='MatchingHead', side=8))
-    inferencer = marked(CapeInferencer(checkpoint=path, device='cpu'))
-    with pytest.raises(ConfigError, match='MatchingHead has no parameters that learn'):
-        inferencer.adapt(2)
+    assert names and all(name.startswith('backbone.') for name in names)
 
 
 def test_bad_input(own, tmp_path):

@@ -111,7 +111,6 @@ class TimmBackbone(BaseModule):
         if with_cp:
             getattr(self.net, 'model', self.net).set_grad_checkpointing(True)
         self._frozen = self._freeze(frozen_stages, maps)
-        self.is_frozen = not any(p.requires_grad for p in self.parameters())
 
     def init_weights(self) -> None:
         """Keep timm's random initialisation, or read what ``init_cfg`` names.
@@ -136,6 +135,11 @@ class TimmBackbone(BaseModule):
                     module.training = False
         return self
 
+    def stem_parameters(self) -> list[nn.Parameter]:
+        """Parameters before the finest map, none where timm does not tell the order."""
+        stem, _ = split_modules(self.net, self._finest)
+        return [p for module in stem for p in module.parameters(recurse=False)]
+
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Maps of the images.
 
@@ -153,8 +157,7 @@ class TimmBackbone(BaseModule):
         if self.is_plain:
             images = _fit_to_patches(images, self._patch)
         try:
-            with torch.set_grad_enabled(torch.is_grad_enabled() and not self.is_frozen):
-                maps = self.net(images)
+            maps = self.net(images)
         except AssertionError as error:  # timm's words on sizes
             raise ConfigError(
                 f'model.backbone: {self.name} does not take images of {width} x '
@@ -194,6 +197,7 @@ class TimmBackbone(BaseModule):
             options = options_of_plain(probe) | options
         self._options = options
         self.net = self._create()
+        self._finest = maps[used[0]]['module']
         self._places = [used.index(index) for index in self.out_indices]
         native = [maps[index]['reduction'] for index in self.out_indices]
         self.strides = tuple(native if out_strides is None else out_strides)

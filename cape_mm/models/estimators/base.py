@@ -55,6 +55,9 @@ class BaseEpisodeEstimator(BaseModel):
         ConfigError: a part has no such option, or a value can't be.
     """
 
+    adaptation_lr = 1e-3
+    """Learning rate of a training on a user's own pictures."""
+
     def __init__(
         self,
         test_cfg: dict | None = None,
@@ -181,15 +184,26 @@ class BaseEpisodeEstimator(BaseModel):
         return self.head.loss(context, targets)
 
     def adaptable_parameters(self) -> list[str]:
-        """Names of the parameters that may follow a user's own supports.
-
-        They belong to the head: whatever comes before it is computed once.
-        """
+        """Names of the parameters that may follow a user's own pictures."""
         return [
             f'head.{name}'
             for name, weight in self.head.named_parameters()
             if weight.requires_grad and not name.startswith(self.head.never_adapted)
         ]
+
+    def adaptation_loss(
+        self, inputs: EpisodeInputs, targets: QueryTargets
+    ) -> torch.Tensor:
+        """What a user's own pictures train those parameters by, a scalar.
+
+        Args:
+            inputs: pairs of pictures, episodes of one support and one query.
+            targets: labels of the queries.
+        """
+        with torch.no_grad():
+            context = self.encode(inputs)
+        losses = self.head.loss(context, targets)
+        return sum(value for name, value in losses.items() if name.startswith('loss'))
 
     def forward(
         self,

@@ -11,8 +11,9 @@ from mmpose.registry import MODELS
 from ...errors import ConfigError
 from ...structures import EpisodeInputs
 from ..encoders.view_tokens import view_tokens
+from ..heads.base import QueryTargets
 from ..heads.matching_head import MatchingContext
-from ..layers.feature_matching import centre_map
+from ..layers.feature_matching import centre_map, unit_samples
 from ..layers.views import View
 from .base import ROLES, BaseEpisodeEstimator, InstanceFeatures
 from .parts import build_part, compare_normalisation
@@ -34,6 +35,8 @@ class MatchingCAPE(BaseEpisodeEstimator):
     Raises:
         ConfigError: a part has no such option, or a value can't be.
     """
+
+    adaptation_lr = 1e-4
 
     def __init__(self, backbone: dict, head: dict, **kwargs) -> None:
         super().__init__(**kwargs)
@@ -119,6 +122,31 @@ class MatchingCAPE(BaseEpisodeEstimator):
         if 'query' in roles:
             as_query = self._encode_queries(inputs.query_images)
         return InstanceFeatures(as_support, as_query)
+
+    def adaptable_parameters(self) -> list[str]:
+        """Those of the backbone's later stages; the head knows nothing of a category.
+
+        What lies before the finest map stays, in a backbone that can tell.
+        """
+        stem = getattr(self.backbone, 'stem_parameters', list)()
+        kept = {id(parameter) for parameter in stem}
+        return [
+            f'backbone.{name}'
+            for name, weight in self.backbone.named_parameters()
+            if id(weight) not in kept
+        ]
+
+    def adaptation_loss(
+        self, inputs: EpisodeInputs, targets: QueryTargets
+    ) -> torch.Tensor:
+        """Cross-entropy of the plain views' similarity maps, see the base class."""
+        num = len(inputs.support_images)
+        images = torch.cat([inputs.support_images[:, 0], inputs.query_images])
+        maps = [centre_map(level) for level in self.extract_maps(images)]
+        keypoints = inputs.support_keypoints[:, 0]
+        tokens = [unit_samples(level[:num], keypoints)[:, None] for level in maps]
+        context = self._join(tokens, tuple(level[num:] for level in maps), inputs)
+        return self.head.matching_loss(context, targets)
 
     def relate_shots(
         self, as_support: tuple[torch.Tensor, ...], inputs: EpisodeInputs

@@ -12,7 +12,13 @@ from mmpose.registry import MODELS
 from ...utils.value_checks import check_at_least, check_not_negative
 from ..layers import grid_points
 from ..layers.feature_matching import similarity_maps
+from ..layers.heatmap import gaussian_target
+from ..losses import mean_over_pairs
 from .base import BaseHead, Prediction, QueryTargets
+
+TEMPERATURE = 0.06
+TARGET_SIGMA = 0.8
+"""Width of the heat map that is wanted, in cells."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +123,29 @@ class MatchingHead(BaseHead):
         best, cell = maps.max(dim=-1)
         cells = grid_points(self.side, self.side, maps.device)
         return cells[cell], best / sum(self.matcher_weights)
+
+    @property
+    def search_weights(self) -> tuple[Sequence[float], float]:
+        """Weights of the levels, and the temperature of the similarity maps."""
+        return self.matcher_weights, TEMPERATURE
+
+    def matching_loss(
+        self, context: MatchingContext, targets: QueryTargets
+    ) -> torch.Tensor:
+        """Cross-entropy of the plain view's similarity maps with the truth, a scalar.
+
+        For features that learn; the head's own parameters get no gradient.
+
+        Args:
+            context: encoded episodes.
+            targets: labels of the N queries.
+        """
+        weights, temperature = self.search_weights
+        tokens = [t[:, : context.points.shape[2]] for t in context.pool_views(None)]
+        maps = similarity_maps(tokens, context.maps, weights, self.side) / temperature
+        wanted = gaussian_target(targets.points, (self.side, self.side), TARGET_SIGMA)
+        entropy = -(wanted * maps.log_softmax(dim=-1)).sum(dim=-1)
+        return mean_over_pairs(entropy, targets.is_visible & context.is_known)
 
     def loss(
         self, context: MatchingContext, targets: QueryTargets

@@ -107,6 +107,11 @@ class RelationHead(MatchingHead):
         self.bend_gate = nn.Parameter(torch.zeros(()))
         self.bending = Bending()
 
+    @property
+    def search_weights(self) -> tuple[Sequence[float], float]:
+        """See the base class; what training made of them."""
+        return self.level_weights.tolist(), self.log_temperature.exp().item()
+
     def reason(self, context: MatchingContext) -> Reasoning:
         """Judge the relation of the layouts and search every keypoint."""
         rows = context.rows

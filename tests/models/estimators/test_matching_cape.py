@@ -96,11 +96,9 @@ def test_what_is_frozen_gets_no_gradient(frozen_stages):
         assert sum(bool(weight.grad.any()) for weight in weights) > len(weights) / 2
 
 
-def test_adapted_is_the_head_but_for_its_confidence(trained):
+def test_adapted_is_the_backbone_behind_its_finest_map(trained):
     names = trained.adaptable_parameters()
-    assert 'head.layout_gate' in names
-    assert all(name.startswith('head.') for name in names)
-    assert not any('confidence' in name for name in names)
+    assert names and all(name.startswith('backbone.') for name in names)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -72,7 +72,7 @@ def read_run(run_dir: str | Path) -> RunLog:
     files = _find_files(path)
     sessions = [_read_rows(file) for file in files]
     num_damaged = sum(damaged for _, damaged in sessions)
-    for new, _ in sessions:
+    for new in _in_order([session for session, _ in sessions]):
         kept = _before(rows, new)
         log.num_replaced += len(rows) - len(kept)
         rows = kept + new
@@ -100,8 +100,29 @@ def read_run(run_dir: str | Path) -> RunLog:
     return log
 
 
+def _in_order(sessions: Sequence[list[_Row]]) -> list[list[_Row]]:
+    """Sessions such that each begins where those before it have been.
+
+    Their files' times are not enough: a clock may have been put back, or a copy may
+    have made all of them new.
+    """
+    steps = [[row.step for row in rows if row.is_training] for rows in sessions]
+    spacing = max((b - a for one in steps for a, b in zip(one, one[1:])), default=0.0)
+    waiting, ordered, reached = list(range(len(sessions))), [], 0.0
+    while waiting:
+        # one that no other leads up to has lost its beginning: the lowest comes next
+        chosen = next(
+            (i for i in waiting if min(steps[i], default=0.0) <= reached + spacing),
+            min(waiting, key=lambda i: min(steps[i], default=0.0)),
+        )
+        waiting.remove(chosen)
+        ordered.append(sessions[chosen])
+        reached = max([reached, *steps[chosen]])
+    return ordered
+
+
 def _find_files(path: Path) -> list[Path]:
-    """The scalar files of a run, in the order in which its sessions began."""
+    """The scalar files of a run, in the order in which they were written last."""
     if path.is_file():
         return [path]
     patterns = ('*/vis_data', 'vis_data', '.')
@@ -112,7 +133,7 @@ def _find_files(path: Path) -> list[Path]:
             f'{path} {what}: expected a work directory of tools/train.py, with '
             f'<timestamp>/vis_data/{SCALARS_FILE}'
         )
-    return sorted(found)  # folders are named by the time
+    return sorted(found, key=lambda file: (file.stat().st_mtime_ns, file))
 
 
 def _read_rows(file: Path) -> tuple[list[_Row], int]:

@@ -54,6 +54,19 @@ def test_a_resume_replaces_what_it_computes_again(tmp_path):
     assert log.notes[0].startswith('2 sessions joined, 4 row(s) of an earlier one')
 
 
+def test_sessions_come_in_the_order_of_their_steps(tmp_path):
+    """Folders are named by local time, and a clock may go back; a copy is all new."""
+    first = [train_row(i, 1.0) for i in (10, 20)]
+    later = [train_row(i, 2.0) for i in (30, 40)]
+    last = [train_row(i, 3.0) for i in (40, 50)]
+    for rows, name in zip((last, later, first), SESSIONS):
+        write_session(tmp_path, name, rows)
+    log = read_run(tmp_path)
+    assert log.curves['loss'].values == (1.0, 1.0, 2.0, 3.0, 3.0)
+    assert log.num_replaced == 1
+    assert '3 sessions joined, 1 row(s)' in log.notes[0]
+
+
 def test_a_resume_that_dies_before_its_validation_replaces_the_old_one(tmp_path):
     """The old value belongs to weights that were trained again."""
     first = [train_row(20, 1.0), val_row(1, 0.5), train_row(40, 1.0), val_row(2, 0.6)]

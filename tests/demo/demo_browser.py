@@ -15,7 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-PATIENCE = 20
+PATIENCE = 60
 """Seconds until something must have happened."""
 
 TO_SCREEN = """
@@ -31,14 +31,23 @@ import('/static/page.js').then(({views}) => {
 
 
 WATCH_CLICKS = """
-const [canvas] = arguments, look = () => canvas.toDataURL();
-window.clickTimes = [];
-canvas.addEventListener('pointerup', (event) => {
-  const before = look();
-  const check = () => look() === before ? requestAnimationFrame(check)
-    : window.clickTimes.push(performance.now() - event.timeStamp);
-  requestAnimationFrame(check);
-}, true);
+const [side, done] = arguments;
+import('/static/page.js').then(({views}) => {
+  const view = views[side], draw = view.draw;
+  const count = () => view.scene.objects.flatMap(({points}) => points).length;
+  let clicked = 0, before = 0;
+  window.clickTimes = [];
+  view.canvas.addEventListener('pointerup', ({timeStamp}) => {
+    [clicked, before] = [timeStamp, count()];
+  }, true);
+  view.draw = () => {
+    draw.call(view);
+    if (!clicked || count() === before) return;
+    window.clickTimes.push(performance.now() - clicked);
+    clicked = 0;
+  };
+  done();
+});
 """
 
 
@@ -229,9 +238,8 @@ class Browser:
         return (other[0] - place[0]) / 10
 
     def click_times(self, side: str, places: Sequence[Sequence[float]]) -> list[float]:
-        """Milliseconds from a click until the canvas shows something else."""
-        canvas = self.find(f'#{side} canvas')
-        self.driver.execute_script(WATCH_CLICKS, canvas)
+        """Milliseconds from a click until its new point is drawn."""
+        self.driver.execute_async_script(WATCH_CLICKS, side)
         for number, place in enumerate(places, start=1):
             self.click(side, place)
             self.wait_script(f'return window.clickTimes.length === {number}')

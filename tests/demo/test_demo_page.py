@@ -58,7 +58,7 @@ def mark(browser: Browser, picture: Path) -> None:
     browser.choose('#support [data-change=names]', 'nose')
     for point in POINTS:
         browser.click('support', point)
-    browser.wait_for('#status', '3 points')
+    browser.wait_for('#status', 'points 3')
 
 
 def add_queries(browser: Browser, pictures: list[Path]) -> None:
@@ -75,7 +75,8 @@ def wait_predicted(browser: Browser) -> None:
 
 def marked_points(browser: Browser) -> list:
     """Of the first picture's object, in the order in which they were marked."""
-    return list(browser.work()['pictures'][0]['objects'][0]['points'].values())
+    points = browser.work()['pictures'][0]['objects'][0]['points']
+    return [points[key] for key in sorted(points, key=int)]
 
 
 @pytest.fixture
@@ -130,11 +131,11 @@ def test_a_click_beside_a_marker_makes_a_point_and_one_on_it_selects(browser, tm
     browser.wait_for('#support .hint', 'point 2')
     assert len(browser.work()['keypoints']) == 1
     browser.click('support', (30 + 8 / zoom, 30))
-    browser.wait_for('#status', '2 points')
+    browser.wait_for('#status', 'points 2')
     browser.zoom('support', (10, 10), 8)  # points a pixel apart
     browser.click('support', (10, 10))
     browser.click('support', (11, 10))
-    browser.wait_for('#status', '4 points')
+    browser.wait_for('#status', 'points 4')
     np.testing.assert_allclose(
         marked_points(browser)[2:], [[10, 10], [11, 10]], atol=0.1
     )
@@ -150,7 +151,7 @@ def test_correction_absence_and_a_further_support(predicted):
     browser.wait_for('#query .points li:nth-child(2)', 'not there')
     found = browser.state()['predictions']
     browser.press('#reuse')
-    browser.wait_for('#status', '2 supports')
+    browser.wait_for('#status', 'supports 2')
     wait_predicted(browser)  # by itself
     other = str(browser.work()['pictures'][2]['objects'][0]['id'])
     assert browser.state()['predictions'][other]['points'] != found[other]['points']
@@ -194,7 +195,7 @@ def test_everything_is_undone_also_removals(predicted):
     browser.press('#query [data-do=remove]')
     browser.press('#support [data-do=remove]')
     browser.press('[data-do=clear]')
-    browser.wait_for('#status', '0 points')
+    browser.wait_for('#status', 'points 0')
     for _ in range(5):
         browser.keys(Keys.CONTROL, 'z')
     wait_predicted(browser)
@@ -293,7 +294,7 @@ def test_a_second_tab_takes_the_work_over(predicted):
     first = browser.driver.current_window_handle
     browser.driver.switch_to.new_window('tab')
     browser.load()
-    browser.wait_for('#status', '3 points')
+    browser.wait_for('#status', 'points 3')
     second = browser.driver.current_window_handle
     browser.driver.switch_to.window(first)
     browser.wait_for('#messages', 'goes on in another tab')
@@ -305,7 +306,7 @@ def test_a_second_tab_takes_the_work_over(predicted):
 def test_two_browsers_have_works_of_their_own(predicted, url, tmp_path):
     other = Browser(url, tmp_path)
     try:
-        assert '0 points' in other.text('#status')
+        assert 'points 0' in other.text('#status')
         other.upload('support', write_pictures(tmp_path, ['z.png']))
         other.wait_for('#support .name', 'z.png')
     finally:

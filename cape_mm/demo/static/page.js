@@ -4,7 +4,6 @@ import {PictureView, colorOf} from './view.js';
 import * as edits from './work.js';
 
 const SIDES = ['support', 'query'], BATCH = 8, RETRY = 2000;  // pictures per question; milliseconds
-const NOTHING_TO_PREDICT = 'First mark points on a support picture, and add pictures to predict.';
 const CARD = {width: 228, height: 160};
 const find = (selector, root = document) => root.querySelector(selector);
 const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
@@ -130,7 +129,7 @@ function stale() {
 async function predict() {
   clearTimeout(timer);
   if (isPredicting) return;
-  if (!picturesOf('query').length || !edits.shotsOf(state.work).length) return say(NOTHING_TO_PREDICT);
+  if (!edits.shotsOf(state.work).length) return say('First mark points on a support picture.');
   isPredicting = true;
   try {
     for (let todo = stale(); todo.length; todo = stale()) {
@@ -174,9 +173,9 @@ function sceneOf({picture, object: active}) {
 function show() {
   const {work, auto, threshold} = state, todo = stale().length, queries = picturesOf('query');
   SIDES.forEach(showSide);
-  find('#pictures').replaceChildren(...queries.map(cardOf));
-  find('#status').textContent = `${work.keypoints.length} points · ${edits.shotsOf(work).length} supports · ` +
-    `${queries.length} queries${todo ? ` · ${todo} to predict` : ''}${isPredicting ? ' …' : ''}`;
+  setTimeout(() => find('#pictures').replaceChildren(...picturesOf('query').map(cardOf)), 50);  // not before the rest
+  find('#status').textContent = `points ${work.keypoints.length} · supports ${edits.shotsOf(work).length} · ` +
+    `queries ${queries.length}${todo ? ` · to predict ${todo}` : ''}${isPredicting ? ' …' : ''}`;
   find('#predict').classList.toggle('stale', todo > 0);
   for (const [name, {length}] of [['undo', past], ['redo', future]]) find(`[data-do=${name}]`).disabled = !length;
   find('#auto').checked = auto;
@@ -259,7 +258,8 @@ function click(which, place, hit) {
   }
   const isIn = ({box}) => box && place.every((v, i) => v >= box[i] && v <= box[i] + box[i + 2]);
   const other = isIn(object) ? null : picture.objects.find(isIn);
-  if (hit) return select(which, hit.object, hit.id);
+  const isForced = which === 'support' && from && !object.points[from];  // chosen in the list: even on a marker
+  if (hit && !isForced) return select(which, hit.object, hit.id);
   if (tool !== 'point' || other || (which === 'query' && !from)) return select(which, other?.id ?? object.id);
   change((work) => {
     const id = which === 'query' ? from : unmarked(object)?.id ?? edits.addKeypoint(work, limits.max_points);

@@ -2,8 +2,7 @@
 
 from .autoregressive_head import AutoregressiveHead
 from .base import BaseHead, EpisodeContext, Estimate, Prediction, QueryTargets
-from .capeformer_head import CapeFormerHead
-from .graphcape_head import GraphCapeHead
+from .capeformer_head import CapeFormerHead, GraphCapeHead
 from .layout_head import LayoutHead
 from .matching_head import MatchingContext, MatchingHead
 from .proposal_head import ProposalHead

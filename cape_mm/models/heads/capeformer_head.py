@@ -1,4 +1,4 @@
-"""CapeFormer's head: match keypoints with the query, then refine all of them."""
+"""CapeFormer's head and GraphCape's: match keypoints, then refine all together."""
 
 from __future__ import annotations
 
@@ -17,9 +17,14 @@ from ...utils.value_checks import (
 )
 from ..encoders import pool_shots
 from ..layers import mask_to_bias, zero_layer
-from ..layers.heatmap import local_soft_argmax
-from ..layers.heatmap_window import pool_windows, resized_windows, window_profiles
+from ..layers.heatmap import (
+    local_soft_argmax,
+    pool_windows,
+    resized_windows,
+    window_profiles,
+)
 from ..layers.refinement import (
+    GraphFeedForward,
     PlainFeedForward,
     PostNormEncoderLayer,
     RefinementLayer,
@@ -284,6 +289,26 @@ class CapeFormerHead(BaseHead):
             whole_width=self.max_keypoints,
         )
         return places.to(tokens.dtype)
+
+
+@MODELS.register_module()
+class GraphCapeHead(CapeFormerHead):
+    """Finds keypoints as "Pose Anything" does (Hirschorn and Avidan, ECCV 2024).
+
+    The decoder's feed-forward networks mix a keypoint with its neighbours on the
+    skeleton, and no encoding of the index is left: permuted keypoints permute the
+    prediction. An empty skeleton is one without neighbours.
+
+    Args:
+        heatmap_sigma: see :class:`CapeFormerHead`.
+        **kwargs: its other arguments.
+    """
+
+    encodes_index = False
+    feed_forward = GraphFeedForward
+
+    def __init__(self, heatmap_sigma: float = 1.0, **kwargs) -> None:
+        super().__init__(heatmap_sigma=heatmap_sigma, **kwargs)
 
 
 def _mlp(in_dims: int, widths: list[int]) -> nn.Sequential:

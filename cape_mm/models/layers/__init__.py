@@ -1,9 +1,8 @@
 """Building blocks: plain modules with explicit arguments."""
 
-from .attention import HopBias, MultiHeadAttention, cast_bias, mask_to_bias
+from .attention import HopBias, KVCache, MultiHeadAttention, cast_bias, mask_to_bias
 from .cuda_graphs import CudaGraphs, record
 from .group_norm import AmpGroupNorm
-from .kv_cache import KVCache
 from .position_encoding import (
     PointEncoding,
     grid_points,

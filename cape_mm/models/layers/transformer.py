@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from .attention import MultiHeadAttention
-from .kv_cache import KVCache
+from .attention import KVCache, MultiHeadAttention
 
 KeysValues = tuple[torch.Tensor, torch.Tensor]
 

@@ -29,26 +29,6 @@ def inputs(rng):
     )
 
 
-def test_shapes_of_a_non_square_query(encoder, inputs):
-    query, keypoints, fine = encoder(**inputs)
-    assert query.shape == (2, 12, 16)
-    assert keypoints.shape == (2, 5, 16)
-    assert fine.shape == (2, 16, 6, 8)
-
-
-def test_permuting_keypoints_permutes_their_tokens_only(encoder, inputs):
-    order = torch.tensor([3, 0, 4, 1, 2])
-    query, keypoints, fine = encoder(**inputs)
-    permuted = inputs | dict(
-        keypoint_tokens=inputs['keypoint_tokens'][:, order],
-        is_known=inputs['is_known'][:, order],
-    )
-    for actual, expected in zip(
-        encoder(**permuted), (query, keypoints[:, order], fine)
-    ):
-        torch.testing.assert_close(actual, expected, atol=1e-10, rtol=0)
-
-
 def test_unknown_keypoints_are_never_looked_at(encoder, inputs):
     tokens = inputs['keypoint_tokens'].clone()
     tokens[1, 3] = 1e6
@@ -60,27 +40,6 @@ def test_unknown_keypoints_are_never_looked_at(encoder, inputs):
     assert torch.equal(changed[0], expected[0])
     assert torch.equal(changed[1][known], expected[1][known])
     assert torch.equal(changed[2], expected[2])
-
-
-def test_both_sides_see_each_other(encoder, inputs):
-    tokens, coarse = inputs['keypoint_tokens'].clone(), inputs['coarse_map'].clone()
-    tokens[0, 2] += 1
-    coarse[1, 0, 1, 2] += 1
-    expected = encoder(**inputs)
-    by_token = encoder(**(inputs | dict(keypoint_tokens=tokens)))
-    by_query = encoder(**(inputs | dict(coarse_map=coarse)))
-    for part in range(3):
-        assert (by_token[part][0] != expected[part][0]).any()
-        assert torch.equal(by_token[part][1], expected[part][1])
-        assert (by_query[part][1] != expected[part][1]).any()
-        assert torch.equal(by_query[part][0], expected[part][0])
-
-
-def test_query_tokens_know_where_they_are(encoder, inputs):
-    """Two equal cells give two different tokens."""
-    flat = torch.ones_like(inputs['coarse_map'])
-    query, _, _ = encoder(**(inputs | dict(coarse_map=flat)))
-    assert (query[0, 0] - query[0, 1]).abs().max() > 1e-3
 
 
 def test_rows_of_tokens_are_rows_of_the_map(encoder, inputs):

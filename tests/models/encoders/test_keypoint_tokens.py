@@ -16,13 +16,6 @@ def test_shots_are_averaged_where_visible():
     assert pool_shots(values, is_visible)[0, :, 0].tolist() == [2, 5, 0]
 
 
-def test_invisible_shots_change_nothing(rng):
-    values = torch.randn(2, 3, 4, 8, generator=rng)
-    is_visible = torch.rand(2, 3, 4, generator=rng) < 0.6
-    garbage = torch.where(is_visible[..., None], values, torch.tensor(1e6))
-    assert torch.equal(pool_shots(garbage, is_visible), pool_shots(values, is_visible))
-
-
 def test_pools_the_feature_of_the_cell_under_the_keypoint():
     """A map whose cell (x, y) holds the unit vector number 4 y + x."""
     feature_map = torch.eye(16).view(1, 16, 4, 4)
@@ -72,22 +65,6 @@ def run(layer, maps, points, is_visible):
     return layer(maps, points.double(), is_visible)
 
 
-def test_permuting_keypoints_permutes_tokens(layer, inputs):
-    maps, points, visible = inputs
-    order = torch.tensor([3, 0, 4, 1, 2])
-    tokens = run(layer, *inputs)
-    permuted = run(layer, maps, points[:, :, order], visible[:, :, order])
-    torch.testing.assert_close(permuted, tokens[:, order], atol=1e-12, rtol=0)
-
-
-def test_order_of_shots_does_not_matter(layer, inputs):
-    maps, points, visible = inputs
-    order = torch.tensor([2, 0, 1])
-    moved = [fmap.unflatten(0, (2, 3))[:, order].flatten(0, 1) for fmap in maps]
-    permuted = run(layer, moved, points[:, order], visible[:, order])
-    torch.testing.assert_close(permuted, run(layer, *inputs), atol=1e-12, rtol=0)
-
-
 def test_every_scale_and_only_visible_shots_are_looked_at(layer, inputs):
     """Keypoint 2 of episode 0 is invisible in shot 1, all others are visible there."""
     maps, points, visible = inputs
@@ -98,12 +75,6 @@ def test_every_scale_and_only_visible_shots_are_looked_at(layer, inputs):
         has_changed = (run(layer, other, points, visible) != tokens).any(dim=-1)
         assert has_changed[0].tolist() == [True, True, False, True, True]
         assert not has_changed[1].any()
-
-
-def test_each_episode_sees_its_own_supports(layer, inputs):
-    maps, points, visible = inputs
-    alone = run(layer, [fmap[3:] for fmap in maps], points[1:], visible[1:])
-    torch.testing.assert_close(alone, run(layer, *inputs)[1:], atol=1e-12, rtol=0)
 
 
 def test_another_number_of_maps_is_refused():

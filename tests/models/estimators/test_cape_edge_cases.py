@@ -15,23 +15,11 @@ def cape():
     return build_cape()
 
 
-def without_edges():
-    item = make_episode(1)
-    item['data_samples'].set_metainfo(dict(skeleton=[]))
-    return item
-
-
 @in_all_modes
 def test_a_single_keypoint(cape, mode):
     item = make_episode(1, num_keypoints=1)
     (prediction,) = predict(cape, [item], mode)
     assert prediction.keypoints.shape[1:] == (1, 2)
-    assert prediction.keypoints.isfinite().all()
-
-
-@in_all_modes
-def test_no_edges(cape, mode):
-    (prediction,) = predict(cape, [without_edges()], mode)
     assert prediction.keypoints.isfinite().all()
 
 

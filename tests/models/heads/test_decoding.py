@@ -8,7 +8,6 @@ import pytest
 import torch
 from tiny_cape import fill_zero_weights, random_context
 
-from cape_mm.errors import ConfigError
 from cape_mm.models.heads import AutoregressiveHead, EpisodeContext
 from cape_mm.models.heads.decoding import (
     TOLERANCE,
@@ -196,8 +195,3 @@ def test_half_precision_settles_for_less(context, autocast, num_passes):
     with torch.autocast('cpu', torch.bfloat16, enabled=autocast):
         decode_in_passes(decoder, creep, whole, proposals, order, guess)
     assert len(calls) == num_passes
-
-
-def test_unknown_way_is_refused():
-    with pytest.raises(ConfigError, match="must be one of .*got 'jacobi'"):
-        make_head(test_decoding='jacobi')

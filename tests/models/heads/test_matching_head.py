@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
-from tiny_cape import make_episode, permute_keypoints, prepare
+from tiny_cape import make_episode, prepare
 from tiny_matching import LEVEL_WEIGHTS, MATCHER, SIDE, build_matching, encode
 
 from cape_mm.errors import ConfigError
@@ -102,33 +100,6 @@ def test_equals_its_definition(matcher, num_shots):
     np.testing.assert_allclose(found.points, expected, atol=1e-6)
     scores = np.clip(flat.max(axis=-1) / sum(LEVEL_WEIGHTS), 0, 1)
     np.testing.assert_allclose(found.scores, scores, atol=1e-5)
-
-
-def test_a_level_of_weight_zero_is_not_looked_at(matcher):
-    context = encode(matcher, [make_episode(0)])
-    expected = matcher.head.predict(context)
-    spoiled = replace(
-        context,
-        tokens=(torch.full_like(context.tokens[0], torch.nan), *context.tokens[1:]),
-    )
-    assert torch.equal(matcher.head.predict(spoiled).points, expected.points)
-
-
-def test_finds_itself(matcher):
-    """Where support and query are one picture, its own cell is the most similar."""
-    item = make_episode(2, 5, 1, 1)
-    item['inputs']['query'] = item['inputs']['support'].clone()
-    inputs = prepare(matcher, [item])['inputs']
-    found = matcher(inputs)
-    distance = (found.points - inputs.support_keypoints[0]).abs().amax(dim=-1)
-    assert (distance < 1 / SIDE).all()
-
-
-def test_permuting_keypoints_permutes_the_prediction(matcher):
-    item, order = make_episode(3, 6, 2), [5, 3, 0, 4, 1, 2]
-    expected = matcher.head.predict(encode(matcher, [item]))
-    permuted = matcher.head.predict(encode(matcher, [permute_keypoints(item, order)]))
-    assert torch.equal(permuted.points, expected.points[:, order])
 
 
 def test_unknown_keypoints_are_in_the_centre_without_confidence(matcher):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 
-import pytest
 import torch
 
-from cape_mm.models.layers import PointEncoding, grid_points, sine_encoding
+from cape_mm.models.layers import grid_points, sine_encoding
 from cape_mm.structures.geometry import unit_to_pixels
 
 
@@ -29,18 +28,6 @@ def test_shortest_wave_is_a_64th():
     assert (waves[0, 0, :, :-1] - waves[1, 0, :, :-1]).abs().max() > 0.1
 
 
-def test_coordinates_do_not_mix():
-    one = sine_encoding(torch.tensor([0.2, 0.9]), 8)
-    other = sine_encoding(torch.tensor([0.2, 0.4]), 8)
-    assert torch.equal(one[:4], other[:4])
-    assert not torch.equal(one[4:], other[4:])
-
-
-def test_dims_must_be_a_multiple_of_4():
-    with pytest.raises(ValueError, match='multiple of 4, got 6'):
-        sine_encoding(torch.zeros(2), 6)
-
-
 def test_grid_points_are_cell_centres_row_by_row():
     points = grid_points(2, 4)
     assert points[:5].tolist() == [
@@ -53,11 +40,3 @@ def test_grid_points_agree_with_pixel_coordinates():
     pixels = unit_to_pixels(grid_points(4, 8), (64, 32))
     assert pixels[0].tolist() == [3.5, 3.5]
     assert pixels[-1].tolist() == [59.5, 27.5]
-
-
-def test_point_encoding_is_linear_in_the_sines(rng):
-    layer = PointEncoding(8)
-    points = torch.rand(2, 3, 2, generator=rng)
-    expected = sine_encoding(points, 8) @ layer.project.weight.T + layer.project.bias
-    torch.testing.assert_close(layer(points), expected)
-    assert layer.bfloat16()(points).dtype == torch.bfloat16

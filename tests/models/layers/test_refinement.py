@@ -12,7 +12,6 @@ from cape_mm.models.layers.refinement import (
     encode_cells,
     encode_places,
     graph_weights,
-    inverse_sigmoid,
     soft_argmax,
 )
 from cape_mm.structures.skeleton import hop_distances
@@ -51,21 +50,6 @@ def test_graph_convolution_by_hand():
     # itself, and ten times what neighbours give: 2 / 2, 1 + 4, 2 / 2; unknown: nothing
     expected = torch.tensor([1 + 10, 2 + 50, 4 + 10, 0.0])
     torch.testing.assert_close(layer(tokens, graph)[0, :, 0], expected)
-
-
-def test_empty_skeleton_leaves_every_keypoint_alone():
-    hops = torch.tensor(hop_distances([], 3))[None]
-    graph = graph_weights(hops, torch.ones(1, 3, dtype=torch.bool))
-    assert torch.equal(graph[0, 0], torch.eye(3))
-    assert not graph[0, 1].any()
-
-
-def test_inverse_sigmoid():
-    middle = torch.tensor([0.1, 0.5, 0.9])
-    torch.testing.assert_close(inverse_sigmoid(middle).sigmoid(), middle)
-    ends = inverse_sigmoid(torch.tensor([-1.0, 0.0, 1.0, 2.0]))
-    limit = math.log(1000)
-    torch.testing.assert_close(ends, torch.tensor([-limit, -limit, limit, limit]))
 
 
 def test_soft_argmax_is_the_mean_of_the_whole_map():

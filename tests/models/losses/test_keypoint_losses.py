@@ -35,14 +35,6 @@ def test_mean_of_micro_batches_is_the_mean_of_the_batch(rng):
     torch.testing.assert_close(torch.stack(parts).mean(), whole)
 
 
-def test_padding_changes_nothing(rng):
-    values = torch.rand(3, 5, generator=rng)
-    is_scored = torch.rand(3, 5, generator=rng) < 0.7
-    padded = torch.nn.functional.pad(values, (0, 4), value=7.0)
-    mask = torch.nn.functional.pad(is_scored, (0, 4), value=False)
-    assert mean_over_pairs(padded, mask) == mean_over_pairs(values, is_scored)
-
-
 def test_l1_by_hand():
     predicted = torch.tensor([[[0.1, 0.2], [0.5, 0.5]]])
     truth = torch.tensor([[[0.3, 0.1], [0.0, 0.0]]])

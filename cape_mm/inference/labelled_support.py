@@ -251,8 +251,8 @@ def _in_other_letters(folder: Path, parts: Sequence[str]) -> Path | None:
     place = folder
     for part in parts:
         with suppress(OSError):
-            wanted = part.casefold()
-            same = [n for n in os.listdir(place) if plain(n).casefold() == wanted]
+            wanted = part.lower()
+            same = [n for n in os.listdir(place) if plain(n).lower() == wanted]
             if len(same) == 1:
                 place /= same[0]
                 continue

@@ -122,7 +122,7 @@ def _without_suffix(parts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _in_small_letters(parts: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(part.casefold() for part in parts)
+    return tuple(part.lower() for part in parts)
 
 
 def _by_tail(names: dict[str, tuple], depth: int) -> dict[tuple, list[str]]:

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from cape_mm import compat
-from cape_mm.compat import shims
+from cape_mm.compat import shims, stand_ins
 from cape_mm.utils.processes import map_over_processes
 
 REPO = Path(__file__).resolve().parents[2]
@@ -270,3 +271,16 @@ def test_modules_answer_to_their_earlier_names():
     assert replacing is atomic_write.replacing
     assert run_logs.read_run is read_run
     assert Limits(max_sessions=2).max_sessions == 2
+
+
+def test_an_op_raises_when_called_not_when_named():
+    op = stand_ins.missing_op('roi_align_forward')
+    with pytest.raises(RuntimeError, match="'roi_align_forward' needs compiled mmcv"):
+        op(torch.zeros(1))
+
+
+def test_xtcocotools_scores_nothing():
+    module = ModuleType('xtcocotools.x')
+    stand_ins.fill_cocoeval(module)
+    with pytest.raises(NotImplementedError, match='needs the real xtcocotools'):
+        module.COCOeval(iouType='keypoints')

@@ -161,6 +161,7 @@ def test_labels_are_found_by_exact_names_first(labels, pictures, found, guessed)
         (['A.PNG', 'a.png'], ['q/a.png'], {'q/a.png': 'a.png'}),
         (['A.PNG', 'A.png'], ['q/a.png'], {}),
         (['A.PNG'], ['q/a.png', 'q/a.Png'], {}),
+        (['Straße.png'], ['q/strasse.png'], {}),
     ],
 )
 def test_capital_letters_come_last(labels, pictures, found):

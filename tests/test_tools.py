@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import shutil
 import signal
 import subprocess
@@ -212,6 +213,17 @@ assert not {{'torch', 'mmengine', 'cape_mm'}} & set(sys.modules)
         [sys.executable, '-c', code], cwd=REPO, check=True, capture_output=True
     )
     assert f'python {path}' in result.stdout.decode()
+
+
+@pytest.mark.parametrize('given', [None, 'ACTIVE'])
+def test_threads_of_a_tool_do_not_spin(given, monkeypatch):
+    monkeypatch.setenv('OMP_WAIT_POLICY', given or '')
+    if given is None:
+        monkeypatch.delenv('OMP_WAIT_POLICY')
+    run_tool = runpy.run_path(str(REPO / 'tools/command_line.py'))['run_tool']
+    seen = []
+    assert run_tool(lambda: seen.append(os.environ['OMP_WAIT_POLICY'])) == 0
+    assert seen == [given or 'PASSIVE']
 
 
 @pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh'])

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import CapeError, ConfigError, InstanceLoadError, MissingDataError
 from ..formats import LabelledInstance
+from ..formats.files import expecting
 from ..formats.label_studio import instance_results
 from ..inference import CapeInferencer
 from ..inference.boxes import whole_image
@@ -158,18 +159,18 @@ class LabelStudioBackend:
         for task in tasks:
             if not problem and time.monotonic() > deadline:
                 problem = f'no time is left after {TIME_LIMIT} s: ask again'
-            if not problem:
-                try:
-                    entry = self._predict_task(task, interface, supports, context)
-                    entries.append(entry | dict(model_version=version))
-                    continue
-                except MissingDataError as error:  # so it is for all others
+            entry = dict(error=problem)
+            try:
+                if not problem:
+                    with expecting('Label Studio', 'the task'):
+                        entry = self._predict_task(task, interface, supports, context)
+                    entry['model_version'] = version
+            except CapeError as error:
+                entry['error'] = f'task {task.get("id")}: {error}'
+                log.warning('%s', entry['error'])
+                if isinstance(error, MissingDataError):  # and so it is for all others
                     problem = str(error)
-                except CapeError as error:
-                    log.warning('task %s: %s', task['id'], error)
-                    entries.append(dict(error=f'task {task["id"]}: {error}'))
-                    continue
-            entries.append(dict(error=problem))
+            entries.append(entry)
         if problem:
             log.warning('project %d, not all tasks: %s', project, problem)
         return entries

@@ -179,29 +179,24 @@ def find_boxes(
         interface: of its project.
         size: (w, h) of the picture.
         context: what Label Studio sends while somebody draws.
-
-    Raises:
-        AnnotationFormatError: they are not of Label Studio's form.
     """
     drawn = [context] if isinstance(context, dict) else []
-    with expecting('Label Studio', 'its annotation'):
-        entries = [
-            *(*drawn, *_newest_first(task.get('drafts'))),
-            *_newest_first(task.get('annotations')),
-            *_newest_first(task.get('predictions')),
+    kinds = 'drafts', 'annotations', 'predictions'
+    for entry in (
+        *drawn,
+        *(e for kind in kinds for e in _newest_first(task.get(kind))),
+    ):
+        is_ours = str(entry.get('model_version')).startswith(VERSION)
+        found = [
+            one | dict(original_width=size[0], original_height=size[1])
+            for one in entry.get('result') or ()
+            if one.get('type') == BOX and one['from_name'] == interface.tags.box
         ]
-        for entry in entries:
-            is_ours = str(entry.get('model_version')).startswith(VERSION)
-            found = [
-                one | dict(original_width=size[0], original_height=size[1])
-                for one in entry.get('result') or ()
-                if one.get('type') == BOX and one['from_name'] == interface.tags.box
+        if found and not is_ours and not entry.get('was_cancelled'):
+            marked = [read_results('', [one], '').objects[0] for one in found]
+            return [
+                ObjectBox(str(one['id']), label, np.array(box))
+                for one, mark in zip(found, marked)
+                for label, box in mark.boxes[:1]
             ]
-            if found and not is_ours and not entry.get('was_cancelled'):
-                marked = [read_results('', [one], '').objects[0] for one in found]
-                return [
-                    ObjectBox(str(one['id']), label, np.array(box))
-                    for one, mark in zip(found, marked)
-                    for label, box in mark.boxes[:1]
-                ]
     return []

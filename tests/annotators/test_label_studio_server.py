@@ -7,7 +7,7 @@ import socket
 import pytest
 from studio_tasks import CONFIG, annotated, frame, places, points, task_of
 
-from cape_mm.annotators import label_studio_server as module
+from cape_mm.annotators.label_studio import LabelStudioBackend
 from cape_mm.errors import ConfigError, MissingDataError
 
 pytest.importorskip('starlette', reason='the extra label-studio is not installed')
@@ -15,15 +15,22 @@ try:
     from starlette.testclient import TestClient
 except RuntimeError as error:  # without an HTTP client
     pytest.skip(str(error), allow_module_level=True)
+module = pytest.importorskip('cape_mm.annotators.label_studio_server')
 
 PROJECT = '7.1764412345'
 LABEL_STUDIO = {'User-Agent': 'heartex/1.23.2', 'Content-Type': 'application/json'}
 
 
+def connect(backend: LabelStudioBackend, token: str | None = None) -> TestClient:
+    """Who calls the back end as Label Studio does."""
+    app = module.Protocol(backend, token).app
+    return TestClient(app, 'http://127.0.0.1', headers=LABEL_STUDIO)
+
+
 @pytest.fixture
 def http(backend) -> TestClient:
-    """Who calls the back end as Label Studio does."""
-    return TestClient(module.make_app(backend), headers=LABEL_STUDIO)
+    """A back end without token, called as Label Studio does."""
+    return connect(backend)
 
 
 def test_whole_conversation(studio, backend, http):
@@ -88,7 +95,7 @@ def test_reason_is_in_the_address_that_label_studio_shows(studio, http):
 
 @pytest.mark.parametrize('kind', ['Basic', 'Bearer'])
 def test_token(backend, kind):
-    http = TestClient(module.make_app(backend, 'sésame'))
+    http = connect(backend, 'sésame')
     for password, status in (('sésame', 200), ('wrong', 401), ('', 401)):
         given = dict(auth=('any', password)) if kind == 'Basic' else {}
         if kind == 'Bearer':
@@ -103,17 +110,16 @@ def test_token(backend, kind):
 @pytest.mark.parametrize(
     ('body', 'status', 'part'),
     [
-        ('{', 400, 'no JSON'),
-        ('[' * 100_000, 400, 'no JSON'),
-        ('[]', 400, 'JSON object'),
+        ('{', 400, 'JSON object'),
+        ('[' * 100_000, 400, 'JSON object'),
+        ('[1]', 400, 'JSON object'),
         ('{"tasks": []}', 400, 'project'),
         ('{"project": "1; drop", "tasks": []}', 400, 'project'),
         ('{"project": -1, "tasks": []}', 400, 'project'),
-        ('{"project": "1.2", "tasks": 7}', 400, 'tasks'),
-        ('{"project": "1.2", "tasks": [7]}', 400, 'tasks'),
-        ('{"project": "1.2", "tasks": [{"id": "a", "data": {}}]}', 400, 'tasks'),
-        ('{"project": "1.2", "tasks": [{"id": 1, "data": "a"}]}', 400, 'tasks'),
-        ('{"project": "1.2", "tasks": [], "params": [1]}', 400, 'no-XML'),
+        ('{"project": "1.2", "tasks": 7}', 400, 'not-a-Label-Studio'),
+        ('{"project": "1.2", "tasks": [7]}', 400, 'not-a-Label-Studio'),
+        ('{"project": "1.2", "tasks": [], "params": [1]}', 400, 'not-a-Label-Studio'),
+        ('{"project": "1.2", "tasks": []}', 400, 'no-XML'),
     ],
 )
 def test_odd_request_is_refused(http, body, status, part):
@@ -123,6 +129,8 @@ def test_odd_request_is_refused(http, body, status, part):
 
 
 def test_pages_of_other_sites_and_huge_bodies_are_refused(http, monkeypatch):
+    named = {'Host': 'evil.example'}
+    assert http.post('/webhook', json={}, headers=named).status_code == 400
     form = {'Content-Type': 'text/plain'}
     assert http.post('/webhook', content='{}', headers=form).status_code == 415
     monkeypatch.setattr(module, 'MAX_BODY', 10)

@@ -15,7 +15,7 @@ from cape_mm.annotators.label_studio_tasks import (
     read_interface,
     version_of,
 )
-from cape_mm.errors import AnnotationFormatError, ConfigError
+from cape_mm.errors import ConfigError
 
 INTERFACE = read_interface(CONFIG)
 LEFT, RIGHT = (0, 0, 30, 60), (30, 0, 34, 60)
@@ -183,13 +183,3 @@ def test_boxes_are_those_somebody_drew_last():
     [found] = find_boxes(task | dict(drafts=[3]), INTERFACE, SIZE)
     assert found.region == 'other'
     assert find_boxes(task_of(1, 'a', predictions=[ours]), INTERFACE, SIZE) == []
-
-
-@pytest.mark.parametrize(
-    'result',
-    [[dict(frame('x', LEFT), value=3)], ['abc'], 5, [{'type': 'rectanglelabels'}]],
-)
-def test_spoiled_boxes_are_named(result):
-    task = task_of(1, 'a', predictions=[dict(result=result)])
-    with pytest.raises(AnnotationFormatError, match='not a Label Studio'):
-        find_boxes(task, INTERFACE, SIZE)

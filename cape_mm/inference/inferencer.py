@@ -277,6 +277,31 @@ class CapeInferencer:
         tasks = self._tasks(frames, find_boxes, keep_images, skipped)
         return predict_tasks(model, support, tasks, batch_size, self._lock)
 
+    def crop(self, frame: Frame, boxes: object = None) -> Task:
+        """Crop the objects of a picture, for any number of predictions.
+
+        Args:
+            frame: the picture.
+            boxes: (x, y, w, h) in pixels, (N, 4); None is the whole picture.
+
+        Raises:
+            ConfigError: a box has no area inside the picture.
+            ImageDecodeError: the picture is too small.
+        """
+        return make_task(frame, boxes, self.pipeline)
+
+    def iterate_cropped(
+        self, tasks: Iterable[Task], batch_size: int = 16
+    ) -> Iterator[InferenceResult]:
+        """Predict what :meth:`crop` made of pictures, one result after the other.
+
+        Raises:
+            ConfigError: no support is set.
+        """
+        with self._lock:
+            support, model = self._need_support(), self.model
+        return predict_tasks(model, support, tasks, batch_size, self._lock)
+
     def _tasks(
         self,
         frames: Iterable[tuple[int, Frame]],

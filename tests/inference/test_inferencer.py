@@ -29,6 +29,7 @@ from cape_mm.datasets.collate import collate_episodes
 from cape_mm.datasets.episode_packing import pack_episode
 from cape_mm.errors import ConfigError, ImageDecodeError, MissingDataError
 from cape_mm.inference import CapeInferencer, SkippedInput
+from cape_mm.inference.sources import Frame
 from cape_mm.structures import Episode
 
 BOX = [3.0, 4.0, 50.0, 40.0]
@@ -353,3 +354,18 @@ def test_gpu_agrees_with_cpu(checkpoint, inferencer):
     on_gpu = marked(CapeInferencer(checkpoint=checkpoint, device='cuda'))
     (one,), (other,) = on_gpu(make_picture(5)), inferencer(make_picture(5))
     np.testing.assert_allclose(one.keypoints, other.keypoints, atol=0.1)
+
+
+def test_what_was_cropped_before_is_predicted_alike(inferencer):
+    """Any number of times, and for other supports."""
+    images = [make_picture(seed) for seed in (1, 2)]
+    boxes = [[[5, 6, 40, 30], [1, 1, 60, 50]], None]
+    frames = [Frame(f'image {i}', None, image) for i, image in enumerate(images)]
+    tasks = [inferencer.crop(frame, own) for frame, own in zip(frames, boxes)]
+    for seed in (0, 3):
+        marked(inferencer, seed)
+        expected = inferencer(images, boxes)
+        for one, other in zip(inferencer.iterate_cropped(tasks), expected, strict=True):
+            assert one.source == other.source
+            np.testing.assert_allclose(one.keypoints, other.keypoints, atol=1e-4)
+            np.testing.assert_allclose(one.confidence, other.confidence, atol=1e-5)

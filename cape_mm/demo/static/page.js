@@ -85,6 +85,7 @@ function current(which) {
 
 function turn(which, step, key = null) {
   const {place, count} = current(which);
+  chosen.id = null;
   touch({at: {...state.at, [which]: key ?? picturesOf(which)[(place + step + count) % count]?.key}});
 }
 

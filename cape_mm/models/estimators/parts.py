@@ -102,7 +102,7 @@ def extract_maps(
         extract: from images to maps, every image by itself (in evaluation it is).
         images: (N, 3, H, W).
     """
-    few = max(1, torch.get_num_threads() // 2)
+    few = max(2, torch.get_num_threads() // 2)
     by_itself = images.device.type == 'cpu' and not torch.is_grad_enabled()
     if not by_itself or torch.jit.is_tracing() or len(images) <= few:
         return tuple(extract(images))

@@ -143,4 +143,4 @@ def clean_name(name: str) -> str:
     """A file's name without folders and unprintable letters, of bounded length."""
     last = re.split(r'[\\/]', str(name))[-1]
     text = ''.join(letter for letter in last if letter.isprintable()).strip()
-    return text[-MAX_NAME:] or 'picture'
+    return text[-MAX_NAME:] if text.strip('.') else 'picture'

@@ -46,6 +46,7 @@ def test_what_can_not_be_used_is_named(content, reason):
         ('../../etc/pass\nwd.jpg', 'passwd.jpg'),
         ('C:\\a\\gut ü (1).jpg', 'gut ü (1).jpg'),
         ('\u202e\0', 'picture'),
+        ('a/..', 'picture'),
         ('a' * 300 + '.jpg', 'a' * 116 + '.jpg'),
     ],
 )

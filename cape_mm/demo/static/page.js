@@ -12,7 +12,7 @@ const room = {support: limits.max_shots, query: limits.max_queries};
 
 // What is kept; support: what supports and edges were last, and how often they changed.
 // predictions: {object's id: {key, basis, points: {id: [x, y, confidence]}}}
-let state = {session: newKey(), work: edits.newWork(), predictions: {}, support: {key: '', version: 0},
+const state = {session: newKey(), work: edits.newWork(), predictions: {}, support: {key: '', version: 0},
   threshold: 0.3, auto: true, at: {}};
 const pictures = new Map();  // by key: {file, preview, image, thumb}
 const keeper = new Keeper(), past = [], future = [];
@@ -391,7 +391,7 @@ function listen() {
 
 async function start() {
   const kept = await keeper.load().catch((error) => new Map(notKept(error)));
-  state = kept.get('state') ?? state;
+  Object.assign(state, kept.get('state'));
   for (const [key, files] of kept) {
     if (state.work.pictures.some((one) => one.key === key)) await takeFile(key, files).catch(notKept);
     else if (key !== 'state') keeper.put(key);  // removed before: nothing brings it back

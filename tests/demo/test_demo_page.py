@@ -228,7 +228,7 @@ def test_what_can_not_be_used_is_skipped_with_a_word(browser, tmp_path):
     browser.wait_for('#messages', '4.png is skipped: at most 4 are taken')
     browser.wait_for('#messages', 'large.png is skipped: it has more than')
     browser.wait_for('#messages', 'text.png is skipped: text.png: does not decode')
-    assert len(browser.queries()) == 4
+    browser.wait(lambda: len(browser.queries()) == 4)
     assert browser.work()['pictures'][0]['name'] == '0.png'
 
 

@@ -48,22 +48,14 @@ def build_model(cfg: Config) -> BaseModule:
     return model
 
 
-def check_learning_rates(
-    model: BaseModule, cfg: Config, fresh: tuple[str, ...] = ()
-) -> None:
-    """A backbone's rate is a tenth where it has pretrained weights and learns.
-
-    Args:
-        model: built from the config.
-        cfg: the config.
-        fresh: beginnings of the names of backbone weights that no file gives.
-    """
+def check_learning_rates(model: BaseModule, cfg: Config) -> None:
+    """A backbone's rate is a tenth where it has pretrained weights and learns."""
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
     lr = cfg.optim_wrapper.optimizer.lr
     is_pretrained = bool(cfg.optim_wrapper.get('paramwise_cfg'))
     rates = {id(p): g['lr'] for g in wrapper.param_groups for p in g['params']}
     for name, parameter in model.named_parameters():
-        is_backbone = name.split('.')[0] in BACKBONES and not name.startswith(fresh)
+        is_backbone = name.split('.')[0] in BACKBONES
         expected = lr * (0.1 if is_pretrained and is_backbone else 1.0)
         assert rates[id(parameter)] == pytest.approx(expected), name
 

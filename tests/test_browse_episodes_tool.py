@@ -83,15 +83,6 @@ def test_category_by_id_and_by_name(call, tmp_path, synthetic_root):
     assert drawn == {first.id, second.id} and len(names) == 6
 
 
-def test_more_episodes_than_an_epoch_has(call, tmp_path):
-    outcome = call(
-        *('--num', '5', '--out', tmp_path),
-        options=('train_dataloader.sampler.episodes_per_epoch=2',),
-    )
-    assert outcome.code == 0
-    assert '5 episodes' in outcome.out
-
-
 def test_augmented_config_draws_every_augmentation(call, tmp_path, synthetic_root):
     """Also through the real collate, with probabilities of one."""
     cfg = load_config(AUGMENTED)

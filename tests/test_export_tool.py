@@ -76,17 +76,3 @@ def test_a_layout_head_has_no_export_yet(call, tmp_path):
     assert 'MatchingCAPE with a LayoutHead' in outcome.message
     assert 'configs/cape_custom.py' in outcome.message
     assert not (tmp_path / 'out').exists()
-
-
-def test_missing_checkpoint_is_one_message(call, tmp_path):
-    outcome = call('export', tmp_path / 'none.pth', '--out', tmp_path / 'out')
-    assert outcome.code == 2
-    assert 'none.pth' in outcome.message
-    assert not (tmp_path / 'out').exists()
-
-
-def test_occupied_folder_is_one_message(call, checkpoint, tmp_path):
-    (tmp_path / 'thesis.txt').write_text('mine')
-    outcome = call('export', checkpoint, '--out', tmp_path)
-    assert outcome.code == 2
-    assert 'no earlier export' in outcome.message

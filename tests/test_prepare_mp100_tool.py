@@ -140,33 +140,6 @@ def test_named_source_wins_over_a_guessed_one(bench, tmp_path):
     assert 'note: COCO: 1 images missing, the first is human_body/' in outcome.out
 
 
-def test_ambiguous_images_are_listed_and_not_made(bench):
-    name = 'wolf_body/000000010000.jpg'
-    original = bench.sources / published_path(name)
-    copy = bench.sources / 'ap-10k/backup/data' / original.name
-    copy.parent.mkdir(parents=True)
-    copy.write_text('another picture')
-    outcome = bench('--ap10k', bench.sources / 'ap-10k')
-    assert outcome.code == 1
-    assert row_of(outcome, 'AP-10K (') == ['82', '-', '81', '-', '1', '-']
-    assert f'  {name} (several different files fit): {copy}, {original}' in outcome.out
-    assert name not in bench.made()
-    copy.write_text(name)  # identical now
-    again = bench('--ap10k', bench.sources / 'ap-10k')
-    assert row_of(again, 'AP-10K (') == ['82', '81', '1', '-', '-', '-']
-    assert name in bench.made()
-
-
-def test_packed_source_is_pointed_out(bench, tmp_path):
-    (tmp_path / 'df2').mkdir()
-    (tmp_path / 'df2/train.zip').write_text('x')
-    outcome = bench('--deepfashion2', tmp_path / 'df2')
-    assert f'DeepFashion2: still packed? {tmp_path / "df2/train.zip"}' in outcome.out
-    assert 'no image is there: nothing to check' in outcome.out
-    assert outcome.code == 2
-    assert not (bench.root / 'images').exists()
-
-
 def test_bad_input_is_one_message(bench, tmp_path):
     assert 'no source data set was given' in bench().message
     message = bench('--coco', tmp_path / 'nothing').message

@@ -72,9 +72,3 @@ def test_the_plain_loop_gives_the_same_figures(call, arguments, tmp_path):
     for one, other in zip(*(result['perturbations'] for result in results)):
         for key in SAME_FIGURES:
             assert one[key] == pytest.approx(other[key], abs=1e-6), one['label']
-
-
-def test_a_checkpoint_of_another_model(call, arguments):
-    outcome = call(*arguments, 'model.head.num_layers=3')
-    assert outcome.code == 2
-    assert 'does not fit the model CAPE' in outcome.message

@@ -78,17 +78,6 @@ def test_log_of_a_training(trained):
     assert 'Training took ' in log
 
 
-def test_log_has_no_line_per_parameter(trained, synthetic_root, call, tmp_path):
-    """MMEngine logs every parameter with a learning rate of its own: 480 lines."""
-    slower = 'optim_wrapper.paramwise_cfg.custom_keys.backbone.lr_mult=0.1'
-    arguments = train_arguments(
-        synthetic_root, tmp_path / 'w', slower, 'train_cfg.max_epochs=1'
-    )
-    assert call('train', *arguments).code == 0
-    log = read_logs(tmp_path / 'w')
-    assert 'paramwise_options' not in log
-
-
 def interrupt_in_epoch_2(arguments: list[str]) -> Outcome:
     """Train in a process of its own and press Ctrl-C in the second epoch."""
     process = subprocess.Popen(
@@ -169,21 +158,6 @@ def test_make_synthetic(call, monkeypatch, tmp_path):
     assert other.code == 2
     assert '--force' in other.message
     assert 'wrote ' in call('make_synthetic', *arguments, '--seed', '1', '--force').out
-
-
-def test_make_synthetic_leaves_other_folders_alone(call, tmp_path):
-    (tmp_path / 'thesis.tex').write_text('mine')
-    outcome = call('make_synthetic', '--out', tmp_path, '--force')
-    assert outcome.code == 2
-    assert str(tmp_path) in outcome.message
-    assert (tmp_path / 'thesis.tex').read_text() == 'mine'
-
-
-def test_make_synthetic_where_nothing_can_be_written(call, tmp_path):
-    (tmp_path / 'file').touch()
-    outcome = call('make_synthetic', '--out', tmp_path / 'file' / 'data')
-    assert outcome.code == 2
-    assert str(tmp_path / 'file') in outcome.message
 
 
 @pytest.mark.skipif(shutil.which('make') is None, reason='make is not installed')

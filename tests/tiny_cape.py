@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 import cape_mm  # noqa: F401  (registers everything)
 from cape_mm.datasets import collate_episodes
-from cape_mm.models.heads import EpisodeContext
+from cape_mm.models.heads import AutoregressiveHead, EpisodeContext
 from cape_mm.models.layers import HopBias
 from cape_mm.structures import EpisodeDataSample
 from cape_mm.structures.geometry import apply_affine
@@ -121,6 +121,15 @@ def fill_zero_weights(module: nn.Module) -> None:
         if isinstance(part, (nn.Linear, nn.Conv2d)) and not part.weight.any():
             nn.init.normal_(part.weight, std=0.3)
             nn.init.normal_(part.bias, std=0.3)
+
+
+def build_autoregressive_head(fill: bool = True, **kwargs) -> AutoregressiveHead:
+    """A head in float64 whose decoder, unless new, corrects something."""
+    torch.manual_seed(0)
+    head = AutoregressiveHead(16, num_layers=2, num_heads=2, **kwargs).double()
+    if fill:
+        fill_zero_weights(head)
+    return head
 
 
 def make_instances(

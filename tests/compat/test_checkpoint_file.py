@@ -14,7 +14,6 @@ from cape_mm.compat.checkpoint_file import (
     check_integrity,
     load_file,
     trusting,
-    why_refused,
 )
 from cape_mm.errors import CheckpointError, UnsafeCheckpointError
 
@@ -120,29 +119,3 @@ def test_unpickler_of_a_storage_takes_known_ones_only(tmp_path):
     data = b'\x80\x04\x8c\x05torch\x8c\x1eserialization.normalizeStorage\x93.'
     with pytest.raises(pickle.UnpicklingError, match='is not allowed'):
         safe_pickle.load(io.BytesIO(data))
-
-
-@pytest.mark.parametrize(
-    ('message', 'cause'),
-    [
-        (
-            'Weights only load failed. This file can still be loaded, to do so you '
-            'have two options, \x1b[1mdo those steps only if you trust it\x1b[0m.\n'
-            '\t(1) In PyTorch 2.6, we changed the default value.\n'
-            '\tWeightsUnpickler error: Unsupported global: GLOBAL posix.system was not '
-            'an allowed global by default. Please use `torch.serialization`.\n\nCheck',
-            'Unsupported global: GLOBAL posix.system was not an allowed global',
-        ),
-        (
-            'Weights only load failed. In PyTorch 2.6, we changed the default.\n\n\n'
-            'Trying to load unsupported GLOBAL posix.mkdir whose module posix is '
-            'blocked.\n\nCheck the documentation',
-            'Trying to load unsupported GLOBAL posix.mkdir whose module posix is '
-            'blocked',
-        ),
-        ('posix.mkdir is not allowed', 'posix.mkdir is not allowed'),
-        ('', 'UnpicklingError'),
-    ],
-)
-def test_the_cause_is_found_among_the_advice(message, cause):
-    assert why_refused(pickle.UnpicklingError(message)) == cause

@@ -128,28 +128,6 @@ def test_unknown_method_and_unwritable_place(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_damaged_files(tmp_path):
-    path = save(tmp_path / 'a.pth', published('capeformer_r50'))
-    content = path.read_bytes()
-    cases = dict(
-        cut=content[: len(content) // 2], text=b'no checkpoint', empty=b'', absent=None
-    )
-    for name, bytes_ in cases.items():
-        damaged = tmp_path / f'{name}.pth'
-        if bytes_ is not None:
-            damaged.write_bytes(bytes_)
-        with pytest.raises(CheckpointError, match=f'{name}.pth'):
-            convert(damaged, 'capeformer', tmp_path / 'out.pth')
-    assert not (tmp_path / 'out.pth').exists()
-
-
-def test_old_format_of_pickles_in_a_row(tmp_path):
-    path = tmp_path / 'a.pth'
-    content = dict(state_dict=published('graphcape_r50'))
-    torch.save(content, path, _use_new_zipfile_serialization=False)
-    assert 'written' in convert(path, 'graphcape', tmp_path / 'out.pth')
-
-
 def test_nothing_in_a_file_is_run(tmp_path):
     """Not even where other tools were told to trust."""
     canary = tmp_path / 'canary'

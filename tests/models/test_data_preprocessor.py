@@ -32,14 +32,6 @@ def test_channels_are_swapped_then_normalised():
     assert inputs.query_images[0, :, 0, 0].tolist() == [10, 20, 30]
 
 
-def test_defaults_are_imagenets_statistics():
-    item = make_episode()
-    item['inputs']['query'][:] = torch.tensor([104, 116, 124]).view(3, 1, 1)
-    inputs = run([item])
-    assert inputs.query_images.dtype == torch.float32
-    assert inputs.query_images.abs().max() < 0.01
-
-
 def test_pixels_become_shares_of_the_crop():
     item = make_episode()
     item['data_samples'].support_instances.keypoints[0, :2] = torch.tensor(
@@ -86,31 +78,11 @@ def test_keypoints_are_padded_to_a_multiple(multiple, padded):
     assert inputs.num_steps == plain.num_steps
 
 
-def test_every_query_knows_its_episode():
-    items = mixed_episodes()
-    inputs = run(items)
-    assert inputs.query_to_episode.tolist() == [0, 0, 1, 1, 1, 2]
-    for row, episode in enumerate(inputs.query_to_episode.tolist()):
-        alone = run([items[episode]])
-        first = inputs.query_to_episode.tolist().index(episode)
-        assert torch.equal(inputs.query_images[row], alone.query_images[row - first])
-    assert inputs.num_steps == 6
-
-
 def test_steps_count_keypoints_known_from_any_shot():
     hidden = ((0, 0), (0, 1), (1, 1), (1, 2))
     inputs = run([make_episode(num_shots=2, support_hidden=hidden)])
     assert inputs.is_known[0].tolist() == [True, False, True, True, True]
     assert inputs.num_steps == 4
-
-
-def test_missing_shots_are_invisible():
-    inputs = run([make_episode(1, num_shots=1), make_episode(2, num_shots=3)])
-    assert inputs.support_images.shape == (2, 3, 3, 64, 64)
-    assert inputs.support_visible.any(dim=2).tolist() == [
-        [True, False, False],
-        [True] * 3,
-    ]
 
 
 def test_dropped_episodes_take_no_part():
@@ -127,27 +99,6 @@ def test_another_collate_function_is_refused():
         EpisodeDataPreprocessor()(pseudo_collate(mixed_episodes()))
 
 
-def test_nothing_loaded_gives_no_inputs():
-    prepared = EpisodeDataPreprocessor()(
-        collate_episodes([make_episode(num_queries=0)])
-    )
-    assert prepared['inputs'] is None
-    assert len(prepared['data_samples']) == 1
-
-
-@pytest.mark.parametrize('kind', ['garbage', 'absent'])
-def test_inputs_hold_nothing_of_the_queries_labels(kind):
-    items, spoilt = mixed_episodes(), mixed_episodes()
-    for item in spoilt:
-        if kind == 'absent':
-            del item['data_samples'].gt_instances
-        else:
-            labels = item['data_samples'].gt_instances
-            labels.keypoints[:] = float('nan')
-            labels.is_visible = ~labels.is_visible
-    assert_same_fields(run(spoilt), run(items))
-
-
 def test_batch_is_left_as_it_came():
     items = mixed_episodes()
     batch = collate_episodes(items)
@@ -160,10 +111,6 @@ def test_batch_is_left_as_it_came():
         assert torch.equal(
             one.support_instances.keypoints, other.support_instances.keypoints
         )
-
-
-def test_statistics_stay_out_of_checkpoints():
-    assert not EpisodeDataPreprocessor().state_dict()
 
 
 def test_batch_prepared_ahead_is_what_forward_makes():

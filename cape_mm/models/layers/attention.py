@@ -130,10 +130,6 @@ class KVCache:
         self.length += num_kept
         return self.keys[:, :, :end], self.values[:, :, :end]
 
-    def filled(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """All keys and values that stay, each (N, heads, length, C / heads)."""
-        return self.keys[:, :, : self.length], self.values[:, :, : self.length]
-
 
 def cast_bias(bias: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """A bias in another precision, in which its masked entries stay finite."""

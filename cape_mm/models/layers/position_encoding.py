@@ -20,12 +20,7 @@ def sine_encoding(points: torch.Tensor, num_dims: int) -> torch.Tensor:
 
     Returns:
         (..., num_dims): sin and cos of x, then of y.
-
-    Raises:
-        ValueError: ``num_dims`` is no multiple of 4.
     """
-    if num_dims % 4:
-        raise ValueError(f'num_dims must be a multiple of 4, got {num_dims}')
     frequencies = torch.logspace(0, 7, num_dims // 4, base=2, device=points.device)
     angles = (points.float() * math.pi)[..., None] * frequencies  # (..., 2, waves)
     waves = torch.cat([angles.sin(), angles.cos()], dim=-1)

@@ -36,11 +36,3 @@ def test_points_of_a_matcher_reach_the_source_image_as_those_of_the_head():
     for sample, found in zip(samples, matched, strict=True):
         assert torch.equal(found, sample.pred_instances.keypoints_orig)
         assert 'matched_keypoints_orig' not in sample.pred_instances
-
-
-def test_keypoints_that_no_support_shows_have_no_match():
-    points, is_known = torch.ones(1, 2, 2), torch.tensor([[True, False]])
-    hidden = Prediction(points, points[..., 0], None, points).hide_unknown(is_known)
-    assert hidden.matched.tolist() == [[[1, 1], [0.5, 0.5]]]
-    assert hidden.visibility is None
-    assert Prediction(points, points[..., 0]).hide_unknown(is_known).matched is None

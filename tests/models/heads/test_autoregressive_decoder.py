@@ -1,4 +1,4 @@
-"""The decoder's two token streams: causality, the cache, and what may look at what."""
+"""The decoder's two token streams: causality, and what may look at what."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_cape import LOW_DTYPES, fill_zero_weights, random_context
+from tiny_cape import LOW_DTYPES, fill_zero_weights
 
 from cape_mm.models.heads.autoregressive_decoder import (
     AutoregressiveDecoder,
@@ -15,7 +15,6 @@ from cape_mm.models.heads.decode_order import take_in_order
 from cape_mm.models.heads.prefix_mix import History
 
 NUM, SIZE = 3, 6
-EDGES = ([(0, 1), (1, 2), (2, 3), (3, 4)], [(0, 5), (5, 1), (2, 3)], [])
 
 
 @pytest.fixture
@@ -27,14 +26,6 @@ def make_decoder(num_layers):
     layer = AutoregressiveDecoder(16, num_layers, num_heads=2).double()
     fill_zero_weights(layer)
     return layer
-
-
-@pytest.fixture
-def context(rng):
-    """Rows with 6, 4 and 3 known keypoints and three different skeletons."""
-    is_known = torch.ones(NUM, SIZE, dtype=torch.bool)
-    is_known[1, [0, 4]] = is_known[2, [1, 2, 5]] = False
-    return random_context(rng, EDGES, is_known)
 
 
 @pytest.fixture

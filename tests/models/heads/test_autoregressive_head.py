@@ -6,31 +6,17 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_cape import PLAIN_PREFIX, fill_zero_weights, random_context
+from tiny_cape import PLAIN_PREFIX
+from tiny_cape import build_autoregressive_head as make_head
 
 from cape_mm.models.heads import AutoregressiveHead, QueryTargets
+from cape_mm.models.heads.autoregressive_head import TEST_DECODINGS
 from cape_mm.models.heads.decode_order import skeleton_order, take_in_order
 from cape_mm.models.heads.prefix_mix import History
 
 SIZE = 6
 MODES = AutoregressiveHead.modes
 KEYS = ('logits', 'points', 'scores')
-EDGES = ([(0, 1), (1, 2), (2, 3), (3, 4)], [(0, 5), (5, 1), (2, 3)], [])
-
-
-def make_head(fill=True, **kwargs):
-    layer = AutoregressiveHead(16, num_layers=2, num_heads=2, **kwargs).double()
-    if fill:
-        fill_zero_weights(layer)
-    return layer
-
-
-@pytest.fixture
-def context(rng):
-    """Rows with 5, 4 and 3 known keypoints of 6."""
-    is_known = torch.ones(3, SIZE, dtype=torch.bool)
-    is_known[0, 2] = is_known[1, [0, 4]] = is_known[2, [1, 2, 5]] = False
-    return random_context(rng, EDGES, is_known)
 
 
 @pytest.fixture
@@ -109,10 +95,12 @@ def test_unknown_keypoints_get_the_centre_and_score_0(context, mode):
 
 
 @pytest.mark.parametrize('mode', MODES)
+@pytest.mark.parametrize('way', TEST_DECODINGS)
 @torch.no_grad()
-def test_no_known_keypoint_at_all(context, mode):
+def test_no_known_keypoint_at_all(context, mode, way):
     empty = replace(context, is_known=context.is_known & False, num_steps=0)
-    points, scores, visibility, _ = make_head().predict(empty, mode)
+    head = make_head(test_decoding=way)
+    points, scores, visibility, _ = head.predict(empty, mode)
     assert (points == 0.5).all() and (scores == 0).all() and (visibility == 0).all()
 
 

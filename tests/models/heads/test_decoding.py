@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_cape import fill_zero_weights, random_context
+from tiny_cape import build_autoregressive_head as make_head
 
-from cape_mm.models.heads import AutoregressiveHead, EpisodeContext
+from cape_mm.models.heads import EpisodeContext
 from cape_mm.models.heads.decoding import (
     TOLERANCE,
     decode_in_passes,
@@ -16,25 +16,8 @@ from cape_mm.models.heads.decoding import (
 )
 
 SIZE = 6
-EDGES = ([(0, 1), (1, 2), (2, 3), (3, 4)], [(0, 5), (5, 1), (2, 3)], [])
 KEYS = ('logits', 'points', 'scores')
 MODES = ('ar', 'ar+refine')
-
-
-def make_head(fill=True, **kwargs):
-    torch.manual_seed(0)
-    head = AutoregressiveHead(16, num_layers=2, num_heads=2, **kwargs).double()
-    if fill:
-        fill_zero_weights(head)
-    return head
-
-
-@pytest.fixture
-def context(rng):
-    """Rows with 5, 4 and 3 known keypoints of 6."""
-    is_known = torch.ones(3, SIZE, dtype=torch.bool)
-    is_known[0, 2] = is_known[1, [0, 4]] = is_known[2, [1, 2, 5]] = False
-    return random_context(rng, EDGES, is_known)
 
 
 def take_rows(context, rows):
@@ -144,14 +127,6 @@ def test_predictions_are_those_of_the_steps(context, mode, monkeypatch):
         torch.testing.assert_close(first, second, atol=10 * TOLERANCE, rtol=0)
     assert (other.points[~context.is_known] == 0.5).all()
     assert (other.scores[~context.is_known] == 0).all()
-
-
-@pytest.mark.parametrize('mode', MODES)
-@torch.no_grad()
-def test_no_known_keypoint_at_all(context, mode):
-    empty = replace(context, is_known=context.is_known & False, num_steps=0)
-    points, scores, *_ = make_head(test_decoding='passes').predict(empty, mode)
-    assert (points == 0.5).all() and (scores == 0).all()
 
 
 @torch.no_grad()

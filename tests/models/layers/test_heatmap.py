@@ -69,12 +69,6 @@ def test_flat_map_scores_the_share_of_its_window():
     torch.testing.assert_close(points[0, 0], torch.tensor([1.5 / 8, 1.5 / 8]))
 
 
-def test_half_precision_maps_are_read_in_float32():
-    points, scores = local_soft_argmax(peaks((3, 5)).bfloat16())
-    assert points.dtype == scores.dtype == torch.float32
-    torch.testing.assert_close(points[0, 0], torch.tensor([3.5 / 8, 5.5 / 8]))
-
-
 def test_autocast_does_not_round_coordinates(rng):
     """bfloat16 has 8 bits: it would move a point by up to half a pixel of 256."""
     logits = torch.randn(2, 4, 16, 16, generator=rng)
@@ -134,11 +128,6 @@ def test_samples_of_a_ramp_are_the_coordinates():
     expected = torch.tensor([0.3, 0.77, 0.5 / 8, 7.5 / 8])
     torch.testing.assert_close(samples[0, :, 0], expected)
     torch.testing.assert_close(samples[0, :, 1], 2 * expected)
-
-
-def test_samples_keep_the_maps_dtype(rng):
-    feature_map = torch.randn(1, 2, 4, 4, generator=rng).bfloat16()
-    assert sample_at(feature_map, torch.rand(1, 3, 2)).dtype == torch.bfloat16
 
 
 WINDOW_POINTS = torch.tensor([[0.5, 0.25], [0.03, 0.97], [0.999, 0.0], [0.31, 0.62]])

@@ -96,5 +96,5 @@ def test_step_keeps_only_the_first_positions_in_the_cache(rng, causal_bias):
     layer.step(tokens, memory, cache, causal_bias[:, :, :2, :2], num_kept=1)
     normed = layer.norm_self(tokens)
     keys, values = layer.self_attention.project_kv(normed, normed)
-    assert torch.equal(cache.filled()[0], keys[:, :, :1])
-    assert torch.equal(cache.filled()[1], values[:, :, :1])
+    assert torch.equal(cache.keys[:, :, : cache.length], keys[:, :, :1])
+    assert torch.equal(cache.values[:, :, : cache.length], values[:, :, :1])

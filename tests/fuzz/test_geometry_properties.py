@@ -19,7 +19,7 @@ from cape_mm.datasets.transforms import (
     WarpInstance,
 )
 from cape_mm.structures.geometry import apply_affine, clean_box
-from cape_mm.structures.skeleton import UNREACHABLE, check_skeleton, hop_distances
+from cape_mm.structures.skeleton import check_skeleton
 
 any_number = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False),
@@ -88,24 +88,3 @@ def test_skeleton_is_read_or_refused(raw, num_keypoints):
     check_skeleton(read, num_keypoints)
     assert len({frozenset(edge) for edge in read}) == len(read)
     assert all(a != b for a, b in read)
-
-
-@given(
-    st.integers(1, 8).flatmap(
-        lambda k: st.tuples(
-            st.just(k),
-            st.lists(st.tuples(*[st.integers(0, k - 1)] * 2), max_size=10),
-        )
-    )
-)
-def test_hop_distances_are_a_metric(graph):
-    num_keypoints, raw = graph
-    hops = hop_distances(raw, num_keypoints)
-    assert (np.diag(hops) == 0).all()
-    assert (hops == hops.T).all()
-    for a, b in raw:
-        assert hops[a, b] <= 1
-    detours = hops[:, :, None] + hops[None]
-    finite = np.minimum(detours, UNREACHABLE)
-    assert (hops[:, None, :] <= finite.transpose(0, 1, 2)).all()
-    assert math.isfinite(hops.max())

@@ -56,25 +56,6 @@ def test_a_new_decoder_corrects_nothing(arguments):
     assert (found[~asked.is_peak] < -1e3).all()
 
 
-def take(record: Candidates | Emitted | Layout, index: Tensor, *names: str):
-    """A record with the keypoints of its named fields in another order."""
-    return replace(record, **{name: getattr(record, name)[:, index] for name in names})
-
-
-def test_permuting_keypoints_permutes_the_answers(arguments, decoder):
-    order = torch.tensor([3, 0, 4, 1, 2])
-    permuted = dict(
-        asked=take(arguments['asked'], order, 'points', 'logits', 'is_peak'),
-        expected=arguments['expected'][:, order],
-        emitted=take(arguments['emitted'], order, 'points', 'scores'),
-        layout=take(arguments['layout'], order, 'points'),
-        is_seen=arguments['is_seen'][:, order][:, :, order],
-        hops=arguments['hops'][:, order][:, :, order],
-    )
-    expected = decoder(**arguments)
-    torch.testing.assert_close(decoder(**permuted), expected[:, order])
-
-
 def test_unseen_keypoints_have_no_influence(arguments, decoder):
     hidden = 2
     arguments['is_seen'][:, :, hidden] = False

@@ -29,7 +29,8 @@ ENVIRONMENT = {**os.environ, 'PYTHONPATH': str(REPO), 'OMP_NUM_THREADS': '1'}
 def train_arguments(root: Path, work_dir: Path, *more: str) -> list[str]:
     """Command line of two epochs of 40 iterations: long enough to be interrupted."""
     length = 'train_dataloader.sampler.episodes_per_epoch=80'
-    options = [*FAST, length, f'data_root={root}', *more]
+    slower = 'optim_wrapper.paramwise_cfg.custom_keys.backbone.lr_mult=0.1'
+    options = [*FAST, length, slower, f'data_root={root}', *more]
     return [str(TINY), '--work-dir', str(work_dir), *options]
 
 
@@ -76,6 +77,7 @@ def test_log_of_a_training(trained):
         assert all(x in line for x in ('eta: ', 'episodes_per_sec: ', memory, 'loss: '))
     assert sum('Epoch(val)' in line and 'PCK@0.2:' in line for line in log.split('\n'))
     assert 'Training took ' in log
+    assert 'paramwise_options' not in log  # MMEngine's line per parameter
 
 
 def interrupt_in_epoch_2(arguments: list[str]) -> Outcome:

@@ -86,16 +86,14 @@ def main() -> None:
                     np.stack([one.is_visible for one in supports]),
                     np.stack([one.bbox for one in supports]),
                 )
+                given = {}
+                if not args.marked_only:
+                    given['pictures'] = [read(one) for one in unmarked]
+                    given['bboxes'] = [one.bbox for one in unmarked]
                 row = [share_right(inferencer, queries, read)]
                 for steps in args.steps:
-                    pictures = None if args.marked_only else map(read, unmarked)
                     start = time.perf_counter()
-                    inferencer.adapt(
-                        steps,
-                        args.lr,
-                        pictures=pictures and list(pictures),
-                        bboxes=pictures and [one.bbox for one in unmarked],
-                    )
+                    inferencer.adapt(steps, args.lr, **given)
                     seconds.append(time.perf_counter() - start)
                     row.append(share_right(inferencer, queries, read))
                 scores.append(row)

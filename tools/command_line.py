@@ -19,6 +19,16 @@ def new_parser(description: str | None, example: str) -> argparse.ArgumentParser
     )
 
 
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """``CHECKPOINT`` and ``--config`` of the tools that use a trained model."""
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        help='checkpoint file (the one that comes with cape_mm)',
+    )
+    parser.add_argument('--config', help='config file (that in the checkpoint)')
+
+
 def add_cfg_options(parser: argparse.ArgumentParser, example: str = '') -> None:
     """``--cfg-options KEY=VALUE ...``."""
     hint = f', e.g. {example}' if example else ''

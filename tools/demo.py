@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from command_line import add_trust_option, new_parser, run_tool
+from command_line import add_model, add_trust_option, new_parser, run_tool
 
 EXAMPLE = """examples:
   python tools/demo.py
@@ -19,12 +19,7 @@ EXAMPLE = """examples:
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = new_parser(__doc__, EXAMPLE)
-    parser.add_argument(
-        'checkpoint',
-        nargs='?',
-        help='checkpoint file (the one that comes with cape_mm)',
-    )
-    parser.add_argument('--config', help='config file (that in the checkpoint)')
+    add_model(parser)
     parser.add_argument('--device', help="e.g. 'cuda:1' (a GPU if there is one)")
     parser.add_argument(
         '--host',

@@ -7,6 +7,7 @@ import sys
 
 from command_line import (
     add_cfg_options,
+    add_model,
     add_trust_option,
     library_arguments,
     new_parser,
@@ -25,12 +26,7 @@ The folder then holds the model and its runner (numpy, OpenCV, onnxruntime):
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = new_parser(__doc__, EXAMPLE)
-    parser.add_argument(
-        'checkpoint',
-        nargs='?',
-        help='checkpoint file (the one that comes with cape_mm)',
-    )
-    parser.add_argument('--config', help='config file (that in the checkpoint)')
+    add_model(parser)
     parser.add_argument(
         '--out', dest='out_dir', required=True, metavar='DIR', help='folder to write'
     )

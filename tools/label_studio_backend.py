@@ -10,7 +10,7 @@ import argparse
 import os
 import sys
 
-from command_line import add_trust_option, new_parser, run_tool
+from command_line import add_model, add_trust_option, new_parser, run_tool
 
 EXAMPLE = """examples:
   LABEL_STUDIO_API_KEY=... python tools/label_studio_backend.py
@@ -23,12 +23,7 @@ EXAMPLE = """examples:
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = new_parser(__doc__, EXAMPLE)
-    parser.add_argument(
-        'checkpoint',
-        nargs='?',
-        help='checkpoint file (the one that comes with cape_mm)',
-    )
-    parser.add_argument('--config', help='config file (that in the checkpoint)')
+    add_model(parser)
     parser.add_argument('--device', help="e.g. 'cuda:1' (a GPU if there is one)")
     parser.add_argument(
         '--label-studio',

@@ -11,6 +11,7 @@ import sys
 
 from command_line import (
     add_cfg_options,
+    add_model,
     add_trust_option,
     library_arguments,
     new_parser,
@@ -27,12 +28,7 @@ EXAMPLE = """examples:
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = new_parser(__doc__, EXAMPLE)
-    parser.add_argument(
-        'checkpoint',
-        nargs='?',
-        help='checkpoint file (the one that comes with cape_mm)',
-    )
-    parser.add_argument('--config', help='config file (that in the checkpoint)')
+    add_model(parser)
     parser.add_argument('--out', required=True, help='folder for the results')
     add_support_options(parser.add_argument_group('support'))
     add_query_options(parser.add_argument_group('queries'))

@@ -99,6 +99,8 @@ class LabelStudioBackend:
                 self._adapt(latest, interface)
         except CapeError as error:
             log.warning('project %d: %s', project, error)
+        except Exception:  # nobody waits for the worker's answer
+            log.exception('project %d: a defect, please report it', project)
 
     def _adapt(self, shots: Sequence[TaskShot], interface: Interface) -> None:
         """Train a second model, while the first one predicts."""

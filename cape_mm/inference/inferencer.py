@@ -181,10 +181,11 @@ class CapeInferencer:
         """
         check_at_least('steps', steps, 1)
         with self._lock:
-            self._need_support()
             self.reset_adaptation()
-            support, model = self._support, deepcopy(self.model)
-        unmarked = [] if pictures is None else self._find_sure(pictures, bboxes)
+            support, model = self._need_support(), deepcopy(self.model)
+        unmarked = []
+        if pictures is not None:
+            unmarked = self._find_sure(model, support, pictures, bboxes)
         with Progress(console=Console(stderr=True), disable=not show_progress) as bar:
             task = bar.add_task('adapting to the pictures', total=steps)
             done = adapt_model(
@@ -212,14 +213,19 @@ class CapeInferencer:
         support = self._need_support()
         self._support = self._encode_support(support.shots, support.category)
 
-    def _find_sure(self, pictures: Inputs, bboxes: Boxes | None) -> list[Shot]:
+    def _find_sure(
+        self,
+        model: nn.Module,
+        support: Support,
+        pictures: Inputs,
+        bboxes: Boxes | None,
+    ) -> list[Shot]:
         """Instances with the points that the model is sure of, spread over all."""
         sources = find_sources(pictures)
         skipped: list[SkippedInput] = []
         frames = spread_frames(sources, MAX_UNMARKED, skipped)
         tasks = self._tasks(frames, box_finder(bboxes, sources), True, skipped)
-        support = self._need_support()
-        found = predict_tasks(self.model, support, tasks, MAX_UNMARKED, self._lock)
+        found = predict_tasks(model, support, tasks, MAX_UNMARKED, self._lock)
         shots = []
         for result in found:
             sure = result.confidence > MIN_CONFIDENCE
@@ -263,8 +269,7 @@ class CapeInferencer:
             MissingDataError: there is no such file.
             InstanceLoadError: an input can't be read and ``skipped`` is None.
         """
-        with self._lock:
-            support, model = self._need_support(), self.model
+        self._need_support()
         check_at_least('batch_size', batch_size, 1)
         check_at_least('every', every, 1)
         sources = find_sources(inputs)
@@ -275,7 +280,7 @@ class CapeInferencer:
             for frame in read_frames(source, every, skipped)
         )
         tasks = self._tasks(frames, find_boxes, keep_images, skipped)
-        return predict_tasks(model, support, tasks, batch_size, self._lock)
+        return self.iterate_cropped(tasks, batch_size)
 
     def crop(self, frame: Frame, boxes: object = None) -> Task:
         """Crop the objects of a picture, for any number of predictions.

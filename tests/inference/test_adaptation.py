@@ -105,7 +105,8 @@ def test_unmarked_pictures_teach_only_their_sure_points(comparing, monkeypatch):
     middle = float(np.median(scores))
     monkeypatch.setattr('cape_mm.inference.inferencer.MIN_CONFIDENCE', middle)
     given = [*pictures, np.zeros((1, 1, 3), np.uint8)]  # nothing fits in the last
-    shots = comparing._find_sure(given, [*boxes, None])
+    parts = comparing.model, comparing.support
+    shots = comparing._find_sure(*parts, given, [*boxes, None])
     assert len(shots) == 2
     for shot, result, score in zip(shots, found, scores):
         np.testing.assert_array_equal(shot.is_visible, score > middle)

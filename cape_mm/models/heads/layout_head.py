@@ -19,7 +19,7 @@ from ..layers.heatmap import gaussian_target
 from ..losses import mean_over_pairs
 from .base import Prediction, QueryTargets
 from .decode_order import mixed_order
-from .matching_head import MatchingContext
+from .matching_head import TARGET_SIGMA, MatchingContext
 from .pointer_decoder import Emitted, PointerDecoder, find_candidates
 from .prefix_mix import History, PrefixMix
 from .relation_head import Reasoning, RelationHead
@@ -58,7 +58,6 @@ class LayoutHead(RelationHead):
     """
 
     modes = ('parallel', 'layout', 'ar', 'ar+refine')
-    never_adapted = ('confidence',)  # pairs of the same picture are too easy
 
     def __init__(
         self,
@@ -219,7 +218,7 @@ class LayoutHead(RelationHead):
         reasoning = self.reason(context)
         truth, rows = targets.points, context.rows
         is_scored = targets.is_visible & context.is_known
-        wanted = gaussian_target(truth, (self.side, self.side), 0.8)
+        wanted = gaussian_target(truth, (self.side, self.side), TARGET_SIGMA)
         entropy = sum(
             -share * (wanted * maps.log_softmax(dim=-1)).sum(dim=-1)
             for share, maps in ((1.0, reasoning.logits), (0.5, reasoning.stiff))

@@ -19,7 +19,7 @@ from ..layers.bending import Bending
 from ..layers.feature_matching import cosine_maps, similarity_maps
 from ..layers.relation_grid import RelationGrid, Relations
 from ..layers.views import all_views, composition_table
-from .matching_head import MatchingContext, MatchingHead
+from .matching_head import TEMPERATURE, MatchingContext, MatchingHead
 from .pointer_decoder import Candidates, Layout, find_candidates
 
 
@@ -101,7 +101,7 @@ class RelationHead(MatchingHead):
         self.view_gate = nn.Parameter(torch.zeros(()))
         self.layout_gate = nn.Parameter(torch.zeros(()))
         self.fit_cost = nn.Parameter(torch.zeros(()))
-        self.log_temperature = nn.Parameter(torch.tensor(0.06).log())
+        self.log_temperature = nn.Parameter(torch.tensor(TEMPERATURE).log())
         self.log_layout_width = nn.Parameter(torch.tensor(0.08).log())
         self.log_layout_floor = nn.Parameter(torch.tensor(0.02).log())
         self.bend_gate = nn.Parameter(torch.zeros(()))

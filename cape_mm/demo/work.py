@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TypeVar
@@ -218,7 +218,7 @@ def to_label_set(
             found.append((picture, instances))
     if not found:
         raise ConfigError('nothing to download yet: mark points, then predict')
-    names = unique_files(picture.name for picture, _ in found)
+    names = unique_names((picture.name for picture, _ in found), numbered_file)
     pictures = [
         LabelledPicture(name, picture.size, instances)
         for name, (picture, instances) in zip(names, found)
@@ -249,15 +249,10 @@ def _instances(
             yield LabelledInstance(rows[:, :2], visibility, rows[:, 2].clip(0, 1), box)
 
 
-def unique_files(names: Iterable[str]) -> list[str]:
-    """The same names of files, with a number before the suffix of those seen before."""
-    found: dict[str, None] = {}
-    for name in names:
-        path, unique, count = PurePosixPath(name), name, 2
-        while unique in found:
-            unique, count = f'{path.stem} ({count}){path.suffix}', count + 1
-        found[unique] = None
-    return list(found)
+def numbered_file(name: str, count: int) -> str:
+    """A file's name with a number before its suffix."""
+    path = PurePosixPath(name)
+    return f'{path.stem} ({count}){path.suffix}'
 
 
 def clean_label(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -148,12 +148,19 @@ def default_names(num_keypoints: int) -> tuple[str, ...]:
     return tuple(f'keypoint_{k}' for k in range(num_keypoints))
 
 
-def unique_names(names: Iterable[str]) -> tuple[str, ...]:
-    """The same names, with a number behind those that were there before."""
+def unique_names(
+    names: Iterable[str], numbered: Callable[[str, int], str] = '{}_{}'.format
+) -> tuple[str, ...]:
+    """The same names, with a number behind those that were there before.
+
+    Args:
+        names: some of them equal.
+        numbered: makes a new name of one and a number from 2.
+    """
     found: dict[str, None] = {}
     for name in names:
         unique, count = name, 2
         while unique in found:
-            unique, count = f'{name}_{count}', count + 1
+            unique, count = numbered(name, count), count + 1
         found[unique] = None
     return tuple(found)

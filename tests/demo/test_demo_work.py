@@ -9,8 +9,15 @@ import pytest
 from demo_cases import LIMITS, OTHER, QUERY, work_of
 from predict_cases import KEYPOINTS, NAMES, SIZE, SKELETON
 
-from cape_mm.demo.work import parse, read_predictions, read_work, to_label_set
+from cape_mm.demo.work import (
+    numbered_file,
+    parse,
+    read_predictions,
+    read_work,
+    to_label_set,
+)
 from cape_mm.errors import ConfigError
+from cape_mm.formats.labels import unique_names
 
 
 def read(content: object):
@@ -140,3 +147,9 @@ def test_odd_predictions_are_refused(entry):
     part = parse(json.dumps(dict(predictions={'10': entry})).encode())
     with pytest.raises(ConfigError, match=r'predictions of b\.png'):
         read_predictions(part, read(work_of()))
+
+
+def test_files_of_one_name_are_numbered_before_the_suffix():
+    names = ['a.png', 'a.png', 'a (2).png', 'b', 'b']
+    numbered = 'a.png', 'a (2).png', 'a (2) (2).png', 'b', 'b (2)'
+    assert unique_names(names, numbered_file) == numbered
